@@ -1,0 +1,1 @@
+"""The built-in export formats, one package each. Installed as ``zoo.exporters``."""

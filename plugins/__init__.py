@@ -1,0 +1,1 @@
+"""The built-in architectures, one package each. Installed as ``zoo.plugins``."""
