@@ -1,0 +1,64 @@
+"""A zoo of small neural networks that train for real and leave as ONNX files proven right.
+
+Every public name is here. They are imported when first used, so that ``import zoo`` costs next to nothing and a
+plugin's declaration never pulls in torch. ``__init__.pyi`` says the same to type checkers and editors.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "api": ("create_model", "list_architectures", "list_datasets", "load"),
+    "data": ("Split", "Splits", "fingerprint", "stratified_split"),
+    "errors": (
+        "BuildError",
+        "DataError",
+        "DataUnavailable",
+        "DeviceUnavailable",
+        "ExportError",
+        "ExportRefused",
+        "InvalidValue",
+        "PluginError",
+        "RunNotFound",
+        "TrainingDiverged",
+        "TrainingInterrupted",
+        "UnknownName",
+        "UsageError",
+        "ZooError",
+    ),
+    "evaluation": ("Scores", "evaluate", "predict_logits"),
+    "exporting": ("Certificate", "Check", "ExportSubject", "export"),
+    "facts": ("architecture_facts", "dataset_facts", "plugin_facts"),
+    "hookspecs": ("hookimpl",),
+    "hyperparameters": ("Hyperparameters",),
+    "loading": ("LoadedDataset", "data_folder", "is_present", "load_dataset"),
+    "model": ("TrainedModel",),
+    "options": ("Option",),
+    "preprocess": ("Preprocess",),
+    "registry": ("Plugin", "Registry", "create_registry"),
+    "runs": ("Run", "find_run", "list_runs", "runs_folder"),
+    "settings": ("parse_settings",),
+    "specs": ("Architecture", "Dataset", "Exporter"),
+    "training": ("Progress", "TrainingStart", "resume", "train"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__version__ = "0.1.0"
+_MODULES = ("commandline", "terminal")
+__all__ = [*sorted(_HOME_OF), *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,63 @@
+"""The public names, for type checkers and editors; a test holds them equal to ``__init__.py``."""
+
+from . import commandline as commandline
+from . import terminal as terminal
+from .api import create_model as create_model
+from .api import list_architectures as list_architectures
+from .api import list_datasets as list_datasets
+from .api import load as load
+from .data import Split as Split
+from .data import Splits as Splits
+from .data import fingerprint as fingerprint
+from .data import stratified_split as stratified_split
+from .errors import BuildError as BuildError
+from .errors import DataError as DataError
+from .errors import DataUnavailable as DataUnavailable
+from .errors import DeviceUnavailable as DeviceUnavailable
+from .errors import ExportError as ExportError
+from .errors import ExportRefused as ExportRefused
+from .errors import InvalidValue as InvalidValue
+from .errors import PluginError as PluginError
+from .errors import RunNotFound as RunNotFound
+from .errors import TrainingDiverged as TrainingDiverged
+from .errors import TrainingInterrupted as TrainingInterrupted
+from .errors import UnknownName as UnknownName
+from .errors import UsageError as UsageError
+from .errors import ZooError as ZooError
+from .evaluation import Scores as Scores
+from .evaluation import evaluate as evaluate
+from .evaluation import predict_logits as predict_logits
+from .exporting import Certificate as Certificate
+from .exporting import Check as Check
+from .exporting import ExportSubject as ExportSubject
+from .exporting import export as export
+from .facts import architecture_facts as architecture_facts
+from .facts import dataset_facts as dataset_facts
+from .facts import plugin_facts as plugin_facts
+from .hookspecs import hookimpl as hookimpl
+from .hyperparameters import Hyperparameters as Hyperparameters
+from .loading import LoadedDataset as LoadedDataset
+from .loading import data_folder as data_folder
+from .loading import is_present as is_present
+from .loading import load_dataset as load_dataset
+from .model import TrainedModel as TrainedModel
+from .options import Option as Option
+from .preprocess import Preprocess as Preprocess
+from .registry import Plugin as Plugin
+from .registry import Registry as Registry
+from .registry import create_registry as create_registry
+from .runs import Run as Run
+from .runs import find_run as find_run
+from .runs import list_runs as list_runs
+from .runs import runs_folder as runs_folder
+from .settings import parse_settings as parse_settings
+from .specs import Architecture as Architecture
+from .specs import Dataset as Dataset
+from .specs import Exporter as Exporter
+from .training import Progress as Progress
+from .training import TrainingStart as TrainingStart
+from .training import resume as resume
+from .training import train as train
+
+__version__: str
+__all__: list[str]

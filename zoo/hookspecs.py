@@ -1,0 +1,60 @@
+"""The hooks that a plugin may implement, each marked with ``@zoo.hookimpl``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+
+    from .runs import Run
+    from .specs import Architecture, Dataset, Exporter
+
+PROJECT = "zoo"
+"""Name of the pluggy project and of the entry-point group."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Call ``register(Architecture(...))`` once for each architecture."""
+
+
+@hookspec
+def register_datasets(register: Callable[[Dataset], None]) -> None:
+    """Call ``register(Dataset(...))`` once for each dataset."""
+
+
+@hookspec
+def register_exporters(register: Callable[[Exporter], None]) -> None:
+    """Call ``register(Exporter(...))`` once for each export format."""
+
+
+@hookspec
+def register_commands(cli: click.Group) -> None:
+    """Add click commands to the ``zoo`` group: ``@cli.command()``."""
+
+
+@hookspec
+def train_started(run: Run, start: Any) -> None:
+    """A training begins or resumes. ``start`` is a :class:`zoo.TrainingStart`: device, sizes, steps."""
+
+
+@hookspec
+def train_progressed(run: Run, progress: Any) -> None:
+    """A training goes on; at most ten times a second. ``progress`` is a :class:`zoo.Progress`."""
+
+
+@hookspec
+def epoch_ended(run: Run, metrics: dict[str, Any]) -> None:
+    """An epoch is over and its checkpoint on disk. ``metrics`` is its line of ``metrics.jsonl``."""
+
+
+@hookspec
+def train_ended(run: Run) -> None:
+    """A training is over: ``run.config["status"]`` is finished, interrupted or failed."""

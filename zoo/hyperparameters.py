@@ -1,0 +1,53 @@
+"""The hyperparameters of the shared trainer, each with its type, range, default and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .options import Option, Value, check_all
+
+
+def _hyperparameter(default: Value, help: str, **limits: Any) -> Any:
+    return field(default=default, metadata={"default": default, "help": help, **limits})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hyperparameters:
+    """How a network is trained. Make one with :func:`resolve`, which checks every value."""
+
+    epochs: int = _hyperparameter(10, "passes over the training split", minimum=1)
+    batch_size: int = _hyperparameter(128, "samples in one optimiser step", minimum=1)
+    optimizer: str = _hyperparameter("sgd", "SGD with Nesterov momentum, or AdamW", choices=("sgd", "adamw"))
+    lr: float = _hyperparameter(0.05, "peak learning rate", above=0)
+    momentum: float = _hyperparameter(0.9, "momentum of SGD; first beta of AdamW", minimum=0, below=1)
+    weight_decay: float = _hyperparameter(1e-4, "L2 penalty of SGD; decoupled decay of AdamW", minimum=0)
+    schedule: str = _hyperparameter(
+        "one-cycle",
+        "learning rate over the run: linear warm-up, then cosine to zero (one-cycle) or level (constant)",
+        choices=("one-cycle", "constant"),
+    )
+    warmup: float = _hyperparameter(0.25, "part of the run in which the learning rate rises", minimum=0, below=1)
+    label_smoothing: float = _hyperparameter(
+        0.0, "weight of the uniform distribution in the targets", minimum=0, below=1
+    )
+    grad_clip: float = _hyperparameter(0.0, "largest norm of the gradient; 0 leaves it as it is", minimum=0)
+    shift: int = _hyperparameter(0, "random translation of training images, in pixels at most", minimum=0)
+
+
+OPTIONS: tuple[Option, ...] = tuple(Option(name=item.name, **item.metadata) for item in fields(Hyperparameters))
+NAMES = frozenset(option.name for option in OPTIONS)
+
+
+def resolve(*layers: Mapping[str, object]) -> Hyperparameters:
+    """The library's defaults with each of ``layers`` over them, later ones winning.
+
+    Raises:
+        UnknownName: a layer sets something that is no hyperparameter.
+        InvalidValue: a value of the wrong type or out of its range.
+    """
+    merged: dict[str, object] = {}
+    for layer in layers:
+        merged |= layer
+    return Hyperparameters(**check_all(OPTIONS, merged, "training"))  # type: ignore[arg-type]

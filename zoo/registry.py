@@ -1,0 +1,294 @@
+"""What can be trained, on what, and exported how: everything that the plugins registered.
+
+A registry is made by :func:`create_registry`; there is no global one. It loads the entry points of the group
+``zoo`` one by one, so that a plugin that fails costs nothing but itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pluggy
+
+from . import hookspecs
+from .errors import PluginError, UnknownName, ZooError
+from .specs import Architecture, Dataset, Exporter, Spec
+
+if TYPE_CHECKING:
+    import click
+
+log = logging.getLogger("zoo")
+
+DISTRIBUTION = "pluggy-zoo"
+
+_S = TypeVar("_S", Architecture, Dataset, Exporter)
+
+
+@dataclass(slots=True)
+class Plugin:
+    """One entry point: where it comes from, whether it works, and what is wrong with it."""
+
+    name: str
+    distribution: str
+    version: str
+    value: str
+    hooks: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    blocked: bool = False
+    loaded: bool = False
+
+    @property
+    def builtin(self) -> bool:
+        """Whether it comes with the zoo itself."""
+        return self.distribution == DISTRIBUTION
+
+    @property
+    def status(self) -> str:
+        """``loaded``, ``blocked``, ``failed`` (nothing of it works) or ``partial`` (some of it was refused)."""
+        if self.blocked:
+            return "blocked"
+        if not self.loaded:
+            return "failed"
+        return "partial" if self.errors else "loaded"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.distribution} {self.version})"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEntryPoint:
+    """An entry point of the group ``zoo`` and the distribution that it belongs to."""
+
+    distribution: str
+    version: str
+    entry_point: metadata.EntryPoint
+
+
+class Registry:
+    """The plugins and what they registered. Look names up with :meth:`architecture` and its like."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self.plugins: list[Plugin] = []
+        self._specs: dict[type[Spec], dict[str, Any]] = {Architecture: {}, Dataset: {}, Exporter: {}}
+        self._owners: dict[tuple[type[Spec], str], Plugin] = {}
+        self._modules: dict[str, tuple[object, Plugin]] = {}
+        self._commands: dict[str, click.Command] | None = None
+
+    @property
+    def architectures(self) -> Mapping[str, Architecture]:
+        """All architectures by name, in order of name."""
+        return dict(sorted(self._specs[Architecture].items()))
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """All datasets by name, in order of name."""
+        return dict(sorted(self._specs[Dataset].items()))
+
+    @property
+    def exporters(self) -> Mapping[str, Exporter]:
+        """All export formats by name, in order of name."""
+        return dict(sorted(self._specs[Exporter].items()))
+
+    def architecture(self, name: str) -> Architecture:
+        """The architecture of that name.
+
+        Raises:
+            UnknownName: there is none; the message holds the closest name.
+        """
+        return self._find(Architecture, name, "`zoo list` shows them all.")
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset of that name.
+
+        Raises:
+            UnknownName: there is none; the message holds the closest name.
+        """
+        return self._find(Dataset, name, "`zoo datasets` shows them all.")
+
+    def exporter(self, name: str) -> Exporter:
+        """The export format of that name.
+
+        Raises:
+            UnknownName: there is none; the message holds the closest name.
+        """
+        return self._find(Exporter, name, "`zoo export --help` shows them all.")
+
+    def owner(self, spec: Spec) -> Plugin:
+        """The plugin that registered ``spec``."""
+        return self._owners[type(spec), spec.name]
+
+    def commands(self, taken: Container[str]) -> dict[str, click.Command]:
+        """The click commands of all plugins, by name. One whose name is taken is refused, and said so.
+
+        Args:
+            taken: the names of the built-in commands.
+        """
+        if self._commands is None:
+            import click
+
+            self._commands = {}
+            owners: dict[str, Plugin] = {}
+            for module, plugin in self._modules.values():
+                group = click.Group("zoo")
+                self._call(module, plugin, "register_commands", cli=group)
+                for name, command in group.commands.items():
+                    if name in taken or name in owners:
+                        owner = owners.get(name, DISTRIBUTION)
+                        self.report(plugin, f"command {name!r} is already registered by {owner}; choose another name.")
+                    else:
+                        self._commands[name] = command
+                        owners[name] = plugin
+        return self._commands
+
+    def add(self, plugin: Plugin, module: object) -> None:
+        """Register a loaded plugin and collect its declarations.
+
+        ``module`` is a module or any object with functions marked ``@zoo.hookimpl``. What is wrong with it is
+        recorded in ``plugin.errors``; this never raises.
+        """
+        try:
+            name = self.manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
+            self.manager.check_pending()
+        except Exception as error:  # whatever a stranger's module does
+            self.manager.unregister(module)
+            self.report(plugin, _describe(error))
+            return
+        assert name is not None  # pluggy gives None only for blocked names, and we block none
+        plugin.loaded = True
+        plugin.hooks = [caller.name for caller in self.manager.get_hookcallers(module) or ()]
+        self._modules[name] = (module, plugin)
+        for hook, kind in _DECLARATIONS.items():
+            self._call(module, plugin, hook, register=self._registrar(plugin, kind))
+
+    def report(self, plugin: Plugin, problem: str) -> None:
+        """Record what is wrong with a plugin, and say so in one line.
+
+        Raises:
+            PluginError: ``ZOO_STRICT=1`` is set.
+        """
+        plugin.errors.append(problem)
+        log.warning("plugin %s: %s", plugin, problem)
+        if os.environ.get("ZOO_STRICT") == "1":
+            raise PluginError(f"Plugin {plugin}: {problem}")
+
+    def notify(self, hook: str, **arguments: Any) -> list[str]:
+        """Call an event hook of every plugin; return what went wrong, since a broken logger must stop no training."""
+        problems = []
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            try:
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+            except (Exception, SystemExit) as error:
+                problems.append(f"Plugin {implementation.plugin_name} failed in {hook}: {_describe(error)}")
+        return problems
+
+    def _call(self, module: object, plugin: Plugin, hook: str, **arguments: Any) -> None:
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            if implementation.plugin is module:
+                try:
+                    implementation.function(*(arguments[name] for name in implementation.argnames))
+                except (Exception, SystemExit) as error:
+                    self.report(plugin, f"{hook}: {_describe(error)}")
+
+    def _registrar(self, plugin: Plugin, kind: type[Spec]) -> Callable[[Spec], None]:
+        def register(spec: Spec) -> None:
+            if not isinstance(spec, kind):
+                self.report(plugin, f"registered {spec!r} where zoo.{kind.__name__}(...) is expected.")
+            elif (kind, spec.name) in self._owners:
+                owner = self._owners[kind, spec.name]
+                what = kind.__name__.lower()
+                self.report(plugin, f"{what} {spec.name!r} is already registered by {owner}; choose another name.")
+            else:
+                self._specs[kind][spec.name] = spec
+                self._owners[kind, spec.name] = plugin
+
+        return register
+
+    def _find(self, kind: type[_S], name: str, hint: str) -> _S:
+        known: dict[str, _S] = self._specs[kind]
+        if name not in known:
+            raise UnknownName(kind.__name__.lower(), name, known, hint)
+        return known[name]
+
+
+_DECLARATIONS: dict[str, type[Spec]] = {
+    "register_architectures": Architecture,
+    "register_datasets": Dataset,
+    "register_exporters": Exporter,
+}
+
+
+def create_registry(entry_points: Iterable[FoundEntryPoint] | None = None) -> Registry:
+    """A registry of every plugin installed, the built-in ones first, then by distribution name.
+
+    Args:
+        entry_points: what to load in place of what is installed.
+
+    ``ZOO_LOAD_PLUGINS`` (distributions, comma-separated; empty means none) limits which third-party distributions
+    are imported, ``ZOO_BLOCK_PLUGINS`` keeps some from being imported.
+
+    Raises:
+        PluginError: a plugin failed and ``ZOO_STRICT=1`` is set.
+    """
+    registry = Registry()
+    found = find_entry_points() if entry_points is None else entry_points
+    for item in sorted(found, key=lambda f: (f.distribution != DISTRIBUTION, f.distribution, f.entry_point.name)):
+        plugin = Plugin(item.entry_point.name, item.distribution, item.version, item.entry_point.value)
+        registry.plugins.append(plugin)
+        if _is_blocked(plugin):
+            plugin.blocked = True
+            continue
+        try:
+            module = item.entry_point.load()
+        except (Exception, SystemExit) as error:
+            registry.report(plugin, _describe(error))
+        else:
+            registry.add(plugin, module)
+    return registry
+
+
+def find_entry_points() -> list[FoundEntryPoint]:
+    """Every entry point of the group ``zoo``. A distribution found twice counts where it is found first."""
+    found: dict[str, list[FoundEntryPoint]] = {}
+    for distribution in metadata.distributions():
+        # Reading the text first leaves out nearly all distributions without parsing anything: start-up is half of it.
+        if f"[{hookspecs.PROJECT}]" not in (distribution.read_text("entry_points.txt") or ""):
+            continue
+        name = normalise(distribution.name)
+        if name not in found:
+            found[name] = [
+                FoundEntryPoint(name, distribution.version, entry_point)
+                for entry_point in distribution.entry_points
+                if entry_point.group == hookspecs.PROJECT
+            ]
+    return [item for items in found.values() for item in items]
+
+
+def normalise(distribution: str) -> str:
+    """A distribution's name as the package index compares it."""
+    return distribution.lower().replace("_", "-").replace(".", "-")
+
+
+def _is_blocked(plugin: Plugin) -> bool:
+    if plugin.builtin:
+        return False
+    wanted = os.environ.get("ZOO_LOAD_PLUGINS")
+    if wanted is not None and plugin.distribution not in _names(wanted):
+        return True
+    return plugin.distribution in _names(os.environ.get("ZOO_BLOCK_PLUGINS", ""))
+
+
+def _names(text: str) -> set[str]:
+    return {normalise(part.strip()) for part in text.split(",") if part.strip()}
+
+
+def _describe(error: BaseException) -> str:
+    """An exception in one line, with the place for a syntax error."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -1,0 +1,195 @@
+"""What a plugin declares: cheap, frozen data.
+
+A declaration never imports torch. Whatever is heavy is named by an import string, ``"package.module:name"``,
+and resolved when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import PluginError, UsageError
+from .hyperparameters import NAMES as HYPERPARAMETER_NAMES
+from .hyperparameters import resolve
+from .options import Option
+
+TASK_NAMES = ("classification",)
+"""The tasks of :mod:`zoo.tasks`, which imports torch and so cannot be asked here."""
+
+Reference = str | Callable[..., Any]
+"""A callable, or where to import it from: ``"package.module:name"``."""
+
+_NAME = re.compile(r"[a-z0-9]+([-/_.][a-z0-9]+)*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Architecture:
+    """A network that can be trained.
+
+    Args:
+        name: lower case, words joined by dashes; what a person types.
+        summary: one line.
+        task: what it learns, one of :data:`TASK_NAMES`.
+        builder: ``builder(input_shape, num_outputs, **options) -> torch.nn.Module``. ``input_shape`` is without the
+            batch (``(channels, height, width)`` for images). The module returns logits. It raises ``ValueError`` in
+            one line where it cannot be built for that shape.
+        dataset: name of the dataset it is trained on unless another is asked for.
+        parameters: number of trainable parameters, built with the default options for the default dataset.
+        hyperparameters: the default recipe, over the library's defaults (see :mod:`zoo.hyperparameters`).
+        options: the keywords that the builder accepts.
+        tags: words to find it by.
+        source: the paper or text it comes from.
+    """
+
+    name: str
+    summary: str
+    task: str
+    builder: Reference
+    dataset: str
+    parameters: int
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    tags: tuple[str, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        _check_declaration(self)
+        if not isinstance(self.parameters, int) or self.parameters < 0:
+            raise PluginError(f"{_label(self)}: parameters must be a whole number, not {self.parameters!r}.")
+        clashes = sorted(HYPERPARAMETER_NAMES & {option.name for option in self.options})
+        if clashes:
+            raise PluginError(
+                f"{_label(self)}: option {clashes[0]!r} has the name of a hyperparameter; choose another."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """Data that can be trained on.
+
+    Args:
+        name: lower case, words joined by dashes.
+        summary: one line.
+        task: what can be learnt from it, one of :data:`TASK_NAMES`.
+        loader: ``loader(folder, download) -> zoo.Splits``. ``folder`` is the data folder, shared by all datasets.
+            With ``download`` false it must not touch the network. It raises :class:`zoo.DataUnavailable` when the
+            data is not in ``folder`` and could not be fetched.
+        input_shape: shape of one sample, ``(channels, height, width)`` for images.
+        num_outputs: number of classes.
+        labels: the names of the classes, in order.
+        sizes: number of samples, as ``{"train": …, "test": …}``.
+        files: paths inside the data folder that make the dataset present; none for a bundled one.
+        fingerprint: what :func:`zoo.data.fingerprint` gives for the right data; anything else is refused.
+        licence: the licence of the data.
+        source: where it comes from.
+        stand_in: name of a bundled dataset of the same shape and task to use when this one cannot be had.
+        hyperparameters: overrides for architectures whose recipe was made for another dataset, because this one is
+            much smaller, say.
+    """
+
+    name: str
+    summary: str
+    task: str
+    loader: Reference
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    labels: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    fingerprint: str = ""
+    licence: str = ""
+    source: str = ""
+    stand_in: str = ""
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_declaration(self)
+        if self.labels and len(self.labels) != self.num_outputs:
+            raise PluginError(f"{_label(self)}: {len(self.labels)} labels for {self.num_outputs} outputs.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exporter:
+    """A file format that a trained model can leave in.
+
+    The library chooses the checkpoint, calls ``write`` on a temporary path, calls ``check`` on what was written,
+    and puts file and certificate in place only if every check passed.
+
+    Args:
+        name: the flag, ``onnx`` for ``zoo export NAME --onnx``.
+        summary: one line.
+        suffix: of the file, with its dot.
+        write: ``write(subject, path, **options) -> None`` writes the file; ``subject`` is a :class:`zoo.ExportSubject`.
+            It raises :class:`zoo.ExportError` in one line where the model cannot be written.
+        check: ``check(subject, path, **options) -> Iterator[zoo.Check]`` judges the file, one gate after another.
+        options: the keywords that ``write`` and ``check`` accept, each a flag of ``zoo export``.
+    """
+
+    name: str
+    summary: str
+    suffix: str
+    write: Reference
+    check: Reference
+    options: tuple[Option, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_name(self)
+        for reference in (self.write, self.check):
+            _check_reference(self, reference)
+        if not self.suffix.startswith("."):
+            raise PluginError(f"{_label(self)}: suffix {self.suffix!r} must begin with a dot.")
+
+
+Spec = Architecture | Dataset | Exporter
+
+
+def resolve_reference(reference: Reference) -> Callable[..., Any]:
+    """The callable that ``reference`` names, imported now.
+
+    Raises:
+        PluginError: it cannot be imported, or is not callable.
+    """
+    if not isinstance(reference, str):
+        return reference
+    module, _, name = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise PluginError(f"Cannot import {reference!r}: {type(error).__name__}: {error}.") from error
+    if not callable(found):
+        raise PluginError(f"{reference!r} is not callable.")
+    return found  # type: ignore[no-any-return]
+
+
+def _label(spec: Spec) -> str:
+    return f"{type(spec).__name__} {spec.name!r}"
+
+
+def _check_name(spec: Spec) -> None:
+    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+        raise PluginError(f"{_label(spec)}: a name is lower-case letters and digits, joined by '-', '_', '.' or '/'.")
+
+
+def _check_reference(spec: Spec, reference: Reference) -> None:
+    if isinstance(reference, str):
+        module, separator, name = reference.partition(":")
+        if not (module and separator and name):
+            raise PluginError(f"{_label(spec)}: {reference!r} is not of the form 'package.module:name'.")
+    elif not callable(reference):
+        raise PluginError(f"{_label(spec)}: {reference!r} is neither callable nor 'package.module:name'.")
+
+
+def _check_declaration(spec: Architecture | Dataset) -> None:
+    """What architectures and datasets have in common."""
+    _check_name(spec)
+    _check_reference(spec, spec.builder if isinstance(spec, Architecture) else spec.loader)
+    if spec.task not in TASK_NAMES:
+        raise PluginError(f"{_label(spec)}: task {spec.task!r} is not one of {', '.join(TASK_NAMES)}.")
+    try:
+        resolve(spec.hyperparameters)
+    except UsageError as error:
+        raise PluginError(f"{_label(spec)}: {error}") from error
