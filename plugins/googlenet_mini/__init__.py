@@ -1,0 +1,25 @@
+"""``googlenet-mini``: two Inception blocks, as small as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Architecture, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Register ``googlenet-mini``."""
+    register(
+        Architecture(
+            name="googlenet-mini",
+            summary="two Inception blocks between 5x5 convolutions",
+            task="classification",
+            builder="zoo.plugins.googlenet_mini.model:build",
+            dataset="mnist",
+            parameters=97_298,
+            hyperparameters={"epochs": 6, "batch_size": 128, "lr": 0.03},
+            tags=("image", "convolutional", "inception"),
+            source="Szegedy et al.: Going Deeper with Convolutions, CVPR 2015, https://arxiv.org/abs/1409.4842",
+        )
+    )

@@ -1,0 +1,25 @@
+"""``resnet-mini``: two residual blocks, as small as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Architecture, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Register ``resnet-mini``."""
+    register(
+        Architecture(
+            name="resnet-mini",
+            summary="two residual blocks behind 5x5 convolutions",
+            task="classification",
+            builder="zoo.plugins.resnet_mini.model:build",
+            dataset="mnist",
+            parameters=41_514,
+            hyperparameters={"epochs": 4, "batch_size": 128, "lr": 0.08},
+            tags=("image", "convolutional", "residual"),
+            source="He et al.: Deep Residual Learning for Image Recognition, CVPR 2016, https://arxiv.org/abs/1512.03385",
+        )
+    )
