@@ -1,0 +1,68 @@
+"""The small questions that a script asks: what is there, build me one, give me the trained one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .registry import Registry, create_registry
+from .runs import find_run, runs_folder
+from .specs import Architecture, Dataset
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .model import TrainedModel
+
+
+def list_architectures(registry: Registry | None = None) -> list[Architecture]:
+    """All architectures, by name."""
+    return list((registry or create_registry()).architectures.values())
+
+
+def list_datasets(registry: Registry | None = None) -> list[Dataset]:
+    """All datasets, by name."""
+    return list((registry or create_registry()).datasets.values())
+
+
+def create_model(
+    name: str,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    num_outputs: int | None = None,
+    registry: Registry | None = None,
+    **options: object,
+) -> nn.Module:
+    """A new, untrained network: standardised floats ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
+
+    Args:
+        name: of the architecture.
+        input_shape: of one sample; that of the architecture's own dataset, unless given.
+        num_outputs: likewise.
+        options: of the architecture.
+
+    Raises:
+        UnknownName, InvalidValue: a name or value that the architecture does not know.
+        BuildError: it cannot be built for that shape.
+    """
+    from .model import build_network
+
+    registry = registry or create_registry()
+    architecture = registry.architecture(name)
+    dataset = registry.dataset(architecture.dataset)
+    return build_network(architecture, input_shape or dataset.input_shape, num_outputs or dataset.num_outputs, options)
+
+
+def load(reference: str, *, runs_dir: Path | str | None = None, registry: Registry | None = None) -> TrainedModel:
+    """The best checkpoint of a run, or of an architecture's best run, ready to use on the CPU.
+
+    ``load("resnet-mini").module(images)`` takes raw samples, uint8 ``[N, C, H, W]``, and gives logits.
+
+    Raises:
+        RunNotFound: nothing was trained under that name.
+        ZooError: the checkpoint is damaged, or the architecture has changed since.
+    """
+    from .model import load_trained
+
+    registry = registry or create_registry()
+    return load_trained(find_run(reference, runs_folder(runs_dir), registry.architectures), registry)

@@ -1,0 +1,41 @@
+"""The picture of a training: loss and metric over the epochs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .files import replacing
+
+# Blue and orange of Okabe and Ito: told apart by every kind of colour vision, on white and on dark pages.
+_TRAIN, _VALIDATION = "#0072B2", "#E69F00"
+
+
+def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any]], best_epoch: int | None) -> None:
+    """Write a PNG with one panel for the loss and one for ``metric``; needs no display.
+
+    Args:
+        entries: the lines of ``metrics.jsonl``.
+        best_epoch: the epoch whose checkpoint is kept, marked in both panels.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = Figure(figsize=(9, 3.8), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    epochs = [entry["epoch"] for entry in entries]
+    for axes, name in zip(figure.subplots(1, 2), ("loss", metric), strict=True):
+        for split, colour, marker in (("train", _TRAIN, "o"), ("validation", _VALIDATION, "s")):
+            values = [entry[split][name] for entry in entries]
+            axes.plot(epochs, values, color=colour, marker=marker, markersize=4, label=split)
+        if best_epoch is not None:
+            axes.axvline(best_epoch, color="#666666", linestyle="--", linewidth=1, label="checkpoint kept")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("loss (cross-entropy)" if name == "loss" else name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if name == "accuracy":
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")

@@ -1,0 +1,39 @@
+"""Which device a computation runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from .errors import DeviceUnavailable, InvalidValue
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device for ``auto`` (cuda, else mps, else cpu), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises:
+        InvalidValue: no such kind of device is known here.
+        DeviceUnavailable: this machine does not have it.
+    """
+    if name == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(kind)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise InvalidValue(f"Device {name!r} is not one of auto, cpu, cuda, cuda:N, mps.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        have = torch.cuda.device_count()
+        found = f"has {have} CUDA device{'s' if have > 1 else ''}" if have else "has no CUDA device that torch can use"
+        raise DeviceUnavailable(f"{name} was asked for, but this machine {found}. Use --device cpu or --device auto.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceUnavailable("mps was asked for, but this machine has none. Use --device cpu or --device auto.")
+    return device
+
+
+def describe_device(device: torch.device) -> str:
+    """The device in words: ``cpu, 2 threads`` or ``cuda:0, NVIDIA H200``."""
+    if device.type == "cuda":
+        return f"{device}, {torch.cuda.get_device_name(device)}"
+    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)

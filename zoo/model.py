@@ -1,0 +1,85 @@
+"""Building a model: the network that a plugin gives, behind the normalisation of its data."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from .checkpoint import load_model_state, load_tensors
+from .errors import BuildError, UsageError, ZooError
+from .files import sha256
+from .options import check_all
+from .preprocess import Preprocess
+from .registry import Registry
+from .runs import Run
+from .specs import Architecture, resolve_reference
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model with its weights, ready to use.
+
+    Args:
+        module: raw inputs ``[N, …]`` to logits ``[N, outputs]``, in evaluation mode.
+        metadata: what it is and where it comes from: architecture, options, labels, data, metrics.
+        sha256: of the checkpoint it was read from.
+    """
+
+    module: nn.Sequential
+    metadata: dict[str, Any]
+    sha256: str
+
+
+def build_network(
+    architecture: Architecture, input_shape: tuple[int, ...], num_outputs: int, options: Mapping[str, object]
+) -> nn.Module:
+    """The network alone: standardised floats ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
+
+    Raises:
+        UnknownName, InvalidValue: an option that the architecture does not have, or a wrong value for it.
+        BuildError: the builder refuses, or fails.
+    """
+    checked = check_all(architecture.options, options, architecture.name)
+    builder = resolve_reference(architecture.builder)
+    try:
+        network = builder(tuple(input_shape), num_outputs, **checked)
+    except UsageError:
+        raise
+    except (ZooError, ValueError) as error:
+        raise BuildError(f"{architecture.name} cannot be built for input {input_shape}: {error}") from error
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise BuildError(f"The builder of {architecture.name} failed: {type(error).__name__}: {text}.") from error
+    if not isinstance(network, nn.Module):
+        raise BuildError(f"The builder of {architecture.name} gave {type(network).__name__}, not a torch.nn.Module.")
+    return network
+
+
+def assemble(preprocess: Preprocess, network: nn.Module) -> nn.Sequential:
+    """The whole model: raw inputs to logits."""
+    return nn.Sequential(OrderedDict(preprocess=preprocess, network=network))
+
+
+def count_parameters(module: nn.Module) -> int:
+    """The number of trainable parameters; shared ones count once."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def load_trained(run: Run, registry: Registry) -> TrainedModel:
+    """The best checkpoint of ``run``, in evaluation mode, float32, on the CPU.
+
+    Raises:
+        UnknownName: the architecture's plugin is not installed any more.
+        ZooError: the checkpoint is damaged, or the architecture has changed since.
+    """
+    tensors, metadata = load_tensors(run.best)
+    architecture = registry.architecture(metadata["architecture"])
+    input_shape = tuple(metadata["data"]["input_shape"])
+    network = build_network(architecture, input_shape, metadata["data"]["num_outputs"], metadata["options"])
+    module = assemble(Preprocess.blank(input_shape), network)
+    load_model_state(module, tensors)
+    return TrainedModel(module.eval(), metadata, sha256(run.best))

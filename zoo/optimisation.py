@@ -1,0 +1,95 @@
+"""The optimiser, the learning rate over the run, and the randomness of each step: all functions of the position."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .hyperparameters import Hyperparameters
+
+
+def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
+    """The optimiser of the recipe over the trainable parameters, fused where torch has a fused one."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
+    h = hyperparameters
+    if h.optimizer == "adamw":
+        betas = (h.momentum, 0.999)
+        return torch.optim.AdamW(parameters, lr=h.lr, betas=betas, weight_decay=h.weight_decay, fused=fused)
+    nesterov = h.momentum > 0
+    return torch.optim.SGD(
+        parameters, lr=h.lr, momentum=h.momentum, nesterov=nesterov, weight_decay=h.weight_decay, fused=fused
+    )
+
+
+def learning_rate(hyperparameters: Hyperparameters, step: int, total_steps: int) -> float:
+    """The learning rate of optimiser step ``step`` (from 0) of ``total_steps``.
+
+    ``one-cycle`` (Smith and Topin, 2018) rises linearly to the peak, then falls along a cosine towards zero.
+    """
+    peak = hyperparameters.lr
+    rise = hyperparameters.warmup * total_steps
+    position = step + 1
+    if position < rise:
+        return peak * position / rise
+    if hyperparameters.schedule == "constant":
+        return peak
+    return peak * 0.5 * (1 + math.cos(math.pi * (position - rise) / (total_steps + 1 - rise)))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Use ``value`` from the next step on."""
+    for group in optimizer.param_groups:
+        group["lr"] = value
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's memory as plain tensors: ``"INDEX.KEY"``."""
+    return {
+        f"{index}.{key}": value
+        for index, parameter in enumerate(_parameters(optimizer))
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give the optimiser the memory that :func:`optimizer_state` took, in each parameter's layout and device."""
+    parameters = _parameters(optimizer)
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter).copy_(value)
+        optimizer.state[parameter][key] = value.to(parameter.device)
+
+
+def epoch_order(size: int, seed: int, epoch: int) -> Tensor:
+    """The order of the training samples in ``epoch``: the same on every device."""
+    return torch.randperm(size, generator=torch.Generator().manual_seed(_mix(seed, epoch, -1)))
+
+
+def seed_step(seed: int, epoch: int, step: int) -> None:
+    """Begin the random numbers of one step, so that a resumed run draws what an unbroken one does."""
+    torch.manual_seed(_mix(seed, epoch, step))
+
+
+def random_shift(images: Tensor, pixels: int) -> Tensor:
+    """Each image of ``[N, C, H, W]`` moved by its own whole number of pixels, at most ``pixels``, zeros moving in."""
+    count, _, height, width = images.shape
+    padded = nn.functional.pad(images, [pixels] * 4)
+    offsets = torch.randint(0, 2 * pixels + 1, (2, count, 1), device=images.device)
+    rows = torch.arange(height, device=images.device) + offsets[0]
+    columns = torch.arange(width, device=images.device) + offsets[1]
+    samples = torch.arange(count, device=images.device)[:, None, None]
+    return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _mix(seed: int, epoch: int, step: int) -> int:
+    return ((seed * 1_000_003 + epoch) * 1_000_003 + step + 1) % 2**63

@@ -1,0 +1,262 @@
+"""The two ways into the training loop, :func:`train` and :func:`resume`, and the record that a run leaves."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .checkpoint import load_model_state, load_tensors
+from .curves import draw_curves
+from .devices import choose_device, describe_device
+from .environment import git_commit, host, versions
+from .errors import DataError, TrainingInterrupted, UsageError
+from .evaluation import evaluate
+from .files import make_folder
+from .hyperparameters import Hyperparameters, resolve
+from .interrupts import stop_requests
+from .loading import LoadedDataset, data_folder, load_dataset, load_for
+from .loop import Plan, Progress, State, load_last, no_totals, run_epochs
+from .model import assemble, build_network, count_parameters
+from .optimisation import make_optimizer
+from .preprocess import Preprocess
+from .registry import Registry, create_registry
+from .runs import Run, create_run, find_run, runs_folder
+from .settings import split_settings
+from .specs import Architecture
+from .tasks import TASKS
+
+__all__ = ["Progress", "TrainingStart", "resume", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStart:
+    """What ``train_started`` tells: what is trained on what, and where."""
+
+    dataset: str
+    samples: dict[str, int]
+    parameters: int
+    device: str
+    epochs: int
+    steps_per_epoch: int
+    first_epoch: int
+
+
+def train(
+    architecture: str,
+    *,
+    dataset: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    data_dir: Path | str | None = None,
+    runs_dir: Path | str | None = None,
+    registry: Registry | None = None,
+    **settings: object,
+) -> Run:
+    """Train an architecture and keep the checkpoint that is best on validation.
+
+    Args:
+        architecture: its name, as in ``zoo list``.
+        dataset: name of a dataset in place of the architecture's own.
+        seed: of the initial weights, the order of the samples and all else that is random.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        data_dir: the data folder; see :func:`zoo.data_folder`.
+        runs_dir: the folder that the run's own folder is made in; see :func:`zoo.runs_folder`.
+        registry: the plugins to use; those installed, unless given.
+        settings: hyperparameters and options of the architecture, by name.
+
+    Returns:
+        The finished run. ``run.config["results"]`` holds its test metrics.
+
+    Raises:
+        UsageError: an unknown name, or a value of the wrong type or out of range.
+        DataError: the data cannot be had or used.
+        DeviceUnavailable: the device is not there.
+        TrainingDiverged: the loss became NaN or infinite.
+        TrainingInterrupted: SIGINT or SIGTERM came; :func:`resume` goes on.
+    """
+    registry = registry or create_registry()
+    spec = registry.architecture(architecture)
+    chosen, options = split_settings(spec, settings)
+    torch_device = choose_device(device)
+    root = make_folder(runs_folder(runs_dir))
+    data = load_for(spec, registry, dataset, data_folder(data_dir))
+    foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
+    hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
+    model = _build(spec, data, options, seed)
+    config = _describe(registry, spec, data, options, hyperparameters, seed, torch_device)
+    config["parameters"] = count_parameters(model)
+    run = create_run(root, spec.name, config)
+    plan = _plan(run, registry, data, hyperparameters, seed, torch_device)
+    return _execute(plan, _start(model, plan))
+
+
+def resume(
+    reference: str,
+    *,
+    device: str | None = None,
+    data_dir: Path | str | None = None,
+    runs_dir: Path | str | None = None,
+    registry: Registry | None = None,
+) -> Run:
+    """Go on with a run that was stopped, exactly where it stopped, with the settings it was started with.
+
+    Args:
+        reference: the run's folder, or ``ARCHITECTURE/RUN``.
+        device: another device than the one it was started on.
+
+    Raises:
+        RunNotFound: there is no such run.
+        UsageError: it is finished already.
+        DataError: its data is not there, or no longer the same.
+        TrainingDiverged, TrainingInterrupted: as for :func:`train`.
+    """
+    registry = registry or create_registry()
+    run = find_run(reference, runs_folder(runs_dir), registry.architectures, trained=False)
+    config = run.config
+    if run.status == "finished":
+        raise UsageError(f"{run.name} is finished already; train again for another run.")
+    spec = registry.architecture(config["architecture"])
+    make_folder(run.folder)
+    data = load_dataset(registry.dataset(config["data"]["name"]), data_folder(data_dir))
+    if data.fingerprint != config["data"]["fingerprint"]:
+        raise DataError(f"{data.spec.name} is no longer the data that {run.name} was started on; train again.")
+    torch_device = choose_device(device or config["device"])
+    hyperparameters = resolve(config["hyperparameters"])
+    model = _build(spec, data, config["options"], config["seed"])
+    plan = _plan(run, registry, data, hyperparameters, config["seed"], torch_device)
+    state = _start(model, plan)
+    if run.last.is_file():
+        load_last(run, state)
+    run.set_metrics([entry for entry in run.metrics() if entry["epoch"] < state.epoch])
+    config |= {"status": "running", "error": None}
+    run.save()
+    return _execute(plan, state)
+
+
+def _build(spec: Architecture, data: LoadedDataset, options: Mapping[str, object], seed: int) -> nn.Sequential:
+    preprocess = Preprocess.fit(data.splits.train.inputs)
+    torch.manual_seed(seed)
+    return assemble(preprocess, build_network(spec, data.spec.input_shape, data.spec.num_outputs, options))
+
+
+def _plan(
+    run: Run, registry: Registry, data: LoadedDataset, hyperparameters: Hyperparameters, seed: int, device: torch.device
+) -> Plan:
+    validation = data.splits.validation
+    assert validation is not None  # load_dataset always holds one out
+    train_split = data.splits.train.to(device)
+    task = TASKS[data.spec.task]
+    return Plan(run, registry, data, hyperparameters, task, seed, device, train_split, validation.to(device))
+
+
+def _start(model: nn.Sequential, plan: Plan) -> State:
+    # Channels last is the layout that convolutions are fastest in, on CPU and GPU alike.
+    model = model.to(plan.device).to(memory_format=torch.channels_last)
+    return State(model, make_optimizer(model, plan.hyperparameters), no_totals(plan.device))
+
+
+def _execute(plan: Plan, state: State) -> Run:
+    """Run the loop and leave the run's folder telling how it ended, whichever way."""
+    run = plan.run
+    try:
+        with stop_requests() as request:
+            plan.notify("train_started", start=_describe_start(plan, state))
+            run_epochs(plan, state, request)
+            _finish(plan, state)
+    except TrainingInterrupted:
+        run.config["status"] = "interrupted"
+        raise
+    except BaseException as error:
+        run.config |= {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        raise
+    finally:
+        run.save()
+        _draw(plan, state)
+        plan.notify("train_ended")
+    return run
+
+
+def _finish(plan: Plan, state: State) -> None:
+    """Judge the best checkpoint, as it stands on disk, on the test split: once, and nothing is chosen by it."""
+    tensors, _ = load_tensors(plan.run.best)
+    load_model_state(state.model, tensors)
+    scores = evaluate(state.model, plan.data.splits.test.to(plan.device), plan.task)
+    assert state.best is not None  # an epoch has ended
+    plan.run.config["status"] = "finished"
+    plan.run.config["results"] = {
+        "test": scores.metrics,
+        "test_samples": scores.samples,
+        "validation": state.best["validation"],
+        "epoch": state.best["epoch"],
+        "train_seconds": round(state.seconds, 2),
+    }
+
+
+def _draw(plan: Plan, state: State) -> None:
+    entries = plan.run.metrics()
+    if entries:
+        title = f"{plan.run.config['architecture']} on {plan.data}"
+        best = state.best["epoch"] if state.best else None
+        draw_curves(plan.run.curves, title, plan.task.metric, entries, best)
+
+
+def _describe_start(plan: Plan, state: State) -> TrainingStart:
+    samples = {
+        "train": len(plan.train),
+        "validation": len(plan.validation),
+        "test": len(plan.data.splits.test),
+    }
+    return TrainingStart(
+        dataset=str(plan.data),
+        samples=samples,
+        parameters=plan.run.config["parameters"],
+        device=describe_device(plan.device),
+        epochs=plan.hyperparameters.epochs,
+        steps_per_epoch=plan.steps,
+        first_epoch=state.epoch,
+    )
+
+
+def _describe(
+    registry: Registry,
+    spec: Architecture,
+    data: LoadedDataset,
+    options: Mapping[str, object],
+    hyperparameters: Hyperparameters,
+    seed: int,
+    device: torch.device,
+) -> dict[str, Any]:
+    """``run.json`` as a run begins: everything needed to repeat it."""
+    plugin = registry.owner(spec)
+    return {
+        "status": "running",
+        "plugin": {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version},
+        "task": spec.task,
+        "options": dict(options),
+        "hyperparameters": asdict(hyperparameters),
+        "seed": seed,
+        "data": {
+            "name": data.spec.name,
+            "stand_in_for": data.stand_in_for or None,
+            "default": spec.dataset,
+            "fingerprint": data.fingerprint,
+            "input_shape": list(data.spec.input_shape),
+            "num_outputs": data.spec.num_outputs,
+            "labels": list(data.spec.labels),
+        },
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "host": host(),
+        "git_commit": git_commit(),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "best": None,
+        "results": None,
+        "error": None,
+    }
