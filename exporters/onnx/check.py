@@ -1,0 +1,270 @@
+"""The gates that an ONNX file has to pass before it is put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from zoo import Check, ExportSubject, predict_logits
+
+from .write import INPUT_NAME
+
+BATCHES = (1, 2, 3, 7, 64)
+TEST_BATCH = 500
+
+# onnxruntime may be this many times further from float64 than torch in float32 is, or this many rounding units of
+# the largest output, whichever is more. Faithful exports stay under 3.5 and 5.6; weights off by one millionth do not.
+TIMES_TORCH = 4.0
+ROUNDINGS = 16.0
+EPSILON = float(np.finfo(np.float32).eps)
+
+Array = NDArray[Any]
+
+
+def check(subject: ExportSubject, path: Path, opset: int) -> Iterator[Check]:
+    """Structure, numerics on every provider that runs, and the whole test split."""
+    onnxruntime.set_default_logger_severity(4)
+    model = onnx.load(path)
+    yield check_structure(subject, model, opset)
+    sessions = open_sessions(path)
+    yield check_numerics(subject, sessions)
+    yield check_test_split(subject, sessions[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An onnxruntime session and what it really runs on."""
+
+    provider: str
+    optimised: bool
+    session: onnxruntime.InferenceSession
+
+    def run(self, inputs: Tensor) -> list[Array]:
+        """All outputs for raw ``inputs``."""
+        outputs: list[Array] = self.session.run(None, {INPUT_NAME: inputs.numpy()})
+        return outputs
+
+    def __str__(self) -> str:
+        return f"{self.provider.removesuffix('ExecutionProvider')}, optimisation {'on' if self.optimised else 'off'}"
+
+
+def open_sessions(path: Path) -> list[Session]:
+    """A session for each execution provider that really runs, without and with graph optimisation; CPU comes last."""
+    sessions = []
+    wanted: list[tuple[str, dict[str, str]]] = [("CPUExecutionProvider", {})]
+    if torch.cuda.is_available():
+        # TF32 rounds inputs to ten bits: fine to run with, not to be judged with
+        wanted.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
+    for provider, options in wanted:
+        for optimised in (False, True):
+            settings = onnxruntime.SessionOptions()
+            levels = onnxruntime.GraphOptimizationLevel
+            settings.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
+            session = onnxruntime.InferenceSession(path, settings, providers=[(provider, options)])
+            if session.get_providers()[0] == provider:  # asked for is not given: it falls back without a word
+                sessions.append(Session(provider, optimised, session))
+    return sessions
+
+
+def check_structure(subject: ExportSubject, model: onnx.ModelProto, opset: int) -> Check:
+    """The file is valid ONNX, of the opset asked for, complete in itself, with a symbolic batch throughout."""
+    problem = _invalid(model) or _wrong_opset(model, opset) or _wrong_interface(subject, model)
+    written = {item.domain or "ai.onnx": item.version for item in model.opset_import}
+    figures = {"opset": written, "ir_version": model.ir_version, "nodes": len(model.graph.node)}
+    fine = (
+        f"valid ONNX, opset {written.get('ai.onnx')}, IR {model.ir_version}, {len(model.graph.node)} nodes, batch free"
+    )
+    return Check("structure", not problem, problem or fine, figures)
+
+
+def check_numerics(subject: ExportSubject, sessions: list[Session]) -> Check:
+    """onnxruntime is as close to a float64 run of the same weights as torch itself, on real and hostile inputs."""
+    reference = subject.in_float64()
+    comparisons = [
+        comparison
+        for kind, inputs in hostile_and_real_inputs(subject.test.inputs)
+        for session in sessions
+        for comparison in compare(subject, reference, session, kind, inputs)
+    ]
+    worst = max(comparisons, key=lambda comparison: comparison.of_limit)
+    ran = sorted({comparison.session for comparison in comparisons})
+    figures = {
+        "cases": len(comparisons),
+        "ran": ran,
+        "cuda": "tested" if any(name.startswith("CUDA") for name in ran) else "not tested: no CUDA device",
+        "batches": list(BATCHES),
+        "largest_error_over_torch": max(comparison.over_torch for comparison in comparisons),
+        "worst": worst.to_dict(),
+    }
+    return Check("numerics", worst.of_limit <= 1, f"{worst}; {len(comparisons)} cases on {', '.join(ran)}", figures)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One output of one session for one input, held against float64."""
+
+    output: str
+    inputs: str
+    batch: int
+    session: str
+    error: float
+    torch_error: float
+    limit: float
+
+    @property
+    def of_limit(self) -> float:
+        """The error as a part of what is allowed; NaN, on either side, counts as infinitely wrong."""
+        ratio = self.error / self.limit
+        return ratio if ratio == ratio else float("inf")
+
+    @property
+    def over_torch(self) -> float:
+        """The error as a multiple of torch's own; 0 where both are exact."""
+        return self.error / self.torch_error if self.torch_error else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __str__(self) -> str:
+        return (
+            f"largest error {self.error:.2g} from float64 in {self.output} ({self.inputs}, batch {self.batch}, "
+            f"{self.session}), limit {self.limit:.2g}, torch itself {self.torch_error:.2g}"
+        )
+
+
+def compare(
+    subject: ExportSubject, reference: nn.Module, session: Session, kind: str, inputs: Tensor
+) -> Iterator[Comparison]:
+    """Every output of ``session`` for ``inputs`` against ``reference``, the same model in float64."""
+    exact, own = _run_torch(reference, inputs), _run_torch(subject.model, inputs)
+    floor = 0.0
+    for name, want, mine, got in zip(subject.task.outputs, exact, own, session.run(inputs), strict=True):
+        torch_error = float(np.abs(mine - want).max())
+        # The later outputs are computed from the first by functions that stretch no distance (softmax at most halves
+        # it), so an error that is allowed there is allowed here.
+        floor = max(TIMES_TORCH * torch_error, ROUNDINGS * EPSILON * float(np.abs(want).max()), floor, EPSILON**2)
+        error = float(np.abs(got - want).max()) if got.shape == want.shape else float("inf")
+        yield Comparison(name, kind, len(inputs), str(session), error, torch_error, floor)
+
+
+def hostile_and_real_inputs(samples: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Batches of several sizes: real samples, and the extremes and noise that no test split holds."""
+    random = torch.Generator().manual_seed(0)
+    for size in BATCHES:
+        real = samples[torch.randint(len(samples), (size,), generator=random)]
+        yield "real samples", real
+        if real.dtype == torch.uint8:
+            yield "all zero", torch.zeros_like(real)
+            yield "all maximum", torch.full_like(real, 255)
+            yield "noise", torch.randint(0, 256, real.shape, generator=random).to(torch.uint8)
+        else:
+            low, high = samples.amin(0), samples.amax(0)
+            yield "all minimum", low.expand_as(real).contiguous()
+            yield "all maximum", high.expand_as(real).contiguous()
+            yield "noise", low + (high - low) * torch.rand(real.shape, generator=random)
+
+
+def check_test_split(subject: ExportSubject, session: Session) -> Check:
+    """Every test sample: the same decision as torch, but for ties, and the metric that the run recorded."""
+    task, test = subject.task, subject.test
+    got = torch.from_numpy(np.concatenate([session.run(batch)[0] for batch in torch.split(test.inputs, TEST_BATCH)]))
+    own = predict_logits(_FirstOutput(subject.model), test.inputs, TEST_BATCH)
+    changed = torch.nonzero(task.decisions(got) != task.decisions(own)).flatten()
+    exact = (
+        predict_logits(_FirstOutput(subject.in_float64()), test.inputs[changed], TEST_BATCH) if len(changed) else own
+    )
+    tie = 2 * ROUNDINGS * EPSILON * float(own.abs().max())
+    margins = task.margins(exact).tolist() if len(changed) else []
+    real_changes = sum(margin > tie for margin in margins)
+
+    metric = float(task.metric_of_each(got, test.targets).double().mean())
+    recorded = (subject.recorded or {}).get(task.metric)
+    # a model trained on another device may decide a tie differently there
+    allowed = _ties(task, own, tie) / len(test)
+    differs = recorded is not None and abs(metric - recorded) > allowed
+    figures = {
+        "samples": len(test),
+        task.metric: metric,
+        "recorded": recorded,
+        "changed": [{"sample": int(i), "margin": margin} for i, margin in zip(changed, margins, strict=True)],
+    }
+    if real_changes:
+        summary = f"{real_changes} of {len(test)} test samples are decided differently than in torch"
+    elif differs:
+        summary = f"{task.metric} {metric:.6f} on {len(test)} test samples, but the run recorded {recorded:.6f}"
+    else:
+        held = "equal to the run's" if recorded is not None else "the run recorded none"
+        summary = f"{task.metric} {metric:.4%} on {len(test):,} test samples, {held}; {len(changed)} decisions changed"
+    return Check("test split", not (real_changes or differs), summary, figures)
+
+
+def _ties(task: Any, logits: Tensor, tie: float) -> int:
+    return int((task.margins(logits) <= tie).sum())
+
+
+class _FirstOutput(nn.Module):
+    """The logits alone."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.model(inputs)[0]
+        return logits
+
+
+@torch.inference_mode()
+def _run_torch(model: nn.Module, inputs: Tensor) -> list[Array]:
+    return [output.double().numpy() for output in model(inputs)]
+
+
+def _invalid(model: onnx.ModelProto) -> str:
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        return "not valid ONNX: " + " ".join(str(error).split())[:300]
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            return f"weights {tensor.name!r} are in another file"
+        values = onnx.numpy_helper.to_array(tensor)
+        if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+            return f"weights {tensor.name!r} hold NaN or infinity"
+    return ""
+
+
+def _wrong_opset(model: onnx.ModelProto, opset: int) -> str:
+    written = {item.version for item in model.opset_import if item.domain in ("", "ai.onnx")}
+    return "" if written == {opset} else f"opset {opset} was asked for, but torch wrote {sorted(written)}"
+
+
+def _wrong_interface(subject: ExportSubject, model: onnx.ModelProto) -> str:
+    """Names, types and shapes of what goes in and out, and the description."""
+    inputs = [(item.name, _shape(item), item.type.tensor_type.elem_type) for item in model.graph.input]
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(str(subject.test.inputs.dtype).removeprefix("torch.")))
+    wanted = [(INPUT_NAME, ["batch", *subject.test.inputs.shape[1:]], kind)]
+    if inputs != wanted:
+        return f"the input is {inputs}, not {wanted}"
+    names = [item.name for item in model.graph.output]
+    if names != list(subject.task.outputs):
+        return f"the outputs are {names}, not {list(subject.task.outputs)}"
+    for item in model.graph.output:
+        if _shape(item)[:1] != ["batch"]:
+            return f"output {item.name!r} has the fixed batch {_shape(item)[:1]}"
+    missing = sorted(subject.description.keys() - {entry.key for entry in model.metadata_props})
+    return f"the description lacks {', '.join(missing)}" if missing else ""
+
+
+def _shape(item: onnx.ValueInfoProto) -> list[str | int]:
+    return [dim.dim_param or dim.dim_value for dim in item.type.tensor_type.shape.dim]

@@ -1,0 +1,264 @@
+"""Export: the best checkpoint, written by an exporter plugin, judged, and only then put in place."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .data import Split
+from .environment import versions
+from .errors import DataError, DataUnavailable, ExportError, ExportRefused
+from .files import make_folder, replacing, sha256, write_json
+from .loading import LoadedDataset, data_folder, load_dataset
+from .model import TrainedModel, load_trained
+from .options import check_all
+from .preprocess import Preprocess
+from .registry import Registry, create_registry
+from .runs import Run, find_run, runs_folder
+from .specs import Exporter, resolve_reference
+from .tasks import TASKS, Task
+
+CERTIFICATE_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSubject:
+    """What an exporter is given.
+
+    Args:
+        name: of the architecture.
+        model: raw inputs ``[N, …]`` to a tuple of outputs, one for each of ``task.outputs``, the logits first;
+            float32, evaluation mode, on the CPU.
+        task: what it learnt.
+        test: the test split: raw inputs, uint8 ``[N, C, H, W]`` or float32 ``[N, F]``, and targets.
+        recorded: the run's own test metrics, or None where it was stopped before it had any.
+        description: what goes into the file: architecture, data, labels, metrics, checkpoint. No time stamp.
+    """
+
+    name: str
+    model: nn.Module
+    task: Task
+    test: Split
+    recorded: dict[str, float] | None
+    description: dict[str, Any]
+
+    def in_float64(self) -> nn.Module:
+        """A copy of the model that computes in float64: the judge of everything that computes in float32."""
+        return copy.deepcopy(self.model).double()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One verdict of a certificate.
+
+    Args:
+        gate: its name: ``structure``, ``numerics`` …
+        passed: whether the file may be used.
+        summary: one line, for people: what was held against what, and the figures that decided.
+        figures: all figures, for machines.
+    """
+
+    gate: str
+    passed: bool
+    summary: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was checked of an exported file, and what came out. Beside the file as ``FILE.json``."""
+
+    file: Path
+    sha256: str
+    bytes: int
+    description: dict[str, Any]
+    checks: tuple[Check, ...]
+
+    @property
+    def path(self) -> Path:
+        """Where the certificate itself is."""
+        return certificate_path(self.file)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of the certificate's file."""
+        return {
+            "format": CERTIFICATE_FORMAT,
+            "passed": all(check.passed for check in self.checks),
+            "file": {"name": self.file.name, "sha256": self.sha256, "bytes": self.bytes},
+            "model": self.description,
+            "checks": [asdict(check) for check in self.checks],
+            "versions": versions(),
+        }
+
+
+def certificate_path(file: Path) -> Path:
+    """``FILE.json`` beside ``FILE``."""
+    return file.with_name(file.name + ".json")
+
+
+def export(
+    reference: str,
+    format: str = "onnx",
+    output: Path | str | None = None,
+    *,
+    data_dir: Path | str | None = None,
+    runs_dir: Path | str | None = None,
+    registry: Registry | None = None,
+    **options: object,
+) -> Certificate:
+    """Write the best checkpoint of a run, or of an architecture's best run, as one proven file.
+
+    Args:
+        reference: an architecture, ``ARCHITECTURE/RUN``, or a run's folder.
+        format: name of an exporter.
+        output: the file, or a folder to put it in; ``ARCHITECTURE`` and the format's suffix in the working
+            directory, unless given.
+        options: of the exporter.
+
+    Returns:
+        The certificate; every check in it passed.
+
+    Raises:
+        RunNotFound: nothing was trained under that name.
+        DataUnavailable: the test split that the file must be judged on cannot be had.
+        ExportError: the model cannot be written in this format.
+        ExportRefused: the file failed a check. An earlier file in its place is still there.
+    """
+    registry = registry or create_registry()
+    exporter = registry.exporter(format)
+    checked = check_all(exporter.options, options, f"--{format}")
+    run = find_run(reference, runs_folder(runs_dir), registry.architectures)
+    trained = load_trained(run, registry)
+    target = _target(output, trained.metadata["architecture"], exporter.suffix)
+    make_folder(target.parent)
+    data = _test_data(run, registry, data_folder(data_dir))
+    return write_proven(exporter, make_subject(run, trained, data), target, checked)
+
+
+def make_subject(run: Run, trained: TrainedModel, data: LoadedDataset) -> ExportSubject:
+    """The subject for exporting ``trained``, judged on the test split of ``data``."""
+    task = TASKS[trained.metadata["task"]]
+    model = nn.Sequential(trained.module, task.answers()).eval()
+    recorded = (run.config["results"] or {}).get("test")
+    return ExportSubject(
+        name=trained.metadata["architecture"],
+        model=model,
+        task=task,
+        test=data.splits.test,
+        recorded=recorded,
+        description=_description(run, trained, recorded),
+    )
+
+
+def write_proven(exporter: Exporter, subject: ExportSubject, target: Path, options: dict[str, Any]) -> Certificate:
+    """Write ``subject`` to ``target`` unless a check refuses it; then nothing at ``target`` has changed.
+
+    Raises:
+        ExportError, ExportRefused: as for :func:`export`.
+    """
+    refuse_randomness(subject)
+    write = resolve_reference(exporter.write)
+    check = resolve_reference(exporter.check)
+    with replacing(target) as temporary:
+        write(subject, temporary, **options)
+        if not temporary.is_file():
+            raise ExportError(f"The exporter {exporter.name} wrote no file.")
+        certificate = Certificate(
+            file=target,
+            sha256=sha256(temporary),
+            bytes=temporary.stat().st_size,
+            description=subject.description,
+            checks=_judge(functools.partial(check, subject, temporary, **options), target),
+        )
+    write_json(certificate.path, certificate.to_dict())
+    return certificate
+
+
+def refuse_randomness(subject: ExportSubject) -> None:
+    """Run the model twice under different seeds: what differs then cannot be proven equal to anything.
+
+    Raises:
+        ExportError: the outputs differ.
+    """
+    inputs = subject.test.inputs[:2]
+    first, second = (_run_seeded(subject.model, inputs, seed) for seed in (1, 2))
+    if not all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
+        raise ExportError(
+            f"{subject.name} gives different outputs for the same input in evaluation mode: something in it draws "
+            "random numbers (dropout that ignores eval(), random depth). Make it depend on self.training."
+        )
+
+
+def _judge(checks: Callable[[], Iterator[Check]], target: Path) -> tuple[Check, ...]:
+    """Every check up to the first that fails, which is raised: what comes after it would judge a broken file."""
+    done = []
+    for check in checks():
+        done.append(check)
+        if not check.passed:
+            kept = f" The earlier {target} is untouched." if target.exists() else ""
+            raise ExportRefused(f"{target.name} was refused and not written. {check.gate}: {check.summary}{kept}")
+    if not done:
+        raise ExportRefused(f"{target.name} was refused and not written: its exporter checked nothing.")
+    return tuple(done)
+
+
+@torch.inference_mode()
+def _run_seeded(model: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ...]:
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+    outputs: tuple[Tensor, ...] = model(inputs)
+    return outputs
+
+
+def _test_data(run: Run, registry: Registry, folder: Path) -> LoadedDataset:
+    name = run.config["data"]["name"]
+    try:
+        data = load_dataset(registry.dataset(name), folder)
+    except DataUnavailable as error:
+        raise DataUnavailable(
+            f"{error} An export is judged on the test split of {name}; --data-dir says where it is."
+        ) from error
+    if data.fingerprint != run.config["data"]["fingerprint"]:
+        raise DataError(f"{name} is no longer the data that {run.name} was trained on; train again.")
+    return data
+
+
+def _target(output: Path | str | None, name: str, suffix: str) -> Path:
+    file_name = name.replace("/", "-") + suffix
+    if output is None:
+        return Path(file_name)
+    path = Path(output).expanduser()
+    return path / file_name if path.is_dir() else path
+
+
+def _description(run: Run, trained: TrainedModel, recorded: dict[str, float] | None) -> dict[str, Any]:
+    metadata = trained.metadata
+    preprocess = trained.module.get_submodule("preprocess")
+    assert isinstance(preprocess, Preprocess)
+    return {
+        "architecture": metadata["architecture"],
+        "plugin": metadata["plugin"],
+        "options": metadata["options"],
+        "task": metadata["task"],
+        "dataset": metadata["data"]["name"],
+        "dataset_fingerprint": metadata["data"]["fingerprint"],
+        "stand_in_for": metadata["data"]["stand_in_for"],
+        "input_shape": metadata["data"]["input_shape"],
+        "labels": metadata["data"]["labels"],
+        "normalisation": {"mean": preprocess.mean.flatten().tolist(), "std": preprocess.std.flatten().tolist()},
+        "run": run.name,
+        "epoch": metadata["epoch"],
+        "validation": metadata["validation"],
+        "test": recorded,
+        "checkpoint_sha256": trained.sha256,
+    }
