@@ -1,0 +1,350 @@
+"""The ``zoo`` command: parse, call the library, print. A client of ``zoo``'s public names like any other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import zoo
+from zoo import terminal
+from zoo.commandline import (
+    ExportCommand,
+    ZooGroup,
+    data_dir_option,
+    json_option,
+    print_json,
+    registry_of,
+    run_command,
+    runs_dir_option,
+)
+
+if TYPE_CHECKING:
+    from zoo import Architecture, Registry, Run
+
+
+@click.group(cls=ZooGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(zoo.__version__, prog_name="zoo")
+def cli() -> None:
+    """Small neural networks that train for real and leave as ONNX files proven right.
+
+    \b
+    zoo list                             what can be trained
+    zoo train googlenet-mini             train it, keep the best checkpoint
+    zoo export googlenet-mini --onnx     that checkpoint as ONNX, proven equal in onnxruntime
+    """
+
+
+@cli.command("list")
+@click.argument("pattern", default="*")
+@click.option("--task", help="Only architectures for this task.")
+@click.option("--max-params", type=int, help="Only architectures with at most this many parameters.")
+@json_option
+@click.pass_context
+def list_(ctx: click.Context, pattern: str, task: str | None, max_params: int | None, as_json: bool) -> None:
+    """List what can be trained.
+
+    PATTERN is a part of a name, or a name with wildcards.
+
+    \b
+    zoo list
+    zoo list 'res*' --max-params 50000
+    """
+    registry = registry_of(ctx)
+    found = [
+        architecture
+        for architecture in registry.architectures.values()
+        if (fnmatchcase(architecture.name, pattern) or pattern in architecture.name)
+        and (task is None or architecture.task == task)
+        and (max_params is None or architecture.parameters <= max_params)
+    ]
+    if as_json:
+        print_json([zoo.architecture_facts(registry, architecture) for architecture in found])
+        return
+    if not found:
+        click.echo("No architecture fits. `zoo list` shows them all.", err=True)
+        return
+    columns = ("NAME", "PARAMETERS", "TASK", "DATASET", "FROM", "WHAT IT IS")
+    rows = [(a.name, f"{a.parameters:,}", a.task, a.dataset, registry.owner(a).distribution, a.summary) for a in found]
+    terminal.show(terminal.table(columns, rows, numeric=("PARAMETERS",)))
+
+
+@cli.command()
+@click.argument("name")
+@json_option
+@click.pass_context
+def info(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show one architecture and its settings.
+
+    \b
+    zoo info googlenet-mini
+    """
+    registry = registry_of(ctx)
+    facts = zoo.architecture_facts(registry, registry.architecture(name))
+    if as_json:
+        print_json(facts)
+        return
+    plugin = facts["plugin"]
+    shown = {
+        **{key: facts[key] for key in ("name", "summary", "task", "dataset")},
+        "parameters": f"{facts['parameters']:,}",
+        "tags": ", ".join(facts["tags"]),
+        "source": facts["source"],
+        "plugin": f"{plugin['name']} ({plugin['distribution']} {plugin['version']})",
+    }
+    for key, value in shown.items():
+        click.echo(f"{key:<12}{value}")
+    settings = [*facts["options"], *facts["hyperparameters"]]
+    rows = [
+        (setting["name"], terminal.as_text(setting["default"]), setting["allowed"], setting["help"])
+        for setting in settings
+    ]
+    click.echo("\nSet any of these with --set NAME=VALUE:\n")
+    terminal.show(terminal.table(("SETTING", "DEFAULT", "ALLOWED", "WHAT IT IS"), rows))
+
+
+@cli.command()
+@data_dir_option
+@json_option
+@click.pass_context
+def datasets(ctx: click.Context, data_dir: Path | None, as_json: bool) -> None:
+    """List what can be trained on.
+
+    \b
+    zoo datasets
+    zoo datasets --data-dir ~/data
+    """
+    registry = registry_of(ctx)
+    folder = zoo.data_folder(data_dir)
+    found = [zoo.dataset_facts(registry, spec, folder) for spec in registry.datasets.values()]
+    if as_json:
+        print_json({"folder": str(folder), "datasets": found})
+        return
+    columns = ("NAME", "TASK", "SHAPE", "SAMPLES", "STATE", "LICENCE", "WHAT IT IS")
+    rows = [
+        (
+            fact["name"],
+            fact["task"],
+            "x".join(map(str, fact["input_shape"])),
+            f"{sum(fact['sizes'].values()):,}",
+            fact["state"],
+            fact["licence"],
+            fact["summary"],
+        )
+        for fact in found
+    ]
+    terminal.show(terminal.table(columns, rows, numeric=("SAMPLES",)), f"\nData folder: {folder}")
+
+
+@cli.command()
+@click.argument("name")
+@data_dir_option
+@click.pass_context
+def fetch(ctx: click.Context, name: str, data_dir: Path | None) -> None:
+    """Get a dataset into the data folder, checked.
+
+    \b
+    zoo fetch mnist
+    """
+    spec = registry_of(ctx).dataset(name)
+    folder = zoo.data_folder(data_dir)
+    loaded = zoo.load_dataset(spec, folder)
+    where = f"in {folder}" if spec.files else "bundled"
+    click.echo(f"{name} is {where}. SHA-256 of the data: {loaded.fingerprint}")
+
+
+@cli.command()
+@json_option
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
+    """List the plugins and whether they work.
+
+    \b
+    zoo plugins
+    """
+    registry = registry_of(ctx)
+    registry.commands(cli.commands)  # the last thing that can go wrong with a plugin
+    found = [zoo.plugin_facts(plugin) for plugin in registry.plugins]
+    if as_json:
+        print_json(found)
+        return
+    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "ERROR")
+    rows = [
+        (*(fact[key] for key in ("name", "distribution", "version", "status")),
+         ", ".join(fact["hooks"]) or "-", "; ".join(fact["errors"]) or "-")
+        for fact in found
+    ]  # fmt: skip
+    terminal.show(terminal.table(columns, rows))
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--dataset", help="Train on this dataset in place of the architecture's own.")
+@click.option("--epochs", help="Passes over the training split.")
+@click.option("--batch-size", help="Samples in one optimiser step.")
+@click.option("--lr", help="Peak learning rate.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]")
+@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped, as it was started.")
+@data_dir_option
+@runs_dir_option
+@json_option
+@click.pass_context
+def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: bool, **given: Any) -> None:
+    """Train, and keep the best checkpoint.
+
+    The checkpoint is chosen by the validation split; the test split only judges it, at the end.
+
+    \b
+    zoo train googlenet-mini
+    zoo train resnet-mini --dataset digits --epochs 20 --lr 0.1
+    zoo train resnet-mini --set label_smoothing=0.1 --seed 3
+    zoo train --resume runs/resnet-mini/20260101-120000
+    """
+    registry = registry_of(ctx)
+    common = {"registry": registry, "data_dir": given["data_dir"], "runs_dir": given["runs_dir"]}
+    if resume is not None:
+        _refuse_beside_resume(ctx)
+        registry.manager.register(terminal.TrainingDisplay())
+        run = zoo.resume(resume, device=given["device"], **common)
+    elif name is not None:
+        settings = _settings(registry.architecture(name), given)
+        registry.manager.register(terminal.TrainingDisplay())
+        chosen = {"dataset": given["dataset"], "seed": given["seed"], "device": given["device"] or "auto"}
+        run = zoo.train(name, **chosen, **common, **settings)
+    else:
+        raise zoo.UsageError("Give the NAME of an architecture, or --resume RUN. `zoo list` shows the names.")
+    if as_json:
+        print_json({"run": str(run.folder), **run.config})
+    else:
+        _show_trained(run)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@runs_dir_option
+@json_option
+@click.pass_context
+def runs(ctx: click.Context, name: str | None, runs_dir: Path | None, as_json: bool) -> None:
+    """List the runs, best first.
+
+    Runs on the architecture's own dataset come before others, then the validation metric counts.
+
+    \b
+    zoo runs
+    zoo runs googlenet-mini
+    """
+    folder = zoo.runs_folder(runs_dir)
+    found = zoo.list_runs(folder, name)
+    if name is not None and not found:
+        registry_of(ctx).architecture(name)
+    if as_json:
+        print_json([{"run": str(run.folder), **run.config} for run in found])
+        return
+    if not found:
+        click.echo(f"There are no such runs in {folder} yet. `zoo train NAME` makes one.", err=True)
+        return
+    columns = ("RUN", "STATUS", "DATASET", "EPOCH", "VALIDATION", "TEST", "TRAINED")
+    terminal.show(terminal.table(columns, [_run_row(run) for run in found], numeric=columns[3:]))
+
+
+@cli.command(cls=ExportCommand)
+@click.argument("name", metavar="NAME|RUN")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, or a folder for it. [./NAME.onnx]")
+@data_dir_option
+@runs_dir_option
+@json_option
+@click.pass_context
+def export(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> None:
+    """Write a trained network as a proven file.
+
+    It is the best checkpoint of the architecture's best run, or of the RUN given. The file is put in place only if it passes every check. What was checked stands beside it, in FILE.json.
+
+    \b
+    zoo export resnet-mini --onnx
+    zoo export runs/resnet-mini/20260101-120000 --onnx -o model.onnx
+    """
+    registry = registry_of(ctx)
+    formats = [key.removeprefix("format_") for key, value in given.items() if key.startswith("format_") and value]
+    if len(formats) != 1:
+        raise zoo.UsageError(f"Choose one format: {', '.join(f'--{known}' for known in registry.exporters)}.")
+    known = {option.name: option for option in registry.exporter(formats[0]).options}
+    texts = {key.removeprefix("option_"): text for key, text in given.items() if key.startswith("option_") and text}
+    for key in texts:
+        if key not in known:
+            raise zoo.UsageError(f"--{key.replace('_', '-')} is no option of --{formats[0]}.")
+    options: dict[str, Any] = {key: known[key].parse(text) for key, text in texts.items()}
+    folders: dict[str, Any] = {"data_dir": given["data_dir"], "runs_dir": given["runs_dir"]}
+    certificate = zoo.export(name, formats[0], given["output"], registry=registry, **folders, **options)
+    if as_json:
+        print_json(certificate.to_dict())
+        return
+    click.echo(f"{certificate.file}  {certificate.bytes:,} bytes, from {certificate.description['run']}")
+    for check in certificate.checks:
+        click.echo(f"  passed  {check.gate}: {check.summary}")
+    click.echo(f"{certificate.path}  the certificate")
+
+
+def main(arguments: Sequence[str] | None = None, registry: Registry | None = None) -> None:
+    """Run the command and exit.
+
+    Args:
+        arguments: in place of ``sys.argv[1:]``.
+        registry: in place of the installed plugins.
+    """
+    sys.exit(run_command(cli, sys.argv[1:] if arguments is None else arguments, registry))
+
+
+def _settings(architecture: Architecture, given: dict[str, Any]) -> dict[str, Any]:
+    """``--epochs`` and its like, and every ``--set``, as values of their types."""
+    texts = {key: given[key] for key in ("epochs", "batch_size", "lr") if given[key] is not None}
+    for setting in given["settings"]:
+        key, separator, text = setting.partition("=")
+        if not separator:
+            raise zoo.UsageError(f"--set {setting!r} is not of the form NAME=VALUE.")
+        if key in texts:
+            raise zoo.UsageError(f"{key} is set twice.")
+        texts[key] = text
+    return dict(zoo.parse_settings(architecture, texts))
+
+
+def _refuse_beside_resume(ctx: click.Context) -> None:
+    """A resumed run keeps what it was started with; naming something else is a mistake."""
+    for parameter in ("name", "dataset", "epochs", "batch_size", "lr", "settings", "seed"):
+        if ctx.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE and ctx.params[parameter]:
+            flag = {"name": "NAME", "settings": "--set"}.get(parameter, f"--{parameter.replace('_', '-')}")
+            raise zoo.UsageError(f"{flag} cannot go with --resume: a resumed run keeps what it was started with.")
+
+
+def _show_trained(run: Run) -> None:
+    results, data = run.config["results"], run.config["data"]
+    stand_in = f" (in place of {data['stand_in_for']})" if data["stand_in_for"] else ""
+    metric = next(key for key in results["test"] if key != "loss")
+    click.echo(
+        f"{metric} {results['test'][metric]:.2%} on the {results['test_samples']:,} test samples of {data['name']}"
+        f"{stand_in}, checkpoint of epoch {results['epoch']}, {terminal.duration(results['train_seconds'])} of training"
+    )
+    click.echo(f"run     {run.folder}\ncurves  {run.curves}\nexport  zoo export {run.folder} --onnx")
+
+
+def _run_row(run: Run) -> tuple[str, ...]:
+    best, results = run.config["best"] or {}, run.config["results"] or {}
+    metric = next((key for key in best.get("validation", {}) if key != "loss"), "")
+    return (
+        run.name,
+        run.status,
+        run.config["data"]["name"],
+        str(best.get("epoch", "-")),
+        f"{best['validation'][metric]:.2%}" if best else "-",
+        f"{results['test'][metric]:.2%}" if results else "-",
+        terminal.duration(results["train_seconds"]) if results else "-",
+    )
+
+
+if __name__ == "__main__":
+    main()
