@@ -263,7 +263,8 @@ def runs(ctx: click.Context, name: str | None, runs_dir: Path | None, as_json: b
 def export(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> None:
     """Write a trained network as a proven file.
 
-    It is the best checkpoint of the architecture's best run, or of the RUN given. The file is put in place only if it passes every check. What was checked stands beside it, in FILE.json.
+    It is the best checkpoint of the architecture's best run, or of the RUN given. The file is put in place only if
+    it passes every check. What was checked stands beside it, in FILE.json.
 
     \b
     zoo export resnet-mini --onnx

@@ -12,6 +12,7 @@ from typing import Any
 _HOMES = {
     "api": ("create_model", "list_architectures", "list_datasets", "load"),
     "data": ("Split", "Splits", "fingerprint", "stratified_split"),
+    "entry_points": ("EntryPoint",),
     "errors": (
         "BuildError",
         "DataError",
@@ -33,12 +34,13 @@ _HOMES = {
     "facts": ("architecture_facts", "dataset_facts", "plugin_facts"),
     "hookspecs": ("hookimpl",),
     "hyperparameters": ("Hyperparameters",),
-    "loading": ("LoadedDataset", "data_folder", "is_present", "load_dataset"),
+    "folders": ("data_folder", "is_present", "runs_folder"),
+    "loading": ("LoadedDataset", "load_dataset"),
     "model": ("TrainedModel",),
     "options": ("Option",),
     "preprocess": ("Preprocess",),
     "registry": ("Plugin", "Registry", "create_registry"),
-    "runs": ("Run", "find_run", "list_runs", "runs_folder"),
+    "runs": ("Run", "find_run", "list_runs"),
     "settings": ("parse_settings",),
     "specs": ("Architecture", "Dataset", "Exporter"),
     "training": ("Progress", "TrainingStart", "resume", "train"),

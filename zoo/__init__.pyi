@@ -10,6 +10,7 @@ from .data import Split as Split
 from .data import Splits as Splits
 from .data import fingerprint as fingerprint
 from .data import stratified_split as stratified_split
+from .entry_points import EntryPoint as EntryPoint
 from .errors import BuildError as BuildError
 from .errors import DataError as DataError
 from .errors import DataUnavailable as DataUnavailable
@@ -36,9 +37,10 @@ from .facts import dataset_facts as dataset_facts
 from .facts import plugin_facts as plugin_facts
 from .hookspecs import hookimpl as hookimpl
 from .hyperparameters import Hyperparameters as Hyperparameters
+from .folders import data_folder as data_folder
+from .folders import is_present as is_present
+from .folders import runs_folder as runs_folder
 from .loading import LoadedDataset as LoadedDataset
-from .loading import data_folder as data_folder
-from .loading import is_present as is_present
 from .loading import load_dataset as load_dataset
 from .model import TrainedModel as TrainedModel
 from .options import Option as Option
@@ -49,7 +51,6 @@ from .registry import create_registry as create_registry
 from .runs import Run as Run
 from .runs import find_run as find_run
 from .runs import list_runs as list_runs
-from .runs import runs_folder as runs_folder
 from .settings import parse_settings as parse_settings
 from .specs import Architecture as Architecture
 from .specs import Dataset as Dataset

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .folders import runs_folder
 from .registry import Registry, create_registry
-from .runs import find_run, runs_folder
+from .runs import find_run
 from .specs import Architecture, Dataset
 
 if TYPE_CHECKING:

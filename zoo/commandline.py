@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -93,6 +92,8 @@ def registry_of(ctx: click.Context) -> Registry:
 
 def print_json(content: Any) -> None:
     """A result for machines, on standard output."""
+    import json
+
     click.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 

@@ -18,12 +18,13 @@ from .data import Split
 from .environment import versions
 from .errors import DataError, DataUnavailable, ExportError, ExportRefused
 from .files import make_folder, replacing, sha256, write_json
-from .loading import LoadedDataset, data_folder, load_dataset
+from .folders import data_folder, runs_folder
+from .loading import LoadedDataset, load_dataset
 from .model import TrainedModel, load_trained
 from .options import check_all
 from .preprocess import Preprocess
 from .registry import Registry, create_registry
-from .runs import Run, find_run, runs_folder
+from .runs import Run, find_run
 from .specs import Exporter, resolve_reference
 from .tasks import TASKS, Task
 

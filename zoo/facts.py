@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .folders import is_present
 from .hyperparameters import OPTIONS
-from .loading import is_present
 from .options import Option
 from .registry import Plugin, Registry
 from .specs import Architecture, Dataset

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .specs import Architecture, Dataset, Exporter
 
 PROJECT = "zoo"
-"""Name of the pluggy project and of the entry-point group."""
+"""Name of the pluggy project."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from .data import Splits, check_splits, fingerprint, hold_out_validation
 from .errors import DataError, DataUnavailable
+from .folders import is_present
 from .registry import Registry
 from .specs import Architecture, Dataset, resolve_reference
 
@@ -35,17 +33,6 @@ class LoadedDataset:
 
     def __str__(self) -> str:
         return f"{self.spec.name} (in place of {self.stand_in_for})" if self.stand_in_for else self.spec.name
-
-
-def data_folder(data_dir: Path | str | None = None) -> Path:
-    """Where data is looked for: ``data_dir``, else ``$ZOO_DATA``, else the user's cache."""
-    chosen = data_dir or os.environ.get("ZOO_DATA")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("pluggy-zoo") / "data"
-
-
-def is_present(spec: Dataset, folder: Path) -> bool:
-    """Whether all files of a dataset are in ``folder``; a bundled one always is."""
-    return all((folder / name).is_file() for name in spec.files)
 
 
 def load_dataset(spec: Dataset, folder: Path, *, download: bool = True) -> LoadedDataset:

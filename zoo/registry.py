@@ -10,12 +10,12 @@ import logging
 import os
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from . import hookspecs
+from .entry_points import EntryPoint, find_entry_points, normalise
 from .errors import PluginError, UnknownName, ZooError
 from .specs import Architecture, Dataset, Exporter, Spec
 
@@ -58,15 +58,6 @@ class Plugin:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.distribution} {self.version})"
-
-
-@dataclass(frozen=True, slots=True)
-class FoundEntryPoint:
-    """An entry point of the group ``zoo`` and the distribution that it belongs to."""
-
-    distribution: str
-    version: str
-    entry_point: metadata.EntryPoint
 
 
 class Registry:
@@ -224,7 +215,7 @@ _DECLARATIONS: dict[str, type[Spec]] = {
 }
 
 
-def create_registry(entry_points: Iterable[FoundEntryPoint] | None = None) -> Registry:
+def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registry:
     """A registry of every plugin installed, the built-in ones first, then by distribution name.
 
     Args:
@@ -238,41 +229,19 @@ def create_registry(entry_points: Iterable[FoundEntryPoint] | None = None) -> Re
     """
     registry = Registry()
     found = find_entry_points() if entry_points is None else entry_points
-    for item in sorted(found, key=lambda f: (f.distribution != DISTRIBUTION, f.distribution, f.entry_point.name)):
-        plugin = Plugin(item.entry_point.name, item.distribution, item.version, item.entry_point.value)
+    for item in sorted(found, key=lambda point: (point.distribution != DISTRIBUTION, point.distribution, point.name)):
+        plugin = Plugin(item.name, item.distribution, item.version, item.value)
         registry.plugins.append(plugin)
         if _is_blocked(plugin):
             plugin.blocked = True
             continue
         try:
-            module = item.entry_point.load()
+            module = item.load()
         except (Exception, SystemExit) as error:
             registry.report(plugin, _describe(error))
         else:
             registry.add(plugin, module)
     return registry
-
-
-def find_entry_points() -> list[FoundEntryPoint]:
-    """Every entry point of the group ``zoo``. A distribution found twice counts where it is found first."""
-    found: dict[str, list[FoundEntryPoint]] = {}
-    for distribution in metadata.distributions():
-        # Reading the text first leaves out nearly all distributions without parsing anything: start-up is half of it.
-        if f"[{hookspecs.PROJECT}]" not in (distribution.read_text("entry_points.txt") or ""):
-            continue
-        name = normalise(distribution.name)
-        if name not in found:
-            found[name] = [
-                FoundEntryPoint(name, distribution.version, entry_point)
-                for entry_point in distribution.entry_points
-                if entry_point.group == hookspecs.PROJECT
-            ]
-    return [item for items in found.values() for item in items]
-
-
-def normalise(distribution: str) -> str:
-    """A distribution's name as the package index compares it."""
-    return distribution.lower().replace("_", "-").replace(".", "-")
 
 
 def _is_blocked(plugin: Plugin) -> bool:

@@ -80,11 +80,6 @@ class Run:
         write_text(self.folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
 
 
-def runs_folder(runs_dir: Path | str | None = None) -> Path:
-    """Where runs are kept: ``runs_dir``, else ``$ZOO_RUNS``, else ``./runs``."""
-    return Path(runs_dir or os.environ.get("ZOO_RUNS") or "runs").expanduser()
-
-
 def create_run(folder: Path, architecture: str, config: dict[str, Any]) -> Run:
     """A new run below ``folder``, named by the time; two at once never share one.
 

@@ -18,15 +18,16 @@ from .environment import git_commit, host, versions
 from .errors import DataError, TrainingInterrupted, UsageError
 from .evaluation import evaluate
 from .files import make_folder
+from .folders import data_folder, runs_folder
 from .hyperparameters import Hyperparameters, resolve
 from .interrupts import stop_requests
-from .loading import LoadedDataset, data_folder, load_dataset, load_for
+from .loading import LoadedDataset, load_dataset, load_for
 from .loop import Plan, Progress, State, load_last, no_totals, run_epochs
 from .model import assemble, build_network, count_parameters
 from .optimisation import make_optimizer
 from .preprocess import Preprocess
 from .registry import Registry, create_registry
-from .runs import Run, create_run, find_run, runs_folder
+from .runs import Run, create_run, find_run
 from .settings import split_settings
 from .specs import Architecture
 from .tasks import TASKS

@@ -1,0 +1,26 @@
+"""Where data and runs are kept. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .specs import Dataset
+
+
+def data_folder(data_dir: Path | str | None = None) -> Path:
+    """Where data is looked for: ``data_dir``, else ``$ZOO_DATA``, else the user's cache."""
+    import platformdirs
+
+    chosen = data_dir or os.environ.get("ZOO_DATA")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("pluggy-zoo") / "data"
+
+
+def is_present(spec: Dataset, folder: Path) -> bool:
+    """Whether all files of a dataset are in ``folder``; a bundled one always is."""
+    return all((folder / name).is_file() for name in spec.files)
+
+
+def runs_folder(runs_dir: Path | str | None = None) -> Path:
+    """Where runs are kept: ``runs_dir``, else ``$ZOO_RUNS``, else ``./runs``."""
+    return Path(runs_dir or os.environ.get("ZOO_RUNS") or "runs").expanduser()
