@@ -148,7 +148,8 @@ class Registry:
             name = self.manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
             self.manager.check_pending()
         except Exception as error:  # whatever a stranger's module does
-            self.manager.unregister(module)
+            if self.manager.is_registered(module):
+                self.manager.unregister(module)
             self.report(plugin, _describe(error))
             return
         assert name is not None  # pluggy gives None only for blocked names, and we block none

@@ -23,8 +23,10 @@ TEST_BATCH = 500
 
 # onnxruntime may be this many times further from float64 than torch in float32 is, or this many rounding units of
 # the largest output, whichever is more. Faithful exports stay under 3.5 and 5.6; weights off by one millionth do not.
+# However wrong torch itself is (a network that draws random numbers, say), nothing beyond the cap is accepted.
 TIMES_TORCH = 4.0
 ROUNDINGS = 16.0
+CAP = 1e-4
 EPSILON = float(np.finfo(np.float32).eps)
 
 Array = NDArray[Any]
@@ -35,9 +37,16 @@ def check(subject: ExportSubject, path: Path, opset: int) -> Iterator[Check]:
     onnxruntime.set_default_logger_severity(4)
     model = onnx.load(path)
     yield check_structure(subject, model, opset)
-    sessions = open_sessions(path)
-    yield check_numerics(subject, sessions)
-    yield check_test_split(subject, sessions[-1])
+    try:
+        sessions = open_sessions(path)
+        yield check_numerics(subject, sessions)
+        yield check_test_split(subject, sessions[-1])
+    except SessionFailed as error:
+        yield Check("numerics", False, str(error))
+
+
+class SessionFailed(Exception):
+    """onnxruntime cannot load or run the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,11 @@ class Session:
 
     def run(self, inputs: Tensor) -> list[Array]:
         """All outputs for raw ``inputs``."""
-        outputs: list[Array] = self.session.run(None, {INPUT_NAME: inputs.numpy()})
+        try:
+            outputs: list[Array] = self.session.run(None, {INPUT_NAME: inputs.numpy()})
+        except Exception as error:  # onnxruntime's exceptions have no base of their own
+            cause = " ".join(str(error).split())
+            raise SessionFailed(f"onnxruntime cannot run it at batch {len(inputs)} ({self}): {cause[:300]}") from error
         return outputs
 
     def __str__(self) -> str:
@@ -69,7 +82,10 @@ def open_sessions(path: Path) -> list[Session]:
             settings = onnxruntime.SessionOptions()
             levels = onnxruntime.GraphOptimizationLevel
             settings.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
-            session = onnxruntime.InferenceSession(path, settings, providers=[(provider, options)])
+            try:
+                session = onnxruntime.InferenceSession(path, settings, providers=[(provider, options)])
+            except Exception as error:  # see Session.run
+                raise SessionFailed(f"onnxruntime cannot load it: {' '.join(str(error).split())[:300]}") from error
             if session.get_providers()[0] == provider:  # asked for is not given: it falls back without a word
                 sessions.append(Session(provider, optimised, session))
     return sessions
@@ -147,14 +163,16 @@ def compare(
 ) -> Iterator[Comparison]:
     """Every output of ``session`` for ``inputs`` against ``reference``, the same model in float64."""
     exact, own = _run_torch(reference, inputs), _run_torch(subject.model, inputs)
-    floor = 0.0
+    inherited = 0.0
     for name, want, mine, got in zip(subject.task.outputs, exact, own, session.run(inputs), strict=True):
         torch_error = float(np.abs(mine - want).max())
         # The later outputs are computed from the first by functions that stretch no distance (softmax at most halves
         # it), so an error that is allowed there is allowed here.
-        floor = max(TIMES_TORCH * torch_error, ROUNDINGS * EPSILON * float(np.abs(want).max()), floor, EPSILON**2)
+        scale = float(np.abs(want).max())
+        allowed = min(max(TIMES_TORCH * torch_error, ROUNDINGS * EPSILON * scale), CAP * scale)
+        inherited = max(allowed, inherited, EPSILON**2)
         error = float(np.abs(got - want).max()) if got.shape == want.shape else float("inf")
-        yield Comparison(name, kind, len(inputs), str(session), error, torch_error, floor)
+        yield Comparison(name, kind, len(inputs), str(session), error, torch_error, inherited)
 
 
 def hostile_and_real_inputs(samples: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -254,6 +272,9 @@ def _wrong_interface(subject: ExportSubject, model: onnx.ModelProto) -> str:
     inputs = [(item.name, _shape(item), item.type.tensor_type.elem_type) for item in model.graph.input]
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(str(subject.test.inputs.dtype).removeprefix("torch.")))
     wanted = [(INPUT_NAME, ["batch", *subject.test.inputs.shape[1:]], kind)]
+    batch = inputs[0][1][0] if inputs and inputs[0][1] else None
+    if isinstance(batch, int):
+        return f"the batch is fixed at {batch}: something in the network depends on it (a hard-coded view, a branch)"
     if inputs != wanted:
         return f"the input is {inputs}, not {wanted}"
     names = [item.name for item in model.graph.output]

@@ -18,7 +18,15 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             builder="zoo.plugins.googlenet_mini.model:build",
             dataset="mnist",
             parameters=97_298,
-            hyperparameters={"epochs": 6, "batch_size": 128, "lr": 0.03},
+            hyperparameters={
+                "epochs": 6,
+                "batch_size": 128,
+                # without normalisation layers SGD needs a small rate here; AdamW gets further in as many epochs
+                "optimizer": "adamw",
+                "lr": 0.003,
+                "weight_decay": 0.01,
+                "shift": 2,
+            },
             tags=("image", "convolutional", "inception"),
             source="Szegedy et al.: Going Deeper with Convolutions, CVPR 2015, https://arxiv.org/abs/1409.4842",
         )

@@ -18,7 +18,14 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             builder="zoo.plugins.resnet_mini.model:build",
             dataset="mnist",
             parameters=41_514,
-            hyperparameters={"epochs": 4, "batch_size": 128, "lr": 0.08},
+            hyperparameters={
+                "epochs": 8,
+                "batch_size": 128,
+                "lr": 0.08,
+                "weight_decay": 5e-4,
+                "label_smoothing": 0.05,
+                "shift": 2,
+            },
             tags=("image", "convolutional", "residual"),
             source="He et al.: Deep Residual Learning for Image Recognition, CVPR 2016, https://arxiv.org/abs/1512.03385",
         )

@@ -46,7 +46,8 @@ def fetch(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".mnist-") as scratch:
-            with _patience(TIMEOUT_SECONDS), contextlib.redirect_stdout(io.StringIO()):
+            talk = io.StringIO()  # torchvision prints a bar for each file
+            with _patience(TIMEOUT_SECONDS), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
                 torchvision.datasets.MNIST(scratch, download=True)
             raw = folder / "MNIST" / "raw"
             raw.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,19 @@
+"""The help text of every command as Markdown, for `cog` in cli.md."""
+
+import click
+
+from cli import cli
+from zoo import create_registry
+from zoo.entry_points import find_entry_points
+from zoo.registry import DISTRIBUTION
+
+
+def reference() -> str:
+    """One section a command, with the built-in plugins only, whatever else is installed."""
+    builtin = [point for point in find_entry_points() if point.distribution == DISTRIBUTION]
+    root = click.Context(cli, info_name="zoo", obj=create_registry(builtin), terminal_width=100, max_content_width=100)
+    parts = []
+    for name, command in cli.commands.items():
+        ctx = click.Context(command, info_name=name, parent=root, terminal_width=100, max_content_width=100)
+        parts.append(f"## zoo {name}\n\n```text\n{command.get_help(ctx)}\n```\n")
+    return "\n".join(parts)

@@ -1,0 +1,161 @@
+"""Fixtures. Every test has its own plugin manager, working directory, runs folder and data folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from cli import cli
+from zoo import EntryPoint, Registry, Run, create_registry
+from zoo.commandline import run_command
+
+MNIST_FILE = "MNIST/raw/train-images-idx3-ubyte"
+REAL_DATA = os.environ.get("ZOO_DATA")
+
+# One thread: the same result on every machine, and no contention between small operations.
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run; leave slow tests to ``-m slow``."""
+    has_mnist = REAL_DATA is not None and (Path(REAL_DATA) / MNIST_FILE).is_file()
+    for item in items:
+        if item.get_closest_marker("mnist") and not has_mnist:
+            item.add_marker(pytest.mark.skip(reason=f"needs {MNIST_FILE} in $ZOO_DATA"))
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+        if item.get_closest_marker("slow") and "slow" not in config.getoption("markexpr"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes; run with -m slow"))
+
+
+@pytest.fixture(autouse=True)
+def clean_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working directory and data folder, and no setting of the person who runs the tests."""
+    for name in [name for name in os.environ if name.startswith("ZOO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path / "data"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """A fresh registry of the installed plugins."""
+    return create_registry()
+
+
+@pytest.fixture
+def runs_dir(tmp_path: Path) -> Path:
+    """An empty folder for runs."""
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def mnist_dir() -> Path:
+    """The folder with the real MNIST; for tests marked ``mnist``."""
+    assert REAL_DATA is not None
+    return Path(REAL_DATA)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every connection fails at once, as on a machine without a network."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    monkeypatch.setattr("socket.create_connection", refuse)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line that says what went wrong."""
+        lines = [line for line in self.err.splitlines() if line.startswith("Error: ")]
+        assert len(lines) == 1, self.err
+        assert self.err.rstrip().endswith(lines[0]), self.err
+        assert "Traceback" not in self.err
+        return lines[0].removeprefix("Error: ")
+
+
+ZooCommand = Callable[..., Result]
+
+
+@pytest.fixture
+def zoo_command(capsys: pytest.CaptureFixture[str], registry: Registry, caplog: pytest.LogCaptureFixture) -> ZooCommand:
+    """Run the ``zoo`` command in this process."""
+
+    def run(*arguments: object, registry: Registry | None = registry) -> Result:
+        capsys.readouterr()
+        caplog.clear()
+        code = run_command(cli, [str(argument) for argument in arguments], registry)
+        captured = capsys.readouterr()
+        notes = "".join(f"Note: {record.getMessage()}\n" for record in caplog.records if record.name == "zoo")
+        return Result(code, captured.out, notes + captured.err)
+
+    return run
+
+
+@pytest.fixture
+def add_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., EntryPoint]:
+    """Write a plugin's source to an importable module and give its entry point."""
+    folder = tmp_path / "strangers"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+
+    def add(name: str, source: str, distribution: str = "stranger") -> EntryPoint:
+        module = f"{name.replace('-', '_')}_{abs(hash(tmp_path)) % 10**9}"
+        (folder / f"{module}.py").write_text("import zoo\n" + source)
+        return EntryPoint(distribution, "1.0", name, module)
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def tiny() -> object:
+    """A plugin with a network and data so small that a training takes a second: see ``tiny_plugin.py``."""
+    spec = importlib.util.spec_from_file_location("tiny_plugin", Path(__file__).with_name("tiny_plugin.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tiny_plugin"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def tiny_registry(registry: Registry, tiny: object) -> Registry:
+    """The installed plugins and the tiny one."""
+    registry.add(zoo.Plugin("tiny", "stranger", "1.0", "tiny_plugin"), tiny)
+    return registry
+
+
+@pytest.fixture(scope="session")
+def digits_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one real training of resnet-mini on the digits. Read it only."""
+    folder = tmp_path_factory.mktemp("digits-runs")
+    zoo.train("resnet-mini", dataset="digits", epochs=6, runs_dir=folder, data_dir=folder / "data")
+    return folder
+
+
+@pytest.fixture
+def digits_run(digits_runs: Path, registry: Registry) -> Run:
+    """The run in :func:`digits_runs`."""
+    return zoo.find_run("resnet-mini", digits_runs, registry.architectures)

@@ -1,0 +1,139 @@
+"""The rules of the house: who imports whom, what start-up costs, what is declared where."""
+
+import ast
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import specs, tasks
+
+ROOT = Path(__file__).parent.parent
+HEAVY = {"torch", "torchvision", "onnx", "onnxruntime", "sklearn", "matplotlib", "numpy", "rich"}
+LIGHT_COMMANDS = [
+    "--help",
+    "--version",
+    "list",
+    "list --json",
+    "info resnet-mini",
+    "info resnet-mini --json",
+    "datasets",
+    "datasets --json",
+    "plugins",
+    "plugins --json",
+    "runs",
+    "runs --json",
+    "train --help",
+    "export --help",
+    "train resnet-mini --lr nonsense",
+]
+
+
+def imports(path):
+    """All modules that a file imports, relative ones made absolute within ``zoo``; names of ``from`` imports too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, None
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield "." * node.level + (node.module or ""), alias.name
+
+
+def python_files(folder):
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "cli.py", *python_files("plugins"), *python_files("exporters"), *python_files("zoo/datasets")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)  # fmt: skip
+def test_clients_use_public_names_only(path):
+    for module, name in imports(path):
+        if module == "zoo":
+            assert name is None or name in zoo.__all__
+        if module.startswith("zoo."):
+            assert module == "zoo.commandline", f"{module} is not for clients"
+        assert not module.startswith(("plugins", "exporters", ".."))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "zoo").glob("*.py")), ids=lambda path: path.name)
+def test_the_library_names_no_plugin_exporter_or_command(path):
+    for module, _ in imports(path):
+        assert not module.startswith(
+            ("zoo.plugins", "zoo.exporters", "zoo.datasets", ".plugins", ".exporters", ".datasets")
+        )
+        assert module != "cli" or path.name == "__main__.py"
+
+
+def test_imports_inside_the_library_run_one_way():
+    graph = {
+        path.stem: {module.removeprefix(".") or name for module, name in imports(path) if module.startswith(".")}
+        for path in (ROOT / "zoo").glob("*.py")
+        if path.stem != "__init__"
+    }
+    done: set[str] = set()
+
+    def visit(module, trail):
+        assert module not in trail, f"a circle of imports: {' → '.join([*trail, module])}"
+        if module not in done:
+            for needed in graph.get(module, ()):
+                visit(needed, [*trail, module])
+            done.add(module)
+
+    for module in graph:
+        visit(module, [])
+    assert len(done) >= len(graph)
+
+
+def test_the_stub_names_what_the_package_exports():
+    stub = (ROOT / "zoo" / "__init__.pyi").read_text()
+    named = {alias.asname for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert named == set(zoo.__all__)
+
+
+@pytest.mark.parametrize("name", zoo.__all__)
+def test_every_public_name_exists_and_is_explained(name):
+    thing = getattr(zoo, name)
+    assert thing.__doc__ is None or len(thing.__doc__) > 20
+
+
+@pytest.mark.parametrize("command", LIGHT_COMMANDS)
+def test_start_up_imports_nothing_heavy(command):
+    script = (
+        "import sys, cli\n"
+        "try:\n    cli.main(sys.argv[1:])\n"
+        "finally:\n    print('HEAVY', sorted({m.split('.')[0] for m in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *command.split()], capture_output=True, text=True)
+    imported = ast.literal_eval(done.stderr.rpartition("HEAVY ")[2])
+    assert not HEAVY & set(imported)
+
+
+def test_the_tasks_that_can_be_declared_are_those_that_can_be_trained():
+    assert set(specs.TASK_NAMES) == tasks.TASKS.keys()
+
+
+def test_setup_cfg_lists_every_package_and_every_plugin():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    packages = set(config["options"]["packages"].split())
+    homes = {"zoo": "zoo", "zoo/datasets": "zoo.datasets", "plugins": "zoo.plugins", "exporters": "zoo.exporters"}
+    expected = set(homes.values())
+    for top in ("plugins", "exporters"):
+        for init in (ROOT / top).glob("*/__init__.py"):
+            expected.add(f"zoo.{top}.{init.parent.name}")
+    assert packages == expected
+    points = {line.partition("=")[2].strip() for line in config["options.entry_points"]["zoo"].split("\n") if line}
+    assert points == expected - {"zoo", "zoo.plugins", "zoo.exporters"}
+    assert config["metadata"]["version"] == zoo.__version__
+
+
+def test_files_stay_readable():
+    limits = {"cli.py": 400}
+    for path in [ROOT / "cli.py", *python_files("zoo"), *python_files("plugins"), *python_files("exporters")]:
+        lines = len(path.read_text().splitlines())
+        assert lines <= limits.get(path.name, 300), f"{path.name} has {lines} lines"

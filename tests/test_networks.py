@@ -1,0 +1,91 @@
+"""Every registered architecture keeps the builder's contract."""
+
+import pytest
+import torch
+
+import zoo
+from zoo import BuildError, create_registry
+from zoo.model import count_parameters
+
+NAMES = sorted(create_registry().architectures)
+SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64), (2, 28, 36)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_declared_number_of_parameters_is_the_built_one(name, registry):
+    assert count_parameters(zoo.create_model(name, registry=registry)) == registry.architecture(name).parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("num_outputs", [2, 10])
+def test_it_builds_for_other_inputs_and_outputs(name, shape, num_outputs, registry):
+    network = zoo.create_model(name, input_shape=shape, num_outputs=num_outputs, registry=registry)
+    inputs = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
+    logits = network(inputs)
+    assert logits.shape == (3, num_outputs)
+    assert logits.isfinite().all()
+    logits.square().mean().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(1, 15, 28), (1, 1, 1), (5,)], ids=str)
+def test_an_input_that_is_too_small_is_refused_in_one_line(name, shape, registry):
+    with pytest.raises(BuildError, match=name) as caught:
+        zoo.create_model(name, input_shape=shape, registry=registry)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_weights(name, registry):
+    states = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        states.append(torch.cat([p.flatten() for p in zoo.create_model(name, registry=registry).parameters()]))
+    assert torch.equal(states[0], states[1])
+    assert not torch.equal(states[0], states[2])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_option_is_refused(name, registry):
+    with pytest.raises(zoo.UnknownName, match="of_this_name"):
+        zoo.create_model(name, registry=registry, of_this_name=1)
+
+
+def test_a_builder_that_fails_is_named(registry, tiny_registry):
+    import dataclasses
+
+    def broken(input_shape, num_outputs, **options):
+        raise RuntimeError("first line\nsecond line")
+
+    spec = dataclasses.replace(tiny_registry.architecture("tiny-cnn"), builder=broken)
+    from zoo.model import build_network
+
+    with pytest.raises(BuildError, match="tiny-cnn failed: RuntimeError: first line second line"):
+        build_network(spec, (1, 4, 4), 2, {})
+
+
+def test_googlenet_mini_is_the_one_that_is_taught(registry):
+    network = zoo.create_model("googlenet-mini", registry=registry)
+    inputs = torch.randn(2, 1, 28, 28)
+    inception = network.inception1(torch.randn(2, 10, 12, 12))
+    assert inception.shape == (2, 88, 12, 12)
+    assert network.fc.in_features == 1408
+    # no activation inside the block: it is linear up to its biases
+    zero = network.inception1(torch.zeros(2, 10, 12, 12))
+    x = torch.randn(2, 10, 12, 12)
+    torch.testing.assert_close(
+        network.inception1(2 * x) - zero, 2 * (network.inception1(x) - zero), atol=1e-4, rtol=1e-4
+    )
+    assert network(inputs).shape == (2, 10)
+
+
+def test_resnet_mini_adds_its_input_before_the_last_activation(registry):
+    network = zoo.create_model("resnet-mini", registry=registry)
+    block = network.residual1
+    for parameter in block.parameters():
+        torch.nn.init.zeros_(parameter)
+    x = torch.randn(2, 16, 12, 12)
+    assert torch.equal(block(x), x.relu())
+    assert network.fc.in_features == 512

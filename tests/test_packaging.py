@@ -1,0 +1,102 @@
+"""A wheel and an sdist hold what they should, and work where they are unpacked."""
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A folder with the sdist of this tree, and the wheel made from that sdist; the network is not needed."""
+    folder = tmp_path_factory.mktemp("dist")
+    source = tmp_path_factory.mktemp("source") / "tree"
+    names = [
+        "setup.cfg",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "MANIFEST.in",
+        "cli.py",
+        "zoo",
+        "plugins",
+        "exporters",
+    ]
+    source.mkdir()
+    for name in names:
+        subprocess.run(["cp", "-r", ROOT / name, source / name], check=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(built, tmp_path_factory):
+    """A folder that the wheel was installed to, apart from everything else."""
+    folder = tmp_path_factory.mktemp("site")
+    (wheel,) = built.glob("*.whl")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", folder, wheel]
+    subprocess.run(command, check=True)
+    return folder
+
+
+def test_site_packages_receives_zoo_and_cli_and_nothing_else(built):
+    (wheel,) = built.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"zoo", "cli.py"}
+    assert {
+        "zoo/plugins/resnet_mini/model.py",
+        "zoo/exporters/onnx/check.py",
+        "zoo/py.typed",
+        "zoo/__init__.pyi",
+    } <= set(names)
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_the_sdist_holds_the_sources_at_their_places(built):
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"setup.cfg", "cli.py", "plugins/resnet_mini/model.py", "exporters/onnx/check.py", "LICENSE"} <= names
+
+
+def test_the_installed_wheel_finds_its_own_plugins(installed, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    script = "import cli, zoo; print(zoo.__file__); cli.main(['plugins'])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    where, *lines = done.stdout.splitlines()
+    assert Path(where).is_relative_to(installed)
+    assert done.stderr == ""
+    assert {line.split()[0] for line in lines[1:]} >= {"datasets", "googlenet-mini", "resnet-mini", "onnx"}
+    assert all("loaded" in line for line in lines[1:])
+
+
+def test_the_metadata_is_complete(built):
+    (wheel,) = built.glob("*.whl")
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    metadata = archive.read(name).decode()
+    assert "Name: pluggy-zoo" in metadata
+    assert "License-Expression: MIT" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+    required = set(re.findall(r"^Requires-Dist: ([\w-]+)", metadata, re.MULTILINE))
+    assert {
+        "torch",
+        "torchvision",
+        "onnx",
+        "onnxscript",
+        "onnxruntime-gpu",
+        "onnxruntime",
+        "click",
+        "pluggy",
+    } <= required
+    assert re.search(r"onnxruntime-gpu\[cuda,cudnn\].*platform_machine", metadata)

@@ -1,0 +1,197 @@
+"""Plugins: found, isolated, refused where they collide, and named when they fail."""
+
+import pytest
+
+from zoo import EntryPoint, PluginError, Registry, UnknownName, create_registry
+from zoo.entry_points import find_entry_points
+
+ARCHITECTURE = """
+@zoo.hookimpl
+def register_architectures(register):
+    register(zoo.Architecture(name={name!r}, summary="s", task="classification", builder="m:b", dataset="mnist",
+                              parameters=1))
+"""
+
+BROKEN = {
+    "import": ("import nothing_of_that_name", "ModuleNotFoundError"),
+    "syntax": ("def broken(:", "SyntaxError"),
+    "exit": ("raise SystemExit(3)", "SystemExit"),
+    "hook": ("@zoo.hookimpl\ndef register_datasets(register):\n    1 / 0", "ZeroDivisionError"),
+    "exit-in-hook": ("@zoo.hookimpl\ndef register_datasets(register):\n    raise SystemExit", "SystemExit"),
+    "misspelled-hook": ("@zoo.hookimpl\ndef register_datsets(register):\n    pass", "register_datsets"),
+    "wrong-argument": ("@zoo.hookimpl\ndef register_datasets(reg):\n    pass", "reg"),
+    "wrong-type": ("@zoo.hookimpl\ndef register_datasets(register):\n    register('mnist')", "zoo.Dataset(...)"),
+    "wrong-kind": (ARCHITECTURE.format(name="x").replace("architectures", "exporters"), "zoo.Exporter(...)"),
+    "misspelled-field": (ARCHITECTURE.format(name="x").replace("summary", "sumary"), "sumary"),
+    "bad-name": (ARCHITECTURE.format(name="No Name"), "lower-case"),
+    "bad-builder": (ARCHITECTURE.format(name="x").replace("m:b", "m.b"), "package.module:name"),
+    "bad-task": (ARCHITECTURE.format(name="x").replace("classification", "clustering"), "clustering"),
+    "bad-recipe": (
+        ARCHITECTURE.format(name="x").replace("parameters=1", "parameters=1, hyperparameters={'epocs': 1}"),
+        "epochs",
+    ),
+}
+
+
+def with_strangers(*points: EntryPoint) -> Registry:
+    return create_registry([*find_entry_points(), *points])
+
+
+def plugin_named(registry, name):
+    return next(plugin for plugin in registry.plugins if plugin.name == name)
+
+
+def test_every_builtin_plugin_loads_without_a_complaint(registry):
+    assert registry.plugins
+    assert {plugin.status for plugin in registry.plugins} == {"loaded"}
+    assert all(plugin.builtin for plugin in registry.plugins)
+    assert {"googlenet-mini", "resnet-mini"} <= registry.architectures.keys()
+    assert {"mnist", "digits"} <= registry.datasets.keys()
+    assert "onnx" in registry.exporters
+
+
+def test_a_stranger_is_registered_with_the_same_rights(add_plugin):
+    registry = with_strangers(add_plugin("good", ARCHITECTURE.format(name="theirs")))
+    assert registry.owner(registry.architecture("theirs")).distribution == "stranger"
+    assert plugin_named(registry, "good").hooks == ["register_architectures"]
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_plugin_costs_nothing_but_itself(kind, add_plugin, caplog):
+    source, expected = BROKEN[kind]
+    healthy = add_plugin("healthy", ARCHITECTURE.format(name="theirs"), distribution="zz-healthy")
+    registry = with_strangers(add_plugin(kind, source), healthy)
+    plugin = plugin_named(registry, kind)
+    assert plugin.status in ("failed", "partial")
+    assert expected in plugin.errors[0]
+    assert {"resnet-mini", "theirs"} <= registry.architectures.keys()
+    assert "x" not in registry.architectures
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 1
+    assert "\n" not in messages[0]
+    assert f"{kind} (stranger 1.0)" in messages[0]
+
+
+def test_what_a_partly_broken_plugin_registered_well_is_kept(add_plugin):
+    source = ARCHITECTURE.format(name="fine") + "@zoo.hookimpl\ndef register_datasets(register):\n    register(3)\n"
+    registry = with_strangers(add_plugin("half", source))
+    assert plugin_named(registry, "half").status == "partial"
+    assert "fine" in registry.architectures
+
+
+def test_the_second_owner_of_a_name_is_refused_and_both_are_named(add_plugin):
+    first = add_plugin("first", ARCHITECTURE.format(name="theirs"), distribution="aaa")
+    second = add_plugin("second", ARCHITECTURE.format(name="theirs"), distribution="bbb")
+    registry = with_strangers(second, first)
+    assert registry.owner(registry.architecture("theirs")).distribution == "aaa"
+    assert "'theirs' is already registered by first (aaa 1.0)" in plugin_named(registry, "second").errors[0]
+
+
+def test_a_builtin_name_cannot_be_taken(add_plugin):
+    registry = with_strangers(add_plugin("thief", ARCHITECTURE.format(name="resnet-mini"), distribution="aaa"))
+    assert registry.owner(registry.architecture("resnet-mini")).builtin
+    assert "pluggy-zoo" in plugin_named(registry, "thief").errors[0]
+
+
+def test_order_depends_on_names_alone(add_plugin):
+    points = [add_plugin(f"p{i}", ARCHITECTURE.format(name=f"n{i}"), distribution=f"d{i}") for i in range(4)]
+    orders = {tuple(p.name for p in with_strangers(*order).plugins) for order in (points, points[::-1])}
+    assert len(orders) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "loaded"),
+    [
+        ("ZOO_LOAD_PLUGINS", "", set()),
+        ("ZOO_LOAD_PLUGINS", "b_b", {"b"}),
+        ("ZOO_LOAD_PLUGINS", "aa, b-b", {"a", "b"}),
+        ("ZOO_BLOCK_PLUGINS", "aa", {"b"}),
+        ("ZOO_BLOCK_PLUGINS", "", {"a", "b"}),
+    ],
+)
+def test_strangers_can_be_limited_before_they_are_imported(variable, value, loaded, add_plugin, monkeypatch):
+    monkeypatch.setenv(variable, value)
+    registry = with_strangers(
+        add_plugin("a", ARCHITECTURE.format(name="a"), distribution="aa"),
+        add_plugin("b", ARCHITECTURE.format(name="b"), distribution="b-b"),
+    )
+    assert registry.architectures.keys() & {"a", "b"} == loaded
+    assert "resnet-mini" in registry.architectures
+    blocked = {plugin.name for plugin in registry.plugins if plugin.status == "blocked"}
+    assert blocked == {"a", "b"} - loaded
+
+
+@pytest.mark.parametrize("kind", ["import", "hook", "misspelled-hook", "wrong-type"])
+def test_strict_turns_a_failure_into_an_error(kind, add_plugin, monkeypatch):
+    monkeypatch.setenv("ZOO_STRICT", "1")
+    with pytest.raises(PluginError, match="stranger"):
+        with_strangers(add_plugin(kind, BROKEN[kind][0]))
+
+
+@pytest.mark.parametrize(
+    ("ask", "name", "closest"),
+    [
+        ("architecture", "goglenet-mini", "googlenet-mini"),
+        ("architecture", "RESNET-MINI", "resnet-mini"),
+        ("dataset", "mnits", "mnist"),
+        ("exporter", "onxx", "onnx"),
+    ],
+)
+def test_an_unknown_name_answers_with_the_closest(ask, name, closest, registry):
+    with pytest.raises(UnknownName) as caught:
+        getattr(registry, ask)(name)
+    assert caught.value.closest == closest
+    assert f"Did you mean {closest!r}?" in str(caught.value)
+
+
+def test_an_unknown_name_like_no_other_gets_no_guess(registry):
+    with pytest.raises(UnknownName) as caught:
+        registry.architecture("qqq")
+    assert "Did you mean" not in str(caught.value)
+
+
+COMMAND = """
+import click
+@zoo.hookimpl
+def register_commands(cli):
+    @cli.command({name!r})
+    def hello():
+        click.echo("hello from a stranger")
+"""
+
+
+def test_a_stranger_can_add_a_command(add_plugin, zoo_command):
+    registry = with_strangers(add_plugin("greeter", COMMAND.format(name="hello")))
+    assert zoo_command("hello", registry=registry).out == "hello from a stranger\n"
+    assert "hello" in zoo_command("--help", registry=registry).out
+
+
+def test_a_stranger_cannot_replace_a_builtin_command(add_plugin, zoo_command):
+    registry = with_strangers(add_plugin("thief", COMMAND.format(name="train")))
+    assert "hello" not in zoo_command("train", "--help", registry=registry).out
+    listed = zoo_command("plugins", registry=registry)
+    assert "command 'train' is already registered by pluggy-zoo" in listed.out
+
+
+def test_a_failing_listener_is_named_and_stops_nothing(registry):
+    import zoo
+
+    seen = []
+
+    class Bad:
+        @zoo.hookimpl
+        def train_ended(self, run):
+            raise RuntimeError("disk of the logger is full")
+
+    class Good:
+        @zoo.hookimpl
+        def train_ended(self, run):
+            seen.append(run)
+
+    registry.manager.register(Bad(), name="bad-logger")
+    registry.manager.register(Good())
+    problems = registry.notify("train_ended", run="run")
+    assert seen == ["run"]
+    assert len(problems) == 1
+    assert "bad-logger" in problems[0]
+    assert "disk of the logger is full" in problems[0]

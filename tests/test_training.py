@@ -1,0 +1,307 @@
+"""Training: what a run leaves, that it is exact, and that it loses nothing when it is stopped."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from safetensors import safe_open
+
+import zoo
+from zoo import (
+    DataError,
+    RunNotFound,
+    TrainingDiverged,
+    TrainingInterrupted,
+    UnknownName,
+    UsageError,
+    evaluate,
+    find_run,
+    list_runs,
+)
+from zoo.files import sha256
+
+
+def train(registry, runs_dir, **settings):
+    return zoo.train("tiny-cnn", registry=registry, runs_dir=runs_dir, device="cpu", **settings)
+
+
+def comparable(run):
+    """What must be equal in two runs that did the same: metrics but for their times, and the bytes of the weights."""
+    timeless = [{k: v for k, v in entry.items() if not k.endswith("seconds")} for entry in run.metrics()]
+    results = {key: value for key, value in run.config["results"].items() if key != "train_seconds"}
+    with safe_open(run.best, framework="pt") as handle:
+        weights = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    return timeless, results, {name: tensor.numpy().tobytes() for name, tensor in weights.items()}
+
+
+class StopAt:
+    """A listener that sends this process a signal once an epoch's checkpoint is written, or after some steps."""
+
+    def __init__(self, epoch=None, step=None, number=signal.SIGINT):
+        self.epoch, self.step, self.number = epoch, step, number
+
+    @zoo.hookimpl
+    def epoch_ended(self, run, metrics):
+        if self.step is None and metrics["epoch"] == self.epoch:
+            os.kill(os.getpid(), self.number)
+
+    @zoo.hookimpl
+    def train_progressed(self, run, progress):
+        if self.step is not None and (progress.epoch, progress.step) == (self.epoch, self.step):
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.fixture
+def every_step(monkeypatch):
+    """Progress is reported after each step."""
+    monkeypatch.setattr("zoo.loop.PROGRESS_SECONDS", 0)
+
+
+def test_a_run_leaves_everything_needed_to_repeat_it(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, seed=3, lr=0.2, dropout=0.1)
+    config = json.loads((run.folder / "run.json").read_text())
+    assert config == run.config
+    assert config["status"] == "finished"
+    assert config["architecture"] == "tiny-cnn"
+    assert config["plugin"] == {"name": "tiny", "distribution": "stranger", "version": "1.0"}
+    assert config["options"] == {"dropout": 0.1, "bias": True}
+    assert config["hyperparameters"]["lr"] == 0.2
+    assert config["hyperparameters"]["shift"] == 1
+    assert config["seed"] == 3
+    assert config["data"]["name"] == "bars"
+    assert len(config["data"]["fingerprint"]) == 64
+    assert config["data"]["labels"] == ["across", "along"]
+    assert config["versions"]["torch"] == torch.__version__.partition("+")[0]
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {"run.json", "metrics.jsonl", "best.safetensors", "last", "curves.png"}
+    settings = (
+        config["hyperparameters"] | config["options"] | {"seed": config["seed"], "dataset": config["data"]["name"]}
+    )
+    again = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, device=config["device"], **settings)
+    assert comparable(again) == comparable(run)
+
+
+def test_metrics_hold_one_line_an_epoch(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir)
+    lines = (run.folder / "metrics.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [entry["epoch"] for entry in entries] == [1, 2, 3]
+    assert all(0 <= entry["validation"]["accuracy"] <= 1 for entry in entries)
+    assert entries[-1]["lr"] < 0.01
+
+
+def test_it_learns(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, epochs=15)
+    assert run.config["results"]["test"]["accuracy"] > 0.9
+
+
+def test_the_best_checkpoint_is_kept_and_judged(tiny_registry, runs_dir, tmp_path):
+    run = train(tiny_registry, runs_dir, epochs=6, lr=0.6)
+    scores = [(e["validation"]["accuracy"], -e["validation"]["loss"], e["epoch"]) for e in run.metrics()]
+    best = max(scores, key=lambda score: score[:2])
+    assert run.config["results"]["epoch"] == best[2]
+    model = zoo.load(run.name, runs_dir=runs_dir, registry=tiny_registry)
+    data = zoo.load_dataset(tiny_registry.dataset("bars"), tmp_path)
+    assert evaluate(model.module, data.splits.test, "classification").metrics == run.config["results"]["test"]
+    assert evaluate(model.module, data.splits.validation, "classification").metrics["accuracy"] == best[0]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tiny_registry, runs_dir):
+    first, again, other = (train(tiny_registry, runs_dir, seed=seed) for seed in (1, 1, 2))
+    assert comparable(first) == comparable(again)
+    assert comparable(first)[2] != comparable(other)[2]
+
+
+def test_what_was_drawn_before_a_training_does_not_matter(tiny_registry, runs_dir):
+    first = train(tiny_registry, runs_dir)
+    torch.randn(100)
+    assert comparable(train(tiny_registry, runs_dir)) == comparable(first)
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [StopAt(epoch=1), StopAt(epoch=2), StopAt(1, 1), StopAt(2, 5), StopAt(3, 10), StopAt(2, 4, signal.SIGTERM)],
+    ids=lambda stop: f"epoch{stop.epoch}-step{stop.step}-{stop.number.name}",
+)
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_stopped_and_resumed_is_bit_identical_to_never_stopped(stop, optimizer, tiny_registry, runs_dir, every_step):
+    settings = {"optimizer": optimizer, "lr": 0.05}
+    whole = train(tiny_registry, runs_dir, **settings)
+    tiny_registry.manager.register(stop)
+    with pytest.raises(TrainingInterrupted, match="zoo train --resume") as caught:
+        train(tiny_registry, runs_dir, **settings)
+    tiny_registry.manager.unregister(stop)
+    assert caught.value.signal_number == stop.number
+    folder = str(caught.value).rpartition(" ")[2]
+    assert zoo.runs.load_run(runs_dir / folder).status == "interrupted"
+    resumed = zoo.resume(folder, registry=tiny_registry)
+    assert comparable(resumed) == comparable(whole)
+    assert sha256(resumed.last) != ""
+
+
+def test_a_run_that_died_without_a_word_is_resumed_from_its_last_epoch(tiny_registry, runs_dir):
+    """As after SIGKILL: metrics one epoch ahead of the checkpoint, and half a line."""
+    whole = train(tiny_registry, runs_dir)
+
+    class Die:
+        @zoo.hookimpl
+        def epoch_ended(self, run, metrics):
+            if metrics["epoch"] == 2:
+                raise KeyboardInterrupt
+
+    die = Die()
+    tiny_registry.manager.register(die)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_registry, runs_dir)
+    tiny_registry.manager.unregister(die)
+    dead = next(run for run in list_runs(runs_dir, "tiny-cnn") if run.status == "failed")
+    with (dead.folder / "metrics.jsonl").open("a") as handle:
+        handle.write('{"epoch": 3, "train": {}}\n{"epo')
+    dead.config["status"] = "running"
+    dead.save()
+    assert comparable(zoo.resume(dead.name, registry=tiny_registry, runs_dir=runs_dir)) == comparable(whole)
+
+
+def test_a_finished_run_is_not_resumed(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, epochs=1)
+    with pytest.raises(UsageError, match="finished already"):
+        zoo.resume(str(run.folder), registry=tiny_registry)
+
+
+def test_a_run_is_not_resumed_on_other_data(tiny_registry, runs_dir):
+    stop = StopAt(epoch=1)
+    tiny_registry.manager.register(stop)
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(tiny_registry, runs_dir)
+    run = zoo.runs.load_run(runs_dir / str(caught.value).rpartition(" ")[2])
+    run.config["data"]["fingerprint"] = "0" * 64
+    run.save()
+    with pytest.raises(DataError, match="no longer the data"):
+        zoo.resume(str(run.folder), registry=tiny_registry)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_best(tiny_registry, runs_dir):
+    with pytest.raises(TrainingDiverged, match="step") as caught:
+        train(tiny_registry, runs_dir, lr=1e30, warmup=0.0)
+    message = str(caught.value)
+    for part in ("epoch 1", "learning rate 9.", "e+29", "--lr", "grad_clip"):
+        assert part in message
+    assert [run.status for run in list_runs(runs_dir)] == ["failed"]
+
+
+def test_a_failing_logger_does_not_stop_a_training(tiny_registry, runs_dir, caplog):
+    class Bad:
+        @zoo.hookimpl
+        def epoch_ended(self, run, metrics):
+            raise OSError("quota")
+
+    tiny_registry.manager.register(Bad(), name="bad-logger")
+    assert train(tiny_registry, runs_dir, epochs=1).status == "finished"
+    assert "bad-logger" in caplog.text
+
+
+def test_listeners_hear_of_everything_in_order(tiny_registry, runs_dir, every_step):
+    heard = []
+
+    class Listener:
+        @zoo.hookimpl
+        def train_started(self, run, start):
+            heard.append(("started", start.samples["train"], start.steps_per_epoch, start.parameters))
+
+        @zoo.hookimpl
+        def train_progressed(self, run, progress):
+            heard.append(("step", progress.epoch, progress.step))
+
+        @zoo.hookimpl
+        def epoch_ended(self, run, metrics):
+            heard.append(("epoch", metrics["epoch"], run.best.is_file(), run.last.is_file()))
+
+        @zoo.hookimpl
+        def train_ended(self, run):
+            heard.append(("ended", run.status))
+
+    tiny_registry.manager.register(Listener())
+    train(tiny_registry, runs_dir, epochs=1, batch_size=90)
+    assert heard == [
+        ("started", 180, 2, 354),
+        ("step", 1, 1),
+        ("step", 1, 2),
+        ("epoch", 1, True, True),
+        ("ended", "finished"),
+    ]
+
+
+def test_a_last_batch_of_one_sample_is_left_out(tiny_registry, runs_dir):
+    # 180 = 1 * 179 + 1, and batch norm cannot train on one sample of 1x1... nor should it
+    assert train(tiny_registry, runs_dir, epochs=1, batch_size=179).status == "finished"
+
+
+def test_two_trainings_at_once_get_folders_of_their_own(tiny_registry, runs_dir):
+    runs = [train(tiny_registry, runs_dir, epochs=1) for _ in range(3)]
+    assert len({run.folder for run in runs}) == 3
+    assert len(list_runs(runs_dir, "tiny-cnn")) == 3
+
+
+def test_the_best_run_is_chosen_by_validation_never_by_test(tiny_registry, runs_dir):
+    low, high = (train(tiny_registry, runs_dir, epochs=1) for _ in range(2))
+    for run, validation, test in ((low, 0.8, 0.99), (high, 0.9, 0.7)):
+        run.config["best"]["score"] = [validation, -1.0]
+        run.config["results"]["test"]["accuracy"] = test
+        run.save()
+    assert find_run("tiny-cnn", runs_dir, ["tiny-cnn"]).folder == high.folder
+    high.config["data"]["default"] = "another"
+    high.save()
+    assert find_run("tiny-cnn", runs_dir, ["tiny-cnn"]).folder == low.folder
+
+
+def test_a_run_that_was_never_made_is_not_found(tiny_registry, runs_dir):
+    with pytest.raises(RunNotFound, match="zoo train tiny-cnn"):
+        zoo.load("tiny-cnn", runs_dir=runs_dir, registry=tiny_registry)
+    with pytest.raises(UnknownName, match="Did you mean 'tiny-cnn'"):
+        zoo.load("tiny-cn", runs_dir=runs_dir, registry=tiny_registry)
+
+
+def test_a_run_moved_elsewhere_still_works(tiny_registry, runs_dir, tmp_path):
+    run = train(tiny_registry, runs_dir, epochs=1)
+    moved = tmp_path / "elsewhere"
+    run.folder.rename(moved)
+    assert zoo.load(str(moved), registry=tiny_registry).metadata["architecture"] == "tiny-cnn"
+
+
+def test_smaller_data_brings_its_own_recipe_to_architectures_made_for_other_data(registry, digits_run):
+    assert (
+        registry.dataset("digits").hyperparameters["batch_size"] == digits_run.config["hyperparameters"]["batch_size"]
+    )
+    assert digits_run.config["hyperparameters"]["epochs"] == 6
+
+
+def test_resnet_mini_learns_the_real_digits(digits_run):
+    assert digits_run.config["results"]["test"]["accuracy"] >= 0.95
+    assert digits_run.curves.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+@pytest.mark.timeout(900)
+def test_googlenet_mini_reaches_its_mark_on_mnist(mnist_dir, runs_dir):
+    run = zoo.train("googlenet-mini", data_dir=mnist_dir, runs_dir=runs_dir)
+    assert run.config["data"]["name"] == "mnist"
+    assert run.config["results"]["test"]["accuracy"] >= 0.989
+
+
+@pytest.mark.slow
+def test_googlenet_mini_reaches_its_mark_on_the_digits(runs_dir):
+    run = zoo.train("googlenet-mini", dataset="digits", runs_dir=runs_dir)
+    assert run.config["results"]["test"]["accuracy"] >= 0.97
+
+
+@pytest.mark.cuda
+def test_it_trains_on_cuda_and_the_result_holds_on_the_cpu(tiny_registry, runs_dir, tmp_path):
+    run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, device="cuda", epochs=5)
+    assert run.config["device"] == "cuda"
+    model = zoo.load(run.name, runs_dir=runs_dir, registry=tiny_registry)
+    test = zoo.load_dataset(tiny_registry.dataset("bars"), tmp_path).splits.test
+    accuracy = evaluate(model.module, test, "classification").metrics["accuracy"]
+    assert accuracy == pytest.approx(run.config["results"]["test"]["accuracy"], abs=1.5 / len(test))
