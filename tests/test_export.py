@@ -359,6 +359,25 @@ def test_a_strangers_network_exports_with_the_same_proof(tiny_registry, runs_dir
     assert certificate.checks[-1].figures["accuracy"] == run.config["results"]["test"]["accuracy"]
 
 
+def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(
+    tiny_registry, runs_dir, tmp_path, monkeypatch
+):
+    looked_in = []
+    bars = tiny_registry.dataset("bars")
+
+    def load(folder, download):
+        looked_in.append(folder)
+        return bars.loader(folder, download)
+
+    tiny_registry._specs[zoo.Dataset]["bars"] = dataclasses.replace(bars, loader=load)
+    home = tmp_path / "home-of-the-data"
+    home.mkdir()
+    zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1, device="cpu", data_dir=home)
+    monkeypatch.delenv("ZOO_DATA")
+    zoo.export("tiny-cnn", output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
+    assert looked_in == [home, home]
+
+
 @pytest.mark.cuda
 def test_the_cuda_provider_is_judged_where_it_runs(exported):
     assert exported.checks[1].figures["cuda"] == "tested"

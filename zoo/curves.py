@@ -24,10 +24,11 @@ def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any
     figure = Figure(figsize=(9, 3.8), dpi=120, layout="constrained")
     figure.suptitle(title)
     epochs = [entry["epoch"] for entry in entries]
+    size = 4 if len(epochs) <= 40 else 0  # markers would run into each other
     for axes, name in zip(figure.subplots(1, 2), ("loss", metric), strict=True):
         for split, colour, marker in (("train", _TRAIN, "o"), ("validation", _VALIDATION, "s")):
             values = [entry[split][name] for entry in entries]
-            axes.plot(epochs, values, color=colour, marker=marker, markersize=4, label=split)
+            axes.plot(epochs, values, color=colour, marker=marker, markersize=size, label=split)
         if best_epoch is not None:
             axes.axvline(best_epoch, color="#666666", linestyle="--", linewidth=1, label="checkpoint kept")
         axes.set_xlabel("epoch")

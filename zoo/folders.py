@@ -8,11 +8,17 @@ from pathlib import Path
 from .specs import Dataset
 
 
-def data_folder(data_dir: Path | str | None = None) -> Path:
-    """Where data is looked for: ``data_dir``, else ``$ZOO_DATA``, else the user's cache."""
+def data_folder(data_dir: Path | str | None = None, remembered: str | None = None) -> Path:
+    """Where data is looked for: ``data_dir``, else ``$ZOO_DATA``, else the user's cache.
+
+    Args:
+        remembered: where a run had its data from; it comes before the cache, as long as it is there.
+    """
     import platformdirs
 
     chosen = data_dir or os.environ.get("ZOO_DATA")
+    if not chosen and remembered and Path(remembered).is_dir():
+        chosen = remembered
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("pluggy-zoo") / "data"
 
 

@@ -86,12 +86,13 @@ def train(
     chosen, options = split_settings(spec, settings)
     torch_device = choose_device(device)
     root = make_folder(runs_folder(runs_dir))
-    data = load_for(spec, registry, dataset, data_folder(data_dir))
+    folder = data_folder(data_dir)
+    data = load_for(spec, registry, dataset, folder)
     foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
     hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
     model = _build(spec, data, options, seed)
     config = _describe(registry, spec, data, options, hyperparameters, seed, torch_device)
-    config["parameters"] = count_parameters(model)
+    config |= {"parameters": count_parameters(model), "data_folder": str(folder.resolve())}
     run = create_run(root, spec.name, config)
     plan = _plan(run, registry, data, hyperparameters, seed, torch_device)
     return _execute(plan, _start(model, plan))
@@ -124,7 +125,7 @@ def resume(
         raise UsageError(f"{run.name} is finished already; train again for another run.")
     spec = registry.architecture(config["architecture"])
     make_folder(run.folder)
-    data = load_dataset(registry.dataset(config["data"]["name"]), data_folder(data_dir))
+    data = load_dataset(registry.dataset(config["data"]["name"]), data_folder(data_dir, config["data_folder"]))
     if data.fingerprint != config["data"]["fingerprint"]:
         raise DataError(f"{data.spec.name} is no longer the data that {run.name} was started on; train again.")
     torch_device = choose_device(device or config["device"])

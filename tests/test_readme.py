@@ -1,0 +1,81 @@
+"""The README keeps its word."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zoo
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def block_after(mark):
+    return re.search(rf"<!-- {mark} -->\n```sh\n(.*?)\n```", README, re.DOTALL).group(1)
+
+
+def test_each_of_the_two_commands_is_one_line():
+    for mark in ("first-results", "tests"):
+        assert "\n" not in block_after(mark)
+    assert block_after("tests").endswith("pytest")
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "$(readme first-results)" in script
+    assert "$(readme tests)" in script
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(path):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
+        assert (path.parent / link).exists(), link
+
+
+def commands(text):
+    """Every `zoo …` line in a block of code, and every one in backticks."""
+    for block in re.findall(r"```(?:\w*)\n(.*?)```", text, re.DOTALL):
+        yield from re.findall(r"^(zoo [a-z].*?)(?:  .*)?$", block, re.MULTILINE)
+    yield from re.findall(r"`(zoo [a-z][^`]*)`", text)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_the_documents_exists(path, zoo_command):
+    known = zoo_command("--help").out
+    for command in commands(path.read_text()):
+        name, *rest = command.split()[1:]
+        assert re.search(rf"^  {name} ", known, re.MULTILINE), command
+        options = {word.partition("=")[0] for word in rest if word.startswith("--")}
+        usage = zoo_command(name, "--help").out
+        for option in options:
+            assert option in usage, command
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "docs" / "guide.md"], ids=lambda path: path.name)
+def test_the_example_that_uses_the_file_runs(path, digits_runs, tmp_path):
+    (script,) = (s for s in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL) if "InferenceSession" in s)
+    name = re.search(r"InferenceSession\(\"(.*?)\"", script).group(1)
+    zoo.export("resnet-mini", "onnx", tmp_path / name, runs_dir=digits_runs, data_dir=tmp_path)
+    script += "\nnp.save('probabilities.npy', probabilities)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "probabilities.npy").shape == (1, 10)
+
+
+def test_the_plugin_in_the_documentation_works(tmp_path, monkeypatch, registry):
+    """The two files of docs/plugins.md, put in a package as they stand."""
+    blocks = re.findall(r"```python\n# (my_nets/\S+)\n(.*?)```", (ROOT / "docs" / "plugins.md").read_text(), re.DOTALL)
+    assert [name for name, _ in blocks] == ["my_nets/__init__.py", "my_nets/model.py"]
+    (tmp_path / "my_nets").mkdir()
+    for name, source in blocks:
+        (tmp_path / name).write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = zoo.EntryPoint("my-distribution", "1.0", "my-nets", "my_nets")
+    registry = zoo.create_registry([*zoo.entry_points.find_entry_points(), point])
+    assert registry.plugins[-1].status == "loaded"
+    network = zoo.create_model("my-net", registry=registry)
+    assert sum(p.numel() for p in network.parameters()) == registry.architecture("my-net").parameters
+    run = zoo.train("my-net", registry=registry, runs_dir=tmp_path / "runs", dataset="digits", width=64)
+    assert run.config["results"]["test"]["accuracy"] > 0.9
