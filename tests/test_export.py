@@ -359,6 +359,16 @@ def test_a_strangers_network_exports_with_the_same_proof(tiny_registry, runs_dir
     assert certificate.checks[-1].figures["accuracy"] == run.config["results"]["test"]["accuracy"]
 
 
+def test_an_unfinished_run_is_exported_with_a_word_of_it(tiny_registry, runs_dir, tmp_path, caplog):
+    run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1, device="cpu")
+    run.config |= {"status": "interrupted", "results": None}
+    run.save()
+    certificate = zoo.export(run.name, output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
+    assert "is interrupted" in caplog.text
+    assert certificate.checks[-1].figures["recorded"] is None
+    assert "the run recorded none" in certificate.checks[-1].summary
+
+
 def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(
     tiny_registry, runs_dir, tmp_path, monkeypatch
 ):

@@ -1,11 +1,15 @@
 """Every registered architecture keeps the builder's contract."""
 
+import importlib
+
 import pytest
 import torch
 
 import zoo
 from zoo import BuildError, create_registry
 from zoo.model import count_parameters
+
+blocks = importlib.import_module("zoo.plugins.resnet_mini.blocks")
 
 NAMES = sorted(create_registry().architectures)
 SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64), (2, 28, 36)]
@@ -84,8 +88,75 @@ def test_googlenet_mini_is_the_one_that_is_taught(registry):
 def test_resnet_mini_adds_its_input_before_the_last_activation(registry):
     network = zoo.create_model("resnet-mini", registry=registry)
     block = network.residual1
+    assert type(block) is blocks.Residual
     for parameter in block.parameters():
         torch.nn.init.zeros_(parameter)
     x = torch.randn(2, 16, 12, 12)
     assert torch.equal(block(x), x.relu())
     assert network.fc.in_features == 512
+
+
+OPTIONS = [
+    (name, option.name, choice)
+    for name, spec in sorted(create_registry().architectures.items())
+    for option in spec.options
+    for choice in option.choices or (option.default,)
+]
+
+
+@pytest.mark.parametrize(("name", "option", "choice"), OPTIONS)
+def test_every_choice_of_every_option_builds_a_network_that_learns(name, option, choice, registry):
+    torch.manual_seed(0)
+    network = zoo.create_model(name, registry=registry, **{option: choice})
+    inputs, targets = torch.randn(16, 1, 28, 28), torch.arange(16) % 10
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    losses = []
+    for _ in range(12):
+        loss = torch.nn.functional.cross_entropy(network(inputs), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_the_declared_forms_of_the_residual_block_are_those_that_can_be_built(registry):
+    (option,) = registry.architecture("resnet-mini").options
+    assert option.choices == tuple(blocks.BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("original", lambda x: x.relu()),
+        ("constant-scaling", lambda x: 0.5 * x.relu()),
+        ("exclusive-gating", lambda x: 0.5 * x.relu()),
+        ("shortcut-only-gating", lambda x: 0.5 * x.relu()),
+        ("conv-shortcut", lambda x: 0 * x),
+        ("dropout-shortcut", lambda x: x.relu()),
+        ("bn-original", lambda x: x.relu()),
+        ("bn-after-addition", lambda x: 0 * x),
+        ("relu-before-addition", lambda x: x),
+        ("relu-pre-activation", lambda x: x),
+        ("full-pre-activation", lambda x: x),
+    ],
+)
+def test_with_all_weights_zero_only_the_shortcut_is_left(form, expected):
+    block = blocks.BLOCKS[form](4).eval()
+    for parameter in block.parameters():
+        torch.nn.init.zeros_(parameter)
+    x = torch.randn(2, 4, 5, 5)
+    torch.testing.assert_close(block(x), expected(x))
+
+
+def test_pooling_before_the_activation_changes_nothing(registry):
+    x = torch.randn(4, 3, 8, 8)
+    pool, relu = torch.nn.functional.max_pool2d, torch.relu
+    assert torch.equal(relu(pool(x, 2)), pool(relu(x), 2))
+
+
+def test_a_gate_starts_with_its_shortcut_open():
+    gate = blocks.ExclusiveGating(4)
+    x = torch.rand(2, 4, 5, 5)
+    torch.testing.assert_close(gate(x), x, atol=0.05, rtol=0)

@@ -156,12 +156,39 @@ def test_a_run_that_died_without_a_word_is_resumed_from_its_last_epoch(tiny_regi
     with pytest.raises(KeyboardInterrupt):
         train(tiny_registry, runs_dir)
     tiny_registry.manager.unregister(die)
-    dead = next(run for run in list_runs(runs_dir, "tiny-cnn") if run.status == "failed")
+    dead = next(run for run in list_runs(runs_dir, "tiny-cnn") if run.status == "interrupted")
     with (dead.folder / "metrics.jsonl").open("a") as handle:
         handle.write('{"epoch": 3, "train": {}}\n{"epo')
     dead.config["status"] = "running"
     dead.save()
     assert comparable(zoo.resume(dead.name, registry=tiny_registry, runs_dir=runs_dir)) == comparable(whole)
+
+
+def test_a_picture_that_cannot_be_drawn_fails_no_training(tiny_registry, runs_dir, monkeypatch, caplog):
+    def fail(*args):
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr("zoo.training.draw_curves", fail)
+    assert train(tiny_registry, runs_dir, epochs=1).status == "finished"
+    assert "no fonts" in caplog.text
+
+
+def test_a_run_that_cannot_be_read_is_named_and_left_out(tiny_registry, runs_dir, caplog):
+    good, bad = (train(tiny_registry, runs_dir, epochs=1) for _ in range(2))
+    (bad.folder / "run.json").write_text("{")
+    assert [run.folder for run in list_runs(runs_dir)] == [good.folder]
+    assert str(bad.folder) in caplog.text
+
+
+def test_what_is_recorded_is_measured_without_tf32():
+    from zoo.devices import exact
+
+    before = torch.backends.cudnn.allow_tf32
+    with exact(torch.device("cuda"), tf32=False):
+        assert not torch.backends.cudnn.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert torch.backends.cudnn.deterministic
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_a_finished_run_is_not_resumed(tiny_registry, runs_dir):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
 from .errors import DeviceUnavailable, InvalidValue
@@ -30,6 +33,24 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceUnavailable("mps was asked for, but this machine has none. Use --device cpu or --device auto.")
     return device
+
+
+@contextlib.contextmanager
+def exact(device: torch.device, *, tf32: bool) -> Iterator[None]:
+    """Have cuDNN choose algorithms that give the same bits every time, with or without TF32's ten-bit inputs.
+
+    Training may use TF32; what is recorded may not, since an exported file is held against it.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = before and tf32
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def describe_device(device: torch.device) -> str:

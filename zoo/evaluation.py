@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .data import Split
+from .devices import exact
 from .tasks import TASKS, Task
 
 BATCH_SIZE = 1_000
@@ -28,13 +29,16 @@ def evaluate(model: nn.Module, split: Split, task: Task | str, batch_size: int =
     The model is put in evaluation mode for the time being, and its mode given back.
     """
     task = TASKS[task] if isinstance(task, str) else task
+    device = split.targets.device
+    wide = torch.float32 if device.type == "mps" else torch.float64
     training = model.training
     model.eval()
     sums: dict[str, Tensor] = {}
-    for batch in split.batches(batch_size):
-        for name, values in task.measure(model(batch.inputs).float(), batch.targets).items():
-            total = values.sum(dtype=torch.float64 if values.device.type != "mps" else torch.float32)
-            sums[name] = sums[name] + total if name in sums else total
+    with exact(device, tf32=False):
+        for batch in split.batches(batch_size):
+            for name, values in task.measure(model(batch.inputs).float(), batch.targets).items():
+                total = values.sum(dtype=wide)
+                sums[name] = sums[name] + total if name in sums else total
     model.train(training)
     return Scores({name: float(total) / len(split) for name, total in sums.items()}, len(split))
 

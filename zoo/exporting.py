@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -27,6 +28,8 @@ from .registry import Registry, create_registry
 from .runs import Run, find_run
 from .specs import Exporter, resolve_reference
 from .tasks import TASKS, Task
+
+log = logging.getLogger("zoo")
 
 CERTIFICATE_FORMAT = 1
 
@@ -138,6 +141,8 @@ def export(
     exporter = registry.exporter(format)
     checked = check_all(exporter.options, options, f"--{format}")
     run = find_run(reference, runs_folder(runs_dir), registry.architectures)
+    if run.status != "finished":
+        log.warning("%s is %s; this is its best checkpoint so far.", run.name, run.status)
     trained = load_trained(run, registry)
     target = _target(output, trained.metadata["architecture"], exporter.suffix)
     make_folder(target.parent)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 
 from .errors import RunNotFound, UnknownName, ZooError
 from .files import make_folder, unwritable, write_json, write_text
+
+log = logging.getLogger("zoo")
 
 FORMAT = 1
 
@@ -126,8 +129,8 @@ def list_runs(folder: Path, architecture: str | None = None) -> list[Run]:
     for path in _run_files(folder, architecture):
         try:
             found.append(load_run(path.parent))
-        except RunNotFound:
-            continue
+        except RunNotFound as error:
+            log.warning("%s It is left out.", error)
     found.sort(key=lambda run: run.folder.name, reverse=True)  # at equal rank, the latest first
     found.sort(key=rank, reverse=True)
     return sorted(found, key=lambda run: str(run.config["architecture"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import nn
 
 from .checkpoint import load_model_state, load_tensors
 from .curves import draw_curves
-from .devices import choose_device, describe_device
+from .devices import choose_device, describe_device, exact
 from .environment import git_commit, host, versions
 from .errors import DataError, TrainingInterrupted, UsageError
 from .evaluation import evaluate
@@ -31,6 +32,8 @@ from .runs import Run, create_run, find_run
 from .settings import split_settings
 from .specs import Architecture
 from .tasks import TASKS
+
+log = logging.getLogger("zoo")
 
 __all__ = ["Progress", "TrainingStart", "resume", "train"]
 
@@ -167,11 +170,11 @@ def _execute(plan: Plan, state: State) -> Run:
     """Run the loop and leave the run's folder telling how it ended, whichever way."""
     run = plan.run
     try:
-        with stop_requests() as request:
+        with stop_requests() as request, exact(plan.device, tf32=True):
             plan.notify("train_started", start=_describe_start(plan, state))
             run_epochs(plan, state, request)
             _finish(plan, state)
-    except TrainingInterrupted:
+    except (TrainingInterrupted, KeyboardInterrupt):
         run.config["status"] = "interrupted"
         raise
     except BaseException as error:
@@ -201,11 +204,15 @@ def _finish(plan: Plan, state: State) -> None:
 
 
 def _draw(plan: Plan, state: State) -> None:
-    entries = plan.run.metrics()
-    if entries:
-        title = f"{plan.run.config['architecture']} on {plan.data}"
-        best = state.best["epoch"] if state.best else None
-        draw_curves(plan.run.curves, title, plan.task.metric, entries, best)
+    """The curves; a training does not fail for want of a picture."""
+    try:
+        entries = plan.run.metrics()
+        if entries:
+            title = f"{plan.run.config['architecture']} on {plan.data}"
+            best = state.best["epoch"] if state.best else None
+            draw_curves(plan.run.curves, title, plan.task.metric, entries, best)
+    except Exception as error:
+        log.warning("The curves could not be drawn: %s: %s", type(error).__name__, error)
 
 
 def _describe_start(plan: Plan, state: State) -> TrainingStart:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from zoo import Architecture, hookimpl
+from zoo import Architecture, Option, hookimpl
+
+# the keys of blocks.BLOCKS, which imports torch
+BLOCK_NAMES = (
+    "original",
+    "constant-scaling",
+    "exclusive-gating",
+    "shortcut-only-gating",
+    "conv-shortcut",
+    "dropout-shortcut",
+    "bn-original",
+    "bn-after-addition",
+    "relu-before-addition",
+    "relu-pre-activation",
+    "full-pre-activation",
+)
 
 
 @hookimpl
@@ -26,6 +41,14 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "label_smoothing": 0.05,
                 "shift": 2,
             },
+            options=(
+                Option(
+                    name="block",
+                    default="original",
+                    help="form of the residual block (He et al. 2016, figures 2 and 4)",
+                    choices=BLOCK_NAMES,
+                ),
+            ),
             tags=("image", "convolutional", "residual"),
             source="He et al.: Deep Residual Learning for Image Recognition, CVPR 2016, https://arxiv.org/abs/1512.03385",
         )
