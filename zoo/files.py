@@ -1,12 +1,12 @@
-"""Files that are written whole or not at all, and hashes of them."""
+"""Files that are written whole or not at all, and hashes of them.
+
+`zoo runs` comes through here, so what only a training needs is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ def make_folder(folder: Path) -> Path:
     Raises:
         ZooError: the folder cannot be made or written to.
     """
+    import tempfile
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -65,11 +67,15 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Replace ``path`` with ``content`` as indented JSON, whole or not at all."""
+    import json
+
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
+    import hashlib
+
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

@@ -14,12 +14,14 @@ def data_folder(data_dir: Path | str | None = None, remembered: str | None = Non
     Args:
         remembered: where a run had its data from; it comes before the cache, as long as it is there.
     """
-    import platformdirs
-
     chosen = data_dir or os.environ.get("ZOO_DATA")
     if not chosen and remembered and Path(remembered).is_dir():
         chosen = remembered
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("pluggy-zoo") / "data"
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("pluggy-zoo") / "data"
 
 
 def is_present(spec: Dataset, folder: Path) -> bool:

@@ -5,7 +5,6 @@ run.json · metrics.jsonl · best.safetensors · last/ · curves.png
 
 from __future__ import annotations
 
-import datetime
 import json
 import logging
 import os
@@ -89,6 +88,8 @@ def create_run(folder: Path, architecture: str, config: dict[str, Any]) -> Run:
     Raises:
         ZooError: the folder cannot be written to.
     """
+    import datetime
+
     parent = make_folder(folder / architecture)
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     for attempt in range(1, 1_000):

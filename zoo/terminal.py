@@ -36,8 +36,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Seq
         rich_table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for index, column in enumerate(columns):
             right = column in numeric
-            last = index == len(columns) - 1
-            rich_table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=not last)
+            # names stay whole; everything else may wrap where the terminal is narrow
+            whole = right or index == 0
+            rich_table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=whole)
         for row in cells:
             rich_table.add_row(*(_escape(cell) for cell in row))
         return rich_table
