@@ -210,11 +210,11 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
     common = {"registry": registry, "data_dir": given["data_dir"], "runs_dir": given["runs_dir"]}
     if resume is not None:
         _refuse_beside_resume(ctx)
-        registry.manager.register(terminal.TrainingDisplay())
+        registry.listen(terminal.TrainingDisplay())
         run = zoo.resume(resume, device=given["device"], **common)
     elif name is not None:
         settings = _settings(registry.architecture(name), given)
-        registry.manager.register(terminal.TrainingDisplay())
+        registry.listen(terminal.TrainingDisplay())
         chosen = {"dataset": given["dataset"], "seed": given["seed"], "device": given["device"] or "auto"}
         run = zoo.train(name, **chosen, **common, **settings)
     else:

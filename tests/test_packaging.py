@@ -80,6 +80,20 @@ def test_the_installed_wheel_finds_its_own_plugins(installed, tmp_path):
     assert all("loaded" in line for line in lines[1:])
 
 
+WITHOUT_EDITABLE_INSTALL = """
+import sys
+sys.meta_path = [f for f in sys.meta_path if "editable" not in (getattr(f, "__module__", "") + str(f)).lower()]
+import zoo, zoo.plugins.resnet_mini, zoo.exporters.onnx
+print(zoo.plugins.resnet_mini.__file__)
+"""
+
+
+def test_python_started_in_a_checkout_finds_the_plugins_beside_it():
+    command = [sys.executable, "-c", WITHOUT_EDITABLE_INSTALL]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == str(ROOT / "plugins" / "resnet_mini" / "__init__.py"), done.stderr
+
+
 def test_the_metadata_is_complete(built):
     (wheel,) = built.glob("*.whl")
     archive = zipfile.ZipFile(wheel)

@@ -189,7 +189,7 @@ def test_a_failing_listener_is_named_and_stops_nothing(registry):
             seen.append(run)
 
     registry.manager.register(Bad(), name="bad-logger")
-    registry.manager.register(Good())
+    registry.listen(Good())
     problems = registry.notify("train_ended", run="run")
     assert seen == ["run"]
     assert len(problems) == 1

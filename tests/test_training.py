@@ -129,7 +129,7 @@ def test_what_was_drawn_before_a_training_does_not_matter(tiny_registry, runs_di
 def test_stopped_and_resumed_is_bit_identical_to_never_stopped(stop, optimizer, tiny_registry, runs_dir, every_step):
     settings = {"optimizer": optimizer, "lr": 0.05}
     whole = train(tiny_registry, runs_dir, **settings)
-    tiny_registry.manager.register(stop)
+    tiny_registry.listen(stop)
     with pytest.raises(TrainingInterrupted, match="zoo train --resume") as caught:
         train(tiny_registry, runs_dir, **settings)
     tiny_registry.manager.unregister(stop)
@@ -152,7 +152,7 @@ def test_a_run_that_died_without_a_word_is_resumed_from_its_last_epoch(tiny_regi
                 raise KeyboardInterrupt
 
     die = Die()
-    tiny_registry.manager.register(die)
+    tiny_registry.listen(die)
     with pytest.raises(KeyboardInterrupt):
         train(tiny_registry, runs_dir)
     tiny_registry.manager.unregister(die)
@@ -199,7 +199,7 @@ def test_a_finished_run_is_not_resumed(tiny_registry, runs_dir):
 
 def test_a_run_is_not_resumed_on_other_data(tiny_registry, runs_dir):
     stop = StopAt(epoch=1)
-    tiny_registry.manager.register(stop)
+    tiny_registry.listen(stop)
     with pytest.raises(TrainingInterrupted) as caught:
         train(tiny_registry, runs_dir)
     run = zoo.runs.load_run(runs_dir / str(caught.value).rpartition(" ")[2])
@@ -249,7 +249,7 @@ def test_listeners_hear_of_everything_in_order(tiny_registry, runs_dir, every_st
         def train_ended(self, run):
             heard.append(("ended", run.status))
 
-    tiny_registry.manager.register(Listener())
+    tiny_registry.listen(Listener())
     train(tiny_registry, runs_dir, epochs=1, batch_size=90)
     assert heard == [
         ("started", 180, 2, 354),

@@ -7,7 +7,14 @@ plugin's declaration never pulls in torch. ``__init__.pyi`` says the same to typ
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
+
+# In a checkout, plugins/ and exporters/ stand beside zoo/ and not inside it. Python started there finds this zoo before
+# the installed one, and must find its plugins with it.
+_beside = os.path.dirname(os.path.dirname(__file__))
+if not os.path.isdir(os.path.join(__path__[0], "plugins")) and os.path.isdir(os.path.join(_beside, "plugins")):
+    __path__.append(_beside)
 
 _HOMES = {
     "api": ("create_model", "list_architectures", "list_datasets", "load"),

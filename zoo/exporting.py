@@ -146,7 +146,7 @@ def export(
     trained = load_trained(run, registry)
     target = _target(output, trained.metadata["architecture"], exporter.suffix)
     make_folder(target.parent)
-    data = _test_data(run, registry, data_folder(data_dir, run.config["data_folder"]))
+    data = _test_data(run, registry, data_folder(data_dir, run.config.get("data_folder")))
     return write_proven(exporter, make_subject(run, trained, data), target, checked)
 
 

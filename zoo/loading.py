@@ -60,25 +60,26 @@ def load_dataset(spec: Dataset, folder: Path, *, download: bool = True) -> Loade
     return LoadedDataset(spec, hold_out_validation(splits), actual)
 
 
-def load_for(architecture: Architecture, registry: Registry, dataset: str | None, folder: Path) -> LoadedDataset:
-    """The data to train ``architecture`` on: ``dataset`` where it is named, else the architecture's own.
+def load_for(
+    architecture: Architecture, registry: Registry, spec: Dataset, folder: Path, *, fall_back: bool
+) -> LoadedDataset:
+    """The data to train ``architecture`` on.
 
-    A dataset asked for by name is that one or an error. An architecture's own falls back on its stand-in, with a
-    warning, so that the first training works on a machine that has neither data nor network.
+    Args:
+        fall_back: take the dataset's stand-in, with a warning, where the dataset cannot be had, so that a first
+            training works on a machine with neither data nor network. Not for a dataset that was asked for by name.
 
     Raises:
-        UnknownName: no dataset has that name.
         DataUnavailable: it cannot be had and nothing may take its place.
         DataError: it cannot be used, or is for another task.
     """
-    spec = registry.dataset(dataset or architecture.dataset)
     if spec.task != architecture.task:
         raise DataError(f"{architecture.name} learns {architecture.task}, but {spec.name} is for {spec.task}.")
     try:
         return load_dataset(spec, folder)
     except DataUnavailable as error:
         remedy = f"Run `zoo fetch {spec.name}` where there is a network, or point --data-dir at a folder that holds it."
-        if dataset or not spec.stand_in:
+        if not (fall_back and spec.stand_in):
             raise DataUnavailable(f"{error} {remedy}") from error
         stand_in = load_dataset(registry.dataset(spec.stand_in), folder, download=False)
         log.warning("%s Training on the bundled %s in its place. %s", error, spec.stand_in, remedy)

@@ -142,8 +142,10 @@ class Registry:
         """Register a loaded plugin and collect its declarations.
 
         ``module`` is a module or any object with functions marked ``@zoo.hookimpl``. What is wrong with it is
-        recorded in ``plugin.errors``; this never raises.
+        recorded in ``plugin.errors``; it is raised only under ``ZOO_STRICT=1``.
         """
+        if plugin not in self.plugins:
+            self.plugins.append(plugin)
         try:
             name = self.manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
             self.manager.check_pending()
@@ -158,6 +160,10 @@ class Registry:
         self._modules[name] = (module, plugin)
         for hook, kind in _DECLARATIONS.items():
             self._call(module, plugin, hook, register=self._registrar(plugin, kind))
+
+    def listen(self, listener: object) -> None:
+        """Have the training hooks of ``listener`` called, an object with methods marked ``@zoo.hookimpl``."""
+        self.manager.register(listener)
 
     def report(self, plugin: Plugin, problem: str) -> None:
         """Record what is wrong with a plugin, and say so in one line.

@@ -79,7 +79,7 @@ def talk_stream() -> TextIO:
 class TrainingDisplay:
     """Shows a training on standard error: a live line on a terminal, one line an epoch in both cases.
 
-    Register it on a registry's manager, as any plugin with hooks.
+    Give it to a registry's :meth:`~zoo.Registry.listen`.
     """
 
     def __init__(self) -> None:

@@ -87,10 +87,11 @@ def train(
     registry = registry or create_registry()
     spec = registry.architecture(architecture)
     chosen, options = split_settings(spec, settings)
+    wanted = registry.dataset(dataset or spec.dataset)
     torch_device = choose_device(device)
     root = make_folder(runs_folder(runs_dir))
     folder = data_folder(data_dir)
-    data = load_for(spec, registry, dataset, folder)
+    data = load_for(spec, registry, wanted, folder, fall_back=dataset is None)
     foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
     hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
     model = _build(spec, data, options, seed)
@@ -128,7 +129,7 @@ def resume(
         raise UsageError(f"{run.name} is finished already; train again for another run.")
     spec = registry.architecture(config["architecture"])
     make_folder(run.folder)
-    data = load_dataset(registry.dataset(config["data"]["name"]), data_folder(data_dir, config["data_folder"]))
+    data = load_dataset(registry.dataset(config["data"]["name"]), data_folder(data_dir, config.get("data_folder")))
     if data.fingerprint != config["data"]["fingerprint"]:
         raise DataError(f"{data.spec.name} is no longer the data that {run.name} was started on; train again.")
     torch_device = choose_device(device or config["device"])
