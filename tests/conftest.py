@@ -99,16 +99,14 @@ ZooCommand = Callable[..., Result]
 
 
 @pytest.fixture
-def zoo_command(capsys: pytest.CaptureFixture[str], registry: Registry, caplog: pytest.LogCaptureFixture) -> ZooCommand:
+def zoo_command(capsys: pytest.CaptureFixture[str], registry: Registry) -> ZooCommand:
     """Run the ``zoo`` command in this process."""
 
     def run(*arguments: object, registry: Registry | None = registry) -> Result:
         capsys.readouterr()
-        caplog.clear()
         code = run_command(cli, [str(argument) for argument in arguments], registry)
         captured = capsys.readouterr()
-        notes = "".join(f"Note: {record.getMessage()}\n" for record in caplog.records if record.name == "zoo")
-        return Result(code, captured.out, notes + captured.err)
+        return Result(code, captured.out, captured.err)
 
     return run
 

@@ -300,6 +300,12 @@ class BranchesOnData(nn.Module):
         return logits, torch.softmax(logits, 1)
 
 
+class RunsOneBatchOnly(nn.Module):
+    def forward(self, inputs):
+        logits = inputs.float().view(3, 784)[:, :10]
+        return logits, torch.softmax(logits, 1)
+
+
 class FixesTheBatch(nn.Module):
     def forward(self, inputs):
         logits = inputs.float().reshape(3, -1)[:, :10] if len(inputs) == 3 else inputs.float().flatten(1)[:, :10]
@@ -308,14 +314,22 @@ class FixesTheBatch(nn.Module):
 
 @pytest.mark.parametrize(
     ("model", "words"),
-    [(AlwaysDrops(), "random"), (BranchesOnData(), "cannot export"), (FixesTheBatch(), "batch is fixed at 3")],
+    [
+        (AlwaysDrops(), "random"),
+        (BranchesOnData(), r"branches on its data at .*test_export\.py:\d+ \(`if logits\.sum\(\) > 0:`\)"),
+        (RunsOneBatchOnly(), "cannot run a batch of 32"),
+        (FixesTheBatch(), "batch is fixed at 3"),
+    ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
 )
-def test_a_model_that_cannot_be_exported_faithfully_is_named_in_one_line(model, words, exporter, subject, tmp_path):
+def test_a_model_that_cannot_be_exported_faithfully_is_named_in_one_line(
+    model, words, exporter, subject, tmp_path, capfd
+):
     with pytest.raises(ExportError, match=words) as caught:
         write_proven(exporter, dataclasses.replace(subject, model=model), tmp_path / "model.onnx", {"opset": 20})
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "model.onnx").exists()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_network_whose_randomness_real_samples_do_not_show_is_refused_all_the_same(exporter, subject, tmp_path):

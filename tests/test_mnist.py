@@ -1,6 +1,5 @@
 """MNIST: read from disk, fetched from a server that behaves well or badly."""
 
-import gc
 import gzip
 import hashlib
 import http.server
@@ -88,8 +87,6 @@ def spoil(server, how):
         server.files[name] = 2.0
 
 
-# urllib leaves it to the garbage collector to close the sockets that timed out
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("how", ["corrupt", "truncated", "cut off", "not found", "error", "slow"])
 def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(how, mirror, tmp_path, monkeypatch, registry):
     monkeypatch.setattr(mnist, "TIMEOUT_SECONDS", 0.3)
@@ -99,8 +96,13 @@ def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(how, mirror, tmp
     assert "\n" not in str(caught.value)
     assert not is_present(registry.dataset("mnist"), tmp_path)
     assert list(tmp_path.rglob("*ubyte*")) == []
-    del caught
-    gc.collect()  # now, where it is expected
+
+
+def test_a_folder_that_a_failed_download_made_is_taken_away_again(mirror, tmp_path):
+    mirror.files = {}
+    with pytest.raises(DataUnavailable):
+        mnist.load(tmp_path / "mistyped", download=True)
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_a_second_try_after_a_bad_download_succeeds(mirror, tmp_path):

@@ -138,11 +138,14 @@ def _explain(error: BaseException) -> tuple[str, int]:
     return f"{type(error).__name__}: {text}. This should not happen; --debug shows where it did.", 1
 
 
+class _Notes(logging.Handler):
+    """Shows what the library has to say (a stand-in in use, a plugin that failed) on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"Note: {record.getMessage()}", err=True)
+
+
 def _talk_on_stderr() -> None:
-    """Show what the library has to say (a stand-in in use, a plugin that failed) on standard error."""
     logger = logging.getLogger("zoo")
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("Note: %(message)s"))
-        logger.addHandler(handler)
-        logger.propagate = False
+    if not any(isinstance(handler, _Notes) for handler in logger.handlers):
+        logger.addHandler(_Notes())

@@ -196,7 +196,11 @@ def refuse_randomness(subject: ExportSubject) -> None:
         ExportError: the outputs differ.
     """
     inputs = subject.test.inputs[:32]
-    first, second = (_run_seeded(subject.model, inputs, seed) for seed in (1, 2))
+    try:
+        first, second = (_run_seeded(subject.model, inputs, seed) for seed in (1, 2))
+    except Exception as error:
+        cause = " ".join(str(error).split())
+        raise ExportError(f"{subject.name} cannot run a batch of {len(inputs)} test samples: {cause}") from error
     if not all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
         raise ExportError(
             f"{subject.name} gives different outputs for the same input in evaluation mode: something in it draws "

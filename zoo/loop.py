@@ -214,7 +214,7 @@ def _report(plan: Plan, state: State, steps_per_second: float) -> None:
 def _save_best(plan: Plan, state: State) -> None:
     config = plan.run.config
     metadata = {key: config[key] for key in ("architecture", "plugin", "options", "task", "data", "seed")}
-    metadata |= {"run": plan.run.name, **(state.best or {})}
+    metadata |= state.best or {}
     save_tensors(plan.run.best, model_state(state.model), metadata)
     config["best"] = state.best
     plan.run.save()

@@ -75,6 +75,8 @@ def open_sessions(path: Path) -> list[Session]:
     sessions = []
     wanted: list[tuple[str, dict[str, str]]] = [("CPUExecutionProvider", {})]
     if torch.cuda.is_available():
+        # torch has loaded most of what the provider needs; this finds the rest where pip put it
+        onnxruntime.preload_dlls()
         # TF32 rounds inputs to ten bits: fine to run with, not to be judged with
         wanted.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
     for provider, options in wanted:
@@ -116,12 +118,16 @@ def check_numerics(subject: ExportSubject, sessions: list[Session]) -> Check:
     figures = {
         "cases": len(comparisons),
         "ran": ran,
-        "cuda": "tested" if any(name.startswith("CUDA") for name in ran) else "not tested: no CUDA device",
+        "cuda": "tested" if any(name.startswith("CUDA") for name in ran) else f"not tested: {_why_no_cuda()}",
         "batches": list(BATCHES),
         "largest_error_over_torch": max(comparison.over_torch for comparison in comparisons),
         "worst": worst.to_dict(),
     }
     return Check("numerics", worst.of_limit <= 1, f"{worst}; {len(comparisons)} cases on {', '.join(ran)}", figures)
+
+
+def _why_no_cuda() -> str:
+    return "onnxruntime's CUDA provider did not run" if torch.cuda.is_available() else "no CUDA device"
 
 
 @dataclass(frozen=True, slots=True)

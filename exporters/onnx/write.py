@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,13 +56,14 @@ def write(subject: ExportSubject, path: Path, opset: int) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep torch's exporter from writing to the terminal, but for errors."""
+    """Keep torch's exporter from writing to the terminal; what it raises says enough."""
+    talk = io.StringIO()
     loggers = [logging.getLogger(name) for name in _NOISY]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -88,8 +91,14 @@ def _describe(model: onnx.ModelProto, subject: ExportSubject) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost cause in one line; torch's own message is a page."""
+    """The innermost cause and its place in one line; torch's own message is a page."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
+    text = str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # torch quotes the line of the network that it was at, as a traceback does
+    quoted = re.findall(r'File "([^"]+)", line (\d+), in \w+\n\s*(.+)', text)
+    place = f" at {quoted[-1][0]}:{quoted[-1][1]} (`{quoted[-1][2].strip()}`)" if quoted else ""
+    if "data-dependent" in text:
+        return f"it branches on its data{place}. Use torch.where, torch.cond or torch.while_loop in place of Python."
+    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}{place}"

@@ -43,6 +43,7 @@ def fetch(folder: Path) -> None:
     Raises:
         DataUnavailable: no mirror answered, or the folder cannot be written to.
     """
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".mnist-") as scratch:
@@ -54,6 +55,9 @@ def fetch(folder: Path) -> None:
             for file in sorted((Path(scratch) / "MNIST" / "raw").glob("*-ubyte")):
                 shutil.move(file, raw / file.name)
     except (OSError, RuntimeError) as error:  # URLError and time-outs are OSErrors
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         reason = " ".join(str(error).split())
         raise DataUnavailable(f"mnist is not in {folder} and could not be downloaded ({_short(reason)}).") from error
 
