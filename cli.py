@@ -15,6 +15,7 @@ from zoo import terminal
 from zoo.commandline import (
     ExportCommand,
     ZooGroup,
+    chosen_formats,
     data_dir_option,
     json_option,
     print_json,
@@ -271,7 +272,7 @@ def export(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     zoo export runs/resnet-mini/20260101-120000 --onnx -o model.onnx
     """
     registry = registry_of(ctx)
-    formats = [key.removeprefix("format_") for key, value in given.items() if key.startswith("format_") and value]
+    formats = chosen_formats(registry, given)
     if len(formats) != 1:
         raise zoo.UsageError(f"Choose one format: {', '.join(f'--{known}' for known in registry.exporters)}.")
     known = {option.name: option for option in registry.exporter(formats[0]).options}

@@ -11,9 +11,10 @@ from zoo.registry import DISTRIBUTION
 def reference() -> str:
     """One section a command, with the built-in plugins only, whatever else is installed."""
     builtin = [point for point in find_entry_points() if point.distribution == DISTRIBUTION]
-    root = click.Context(cli, info_name="zoo", obj=create_registry(builtin), terminal_width=100, max_content_width=100)
+    looks = {"terminal_width": 100, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
+    root = click.Context(cli, info_name="zoo", obj=create_registry(builtin), **looks)
     parts = []
     for name, command in cli.commands.items():
-        ctx = click.Context(command, info_name=name, parent=root, terminal_width=100, max_content_width=100)
+        ctx = click.Context(command, info_name=name, parent=root, **looks)
         parts.append(f"## zoo {name}\n\n```text\n{command.get_help(ctx)}\n```\n")
     return "\n".join(parts)

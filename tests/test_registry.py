@@ -25,6 +25,11 @@ BROKEN = {
     "misspelled-field": (ARCHITECTURE.format(name="x").replace("summary", "sumary"), "sumary"),
     "bad-name": (ARCHITECTURE.format(name="No Name"), "lower-case"),
     "bad-builder": (ARCHITECTURE.format(name="x").replace("m:b", "m.b"), "package.module:name"),
+    "bad-flag": (
+        "@zoo.hookimpl\ndef register_exporters(register):\n"
+        "    register(zoo.Exporter(name='json', summary='s', suffix='.x', write='m:w', check='m:c'))",
+        "--json",
+    ),
     "bad-task": (ARCHITECTURE.format(name="x").replace("classification", "clustering"), "clustering"),
     "bad-recipe": (
         ARCHITECTURE.format(name="x").replace("parameters=1", "parameters=1, hyperparameters={'epocs': 1}"),
@@ -85,6 +90,15 @@ def test_the_second_owner_of_a_name_is_refused_and_both_are_named(add_plugin):
     registry = with_strangers(second, first)
     assert registry.owner(registry.architecture("theirs")).distribution == "aaa"
     assert "'theirs' is already registered by first (aaa 1.0)" in plugin_named(registry, "second").errors[0]
+
+
+def test_one_module_under_two_names_is_loaded_once(add_plugin):
+    first = add_plugin("first", ARCHITECTURE.format(name="theirs"), distribution="aaa")
+    second = EntryPoint("bbb", "1.0", "second", first.value)
+    registry = with_strangers(first, second)
+    assert registry.owner(registry.architecture("theirs")).name == "first"
+    assert plugin_named(registry, "first").status == "loaded"
+    assert "same module as first (aaa 1.0)" in plugin_named(registry, "second").errors[0]
 
 
 def test_a_builtin_name_cannot_be_taken(add_plugin):
@@ -148,6 +162,31 @@ def test_an_unknown_name_like_no_other_gets_no_guess(registry):
     with pytest.raises(UnknownName) as caught:
         registry.architecture("qqq")
     assert "Did you mean" not in str(caught.value)
+
+
+EXPORTER = """
+def write(subject, path, word):
+    path.write_text(word)
+def check(subject, path, word):
+    yield zoo.Check("word", path.read_text() == word and word != "wrong", f"the word is {word}")
+@zoo.hookimpl
+def register_exporters(register):
+    register(zoo.Exporter(name="two-words", summary="a word in a file", suffix=".txt", write=write, check=check,
+                          options=(zoo.Option(name="word", default="hello"),)))
+"""
+
+
+def test_a_stranger_can_add_an_export_format_with_options(add_plugin, zoo_command, digits_runs, tmp_path):
+    registry = with_strangers(add_plugin("words", EXPORTER))
+    assert "--two-words" in zoo_command("export", "--help", registry=registry).out
+    command = ["export", "resnet-mini", "--two-words", "--runs-dir", digits_runs, "-o", tmp_path / "out.txt"]
+    assert zoo_command(*command, "--word", "good", registry=registry).code == 0
+    assert (tmp_path / "out.txt").read_text() == "good"
+    refused = zoo_command(*command, "--word", "wrong", registry=registry)
+    assert refused.code == 1
+    assert "word: the word is wrong" in refused.error
+    assert (tmp_path / "out.txt").read_text() == "good"
+    assert "--opset is no option of --two-words" in zoo_command(*command, "--opset", 18, registry=registry).error
 
 
 COMMAND = """

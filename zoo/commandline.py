@@ -14,7 +14,7 @@ from .errors import TrainingInterrupted, UnknownName, UsageError, ZooError
 from .registry import Registry, create_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 data_dir_option = click.option(
@@ -66,7 +66,7 @@ class ExportCommand(ZooCommand):
         """The fixed parameters, and behind NAME what the exporter plugins add: ``format_…`` and ``option_…``."""
         exporters = registry_of(ctx).exporters.values()
         flags = [
-            click.Option([f"--{spec.name}", f"format_{spec.name}"], is_flag=True, help=f"{spec.summary}.")
+            click.Option([f"--{spec.name}", f"format_{_identifier(spec.name)}"], is_flag=True, help=f"{spec.summary}.")
             for spec in exporters
         ]
         options = {option.name: option for spec in exporters for option in spec.options}
@@ -79,6 +79,11 @@ class ExportCommand(ZooCommand):
         ]
         argument, *rest = super().get_params(ctx)
         return [argument, *flags, *added, *rest]
+
+
+def chosen_formats(registry: Registry, given: Mapping[str, Any]) -> list[str]:
+    """The names of the exporters whose flags were given to an :class:`ExportCommand`."""
+    return [name for name in registry.exporters if given[f"format_{_identifier(name)}"]]
 
 
 def registry_of(ctx: click.Context) -> Registry:
@@ -120,6 +125,10 @@ def run_command(cli: click.Group, arguments: Sequence[str], registry: Registry |
         message, code = _explain(error)
         click.echo(f"Error: {message}", err=True)
         return code
+
+
+def _identifier(flag: str) -> str:
+    return flag.replace("-", "_")
 
 
 def _explain(error: BaseException) -> tuple[str, int]:

@@ -146,6 +146,10 @@ class Registry:
         """
         if plugin not in self.plugins:
             self.plugins.append(plugin)
+        if self.manager.is_registered(module):
+            owner = next(owner for other, owner in self._modules.values() if other is module)
+            self.report(plugin, f"is the same module as {owner}, which is already loaded.")
+            return
         try:
             name = self.manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
             self.manager.check_pending()

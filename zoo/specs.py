@@ -23,6 +23,8 @@ TASK_NAMES = ("classification",)
 Reference = str | Callable[..., Any]
 """A callable, or where to import it from: ``"package.module:name"``."""
 
+_FLAG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_EXPORT_FLAGS = frozenset({"output", "data-dir", "runs-dir", "json", "debug", "help"})
 _NAME = re.compile(r"[a-z0-9]+([-/_.][a-z0-9]+)*")
 
 
@@ -138,6 +140,9 @@ class Exporter:
 
     def __post_init__(self) -> None:
         _check_name(self)
+        for flag in (self.name, *(option.name.replace("_", "-") for option in self.options)):
+            if flag in _EXPORT_FLAGS or not _FLAG.fullmatch(flag):
+                raise PluginError(f"{_label(self)}: --{flag} is no possible flag of `zoo export`; choose another name.")
         for reference in (self.write, self.check):
             _check_reference(self, reference)
         if not self.suffix.startswith("."):
