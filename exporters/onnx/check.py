@@ -67,7 +67,7 @@ class Session:
         return outputs
 
     def __str__(self) -> str:
-        return f"{self.provider.removesuffix('ExecutionProvider')}, optimisation {'on' if self.optimised else 'off'}"
+        return f"{self.provider.removesuffix('ExecutionProvider')} {'optimised' if self.optimised else 'unoptimised'}"
 
 
 def open_sessions(path: Path) -> list[Session]:
@@ -159,8 +159,8 @@ class Comparison:
 
     def __str__(self) -> str:
         return (
-            f"largest error {self.error:.2g} from float64 in {self.output} ({self.inputs}, batch {self.batch}, "
-            f"{self.session}), limit {self.limit:.2g}, torch itself {self.torch_error:.2g}"
+            f"{self.error:.2g} from float64, limit {self.limit:.2g}, torch itself {self.torch_error:.2g} "
+            f"(worst of all: {self.output}, {self.inputs}, batch {self.batch}, {self.session})"
         )
 
 
