@@ -189,7 +189,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 @click.option("--batch-size", help="Samples in one optimiser step.")
 @click.option("--lr", help="Peak learning rate.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random.")
 @click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was stopped, as it was started.")
 @data_dir_option

@@ -22,9 +22,11 @@ from zoo import (
 from zoo.checkpoint import load_tensors
 from zoo.files import sha256
 
+devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 
-def train(registry, runs_dir, **settings):
-    return zoo.train("tiny-cnn", registry=registry, runs_dir=runs_dir, device="cpu", **settings)
+
+def train(registry, runs_dir, device="cpu", **settings):
+    return zoo.train("tiny-cnn", registry=registry, runs_dir=runs_dir, device=device, **settings)
 
 
 def comparable(run):
@@ -114,10 +116,17 @@ def test_the_best_checkpoint_is_kept_and_judged(tiny_registry, runs_dir, tmp_pat
     assert evaluate(model.module, data.splits.validation, "classification").metrics["accuracy"] == best[0]
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tiny_registry, runs_dir):
-    first, again, other = (train(tiny_registry, runs_dir, seed=seed) for seed in (1, 1, 2))
+@devices
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(device, tiny_registry, runs_dir):
+    first, again, other = (train(tiny_registry, runs_dir, device, seed=seed) for seed in (1, 1, 2))
     assert comparable(first) == comparable(again)
     assert comparable(first)[2] != comparable(other)[2]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "1"])
+def test_a_seed_that_is_none_is_refused(seed, tiny_registry, runs_dir):
+    with pytest.raises(UsageError, match="seed must be a whole number"):
+        train(tiny_registry, runs_dir, seed=seed)
 
 
 def test_what_was_drawn_before_a_training_does_not_matter(tiny_registry, runs_dir):
@@ -132,8 +141,11 @@ def test_what_was_drawn_before_a_training_does_not_matter(tiny_registry, runs_di
     ids=lambda stop: f"epoch{stop.epoch}-step{stop.step}-{stop.number.name}",
 )
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_stopped_and_resumed_is_bit_identical_to_never_stopped(stop, optimizer, tiny_registry, runs_dir, every_step):
-    settings = {"optimizer": optimizer, "lr": 0.05}
+@devices
+def test_stopped_and_resumed_is_bit_identical_to_never_stopped(
+    device, stop, optimizer, tiny_registry, runs_dir, every_step
+):
+    settings = {"optimizer": optimizer, "lr": 0.05, "device": device}
     whole = train(tiny_registry, runs_dir, **settings)
     tiny_registry.listen(stop)
     with pytest.raises(TrainingInterrupted, match="zoo train --resume") as caught:

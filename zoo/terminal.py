@@ -100,7 +100,8 @@ class TrainingDisplay:
             f"{run.config['architecture']} ({start.parameters:,} parameters) on {start.dataset}: "
             f"{samples['train']:,} training, {samples['validation']:,} validation, {samples['test']:,} test samples"
         )
-        self._say(f"{start.epochs} epochs of {start.steps_per_epoch} steps on {start.device}, into {run.folder}")
+        epochs = "1 epoch" if start.epochs == 1 else f"{start.epochs} epochs"
+        self._say(f"{epochs} of {start.steps_per_epoch} steps on {start.device}, into {run.folder}")
         if start.first_epoch > 1:
             self._say(f"going on with epoch {start.first_epoch}")
         self._say(f"{'epoch':>5}  {'loss':>7}  {'train':>7}  {'validation':>10}  {'time':>7}")

@@ -26,6 +26,7 @@ from .loading import LoadedDataset, load_dataset, load_for
 from .loop import Plan, Progress, State, load_last, no_totals, run_epochs
 from .model import assemble, build_network, count_parameters
 from .optimisation import make_optimizer
+from .options import Option
 from .preprocess import Preprocess
 from .registry import Registry, create_registry
 from .runs import Run, create_run, find_run
@@ -34,6 +35,8 @@ from .specs import Architecture
 from .tasks import TASKS
 
 log = logging.getLogger("zoo")
+
+_SEED = Option(name="seed", default=0, minimum=0, maximum=2**32 - 1)
 
 __all__ = ["Progress", "TrainingStart", "resume", "train"]
 
@@ -87,6 +90,7 @@ def train(
     registry = registry or create_registry()
     spec = registry.architecture(architecture)
     chosen, options = split_settings(spec, settings)
+    seed = int(_SEED.check(seed))  # type: ignore[arg-type]
     wanted = registry.dataset(dataset or spec.dataset)
     torch_device = choose_device(device)
     root = make_folder(runs_folder(runs_dir))
