@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import zoo
-from zoo import terminal
+from zoo import terminal, views
 from zoo.commandline import (
     ExportCommand,
     ZooGroup,
@@ -25,7 +25,7 @@ from zoo.commandline import (
 )
 
 if TYPE_CHECKING:
-    from zoo import Architecture, Registry, Run
+    from zoo import Architecture, Registry
 
 
 @click.group(cls=ZooGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,21 +57,19 @@ def list_(ctx: click.Context, pattern: str, task: str | None, max_params: int | 
     """
     registry = registry_of(ctx)
     found = [
-        architecture
+        zoo.architecture_facts(registry, architecture)
         for architecture in registry.architectures.values()
         if (fnmatchcase(architecture.name, pattern) or pattern in architecture.name)
         and (task is None or architecture.task == task)
         and (max_params is None or architecture.parameters <= max_params)
     ]
     if as_json:
-        print_json([zoo.architecture_facts(registry, architecture) for architecture in found])
+        print_json(found)
         return
     if not found:
         click.echo("No architecture fits. `zoo list` shows them all.", err=True)
         return
-    columns = ("NAME", "PARAMETERS", "TASK", "DATASET", "FROM", "WHAT IT IS")
-    rows = [(a.name, f"{a.parameters:,}", a.task, a.dataset, registry.owner(a).distribution, a.summary) for a in found]
-    terminal.show(terminal.table(columns, rows, numeric=("PARAMETERS",)))
+    terminal.show(views.architectures(found))
 
 
 @cli.command()
@@ -89,23 +87,7 @@ def info(ctx: click.Context, name: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    plugin = facts["plugin"]
-    shown = {
-        **{key: facts[key] for key in ("name", "summary", "task", "dataset")},
-        "parameters": f"{facts['parameters']:,}",
-        "tags": ", ".join(facts["tags"]),
-        "source": facts["source"],
-        "plugin": f"{plugin['name']} ({plugin['distribution']} {plugin['version']})",
-    }
-    for key, value in shown.items():
-        click.echo(f"{key:<12}{value}")
-    settings = [*facts["options"], *facts["hyperparameters"]]
-    rows = [
-        (setting["name"], terminal.as_text(setting["default"]), setting["allowed"], setting["help"])
-        for setting in settings
-    ]
-    click.echo("\nSet any of these with --set NAME=VALUE:\n")
-    terminal.show(terminal.table(("SETTING", "DEFAULT", "ALLOWED", "WHAT IT IS"), rows))
+    terminal.show(*views.architecture(facts))
 
 
 @cli.command()
@@ -125,20 +107,7 @@ def datasets(ctx: click.Context, data_dir: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(folder), "datasets": found})
         return
-    columns = ("NAME", "TASK", "SHAPE", "SAMPLES", "STATE", "LICENCE", "WHAT IT IS")
-    rows = [
-        (
-            fact["name"],
-            fact["task"],
-            "x".join(map(str, fact["input_shape"])),
-            f"{sum(fact['sizes'].values()):,}",
-            fact["state"],
-            fact["licence"],
-            fact["summary"],
-        )
-        for fact in found
-    ]
-    terminal.show(terminal.table(columns, rows, numeric=("SAMPLES",)), f"\nData folder: {folder}")
+    terminal.show(*views.datasets(found, folder))
 
 
 @cli.command()
@@ -173,13 +142,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "ERROR")
-    rows = [
-        (*(fact[key] for key in ("name", "distribution", "version", "status")),
-         ", ".join(fact["hooks"]) or "-", "; ".join(fact["errors"]) or "-")
-        for fact in found
-    ]  # fmt: skip
-    terminal.show(terminal.table(columns, rows))
+    terminal.show(views.plugins(found))
 
 
 @cli.command()
@@ -223,7 +186,7 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
     if as_json:
         print_json({"run": str(run.folder), **run.config})
     else:
-        _show_trained(run)
+        terminal.show(*views.trained(run))
 
 
 @cli.command()
@@ -250,8 +213,7 @@ def runs(ctx: click.Context, name: str | None, runs_dir: Path | None, as_json: b
     if not found:
         click.echo(f"There are no such runs in {folder} yet. `zoo train NAME` makes one.", err=True)
         return
-    columns = ("RUN", "STATUS", "DATASET", "EPOCH", "VALIDATION", "TEST", "TRAINED")
-    terminal.show(terminal.table(columns, [_run_row(run) for run in found], numeric=columns[3:]))
+    terminal.show(views.runs(found))
 
 
 @cli.command(cls=ExportCommand)
@@ -286,10 +248,7 @@ def export(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     if as_json:
         print_json(certificate.to_dict())
         return
-    click.echo(f"{certificate.file}  {certificate.bytes:,} bytes, from {certificate.description['run']}")
-    for check in certificate.checks:
-        click.echo(f"  passed  {check.gate}: {check.summary}")
-    click.echo(f"{certificate.path}  the certificate")
+    terminal.show(*views.certificate(certificate))
 
 
 def main(arguments: Sequence[str] | None = None, registry: Registry | None = None) -> None:
@@ -321,31 +280,6 @@ def _refuse_beside_resume(ctx: click.Context) -> None:
         if ctx.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE and ctx.params[parameter]:
             flag = {"name": "NAME", "settings": "--set"}.get(parameter, f"--{parameter.replace('_', '-')}")
             raise zoo.UsageError(f"{flag} cannot go with --resume: a resumed run keeps what it was started with.")
-
-
-def _show_trained(run: Run) -> None:
-    results, data = run.config["results"], run.config["data"]
-    stand_in = f" (in place of {data['stand_in_for']})" if data["stand_in_for"] else ""
-    metric = next(key for key in results["test"] if key != "loss")
-    click.echo(
-        f"{metric} {results['test'][metric]:.2%} on the {results['test_samples']:,} test samples of {data['name']}"
-        f"{stand_in}, checkpoint of epoch {results['epoch']}, {terminal.duration(results['train_seconds'])} of training"
-    )
-    click.echo(f"run     {run.folder}\ncurves  {run.curves}\nexport  zoo export {run.folder} --onnx")
-
-
-def _run_row(run: Run) -> tuple[str, ...]:
-    best, results = run.config["best"] or {}, run.config["results"] or {}
-    metric = next((key for key in best.get("validation", {}) if key != "loss"), "")
-    return (
-        run.name,
-        run.status,
-        run.config["data"]["name"],
-        str(best.get("epoch", "-")),
-        f"{best['validation'][metric]:.2%}" if best else "-",
-        f"{results['test'][metric]:.2%}" if results else "-",
-        terminal.duration(results["train_seconds"]) if results else "-",
-    )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __version__ = "0.1.0"
-_MODULES = ("commandline", "terminal")
+_MODULES = ("commandline", "terminal", "views")
 __all__ = [*sorted(_HOME_OF), *_MODULES]
 
 

@@ -2,6 +2,7 @@
 
 from . import commandline as commandline
 from . import terminal as terminal
+from . import views as views
 from .api import create_model as create_model
 from .api import list_architectures as list_architectures
 from .api import list_datasets as list_datasets

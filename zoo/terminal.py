@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .hookspecs import hookimpl
-from .options import as_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from .runs import Run
 
 
-__all__ = ["TrainingDisplay", "as_text", "duration", "show", "table"]
+__all__ = ["TrainingDisplay", "duration", "show", "table"]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[str] = ()) -> str | Any:

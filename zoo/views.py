@@ -1,0 +1,120 @@
+"""Results as the commands print them: tables and lines, from the facts and the nouns of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .options import as_text
+from .terminal import duration, table
+
+if TYPE_CHECKING:
+    from .exporting import Certificate
+    from .runs import Run
+
+Facts = dict[str, Any]
+
+
+def architectures(facts: Iterable[Facts]) -> Any:
+    """``zoo list``."""
+    columns = ("NAME", "PARAMETERS", "TASK", "DATASET", "FROM", "WHAT IT IS")
+    rows = [
+        (f["name"], f"{f['parameters']:,}", f["task"], f["dataset"], f["plugin"]["distribution"], f["summary"])
+        for f in facts
+    ]
+    return table(columns, rows, numeric=("PARAMETERS",))
+
+
+def architecture(facts: Facts) -> list[Any]:
+    """``zoo info``: what it is, then everything that can be set."""
+    plugin = facts["plugin"]
+    lines = {
+        **{key: facts[key] for key in ("name", "summary", "task", "dataset")},
+        "parameters": f"{facts['parameters']:,}",
+        "tags": ", ".join(facts["tags"]),
+        "source": facts["source"],
+        "plugin": f"{plugin['name']} ({plugin['distribution']} {plugin['version']})",
+    }
+    settings = [*facts["options"], *facts["hyperparameters"]]
+    rows = [(s["name"], as_text(s["default"]), s["allowed"], s["help"]) for s in settings]
+    return [
+        *(f"{key:<12}{value}" for key, value in lines.items()),
+        "\nSet any of these with --set NAME=VALUE:\n",
+        table(("SETTING", "DEFAULT", "ALLOWED", "WHAT IT IS"), rows),
+    ]
+
+
+def datasets(facts: Iterable[Facts], folder: Path) -> list[Any]:
+    """``zoo datasets``."""
+    columns = ("NAME", "TASK", "SHAPE", "SAMPLES", "STATE", "LICENCE", "WHAT IT IS")
+    rows = [
+        (
+            f["name"],
+            f["task"],
+            "x".join(map(str, f["input_shape"])),
+            f"{sum(f['sizes'].values()):,}",
+            f["state"],
+            f["licence"],
+            f["summary"],
+        )
+        for f in facts
+    ]
+    return [table(columns, rows, numeric=("SAMPLES",)), f"\nData folder: {folder}"]
+
+
+def plugins(facts: Iterable[Facts]) -> Any:
+    """``zoo plugins``."""
+    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "ERROR")
+    rows = [
+        (
+            *(f[key] for key in ("name", "distribution", "version", "status")),
+            ", ".join(f["hooks"]) or "-",
+            "; ".join(f["errors"]) or "-",
+        )
+        for f in facts
+    ]
+    return table(columns, rows)
+
+
+def runs(found: Sequence[Run]) -> Any:
+    """``zoo runs``."""
+    columns = ("RUN", "STATUS", "DATASET", "EPOCH", "VALIDATION", "TEST", "TRAINED")
+    return table(columns, [_run_row(run) for run in found], numeric=columns[3:])
+
+
+def trained(run: Run) -> list[str]:
+    """How ``zoo train`` ends."""
+    results, data = run.config["results"], run.config["data"]
+    stand_in = f" (in place of {data['stand_in_for']})" if data["stand_in_for"] else ""
+    metric = next(key for key in results["test"] if key != "loss")
+    return [
+        f"{metric} {results['test'][metric]:.2%} on the {results['test_samples']:,} test samples of {data['name']}"
+        f"{stand_in}, checkpoint of epoch {results['epoch']}, {duration(results['train_seconds'])} of training",
+        f"run     {run.folder}",
+        f"curves  {run.curves}",
+        f"export  zoo export {run.folder} --onnx",
+    ]
+
+
+def certificate(proven: Certificate) -> list[str]:
+    """How ``zoo export`` ends."""
+    return [
+        f"{proven.file}  {proven.bytes:,} bytes, from {proven.description['run']}",
+        *(f"  passed  {check.gate}: {check.summary}" for check in proven.checks),
+        f"{proven.path}  the certificate",
+    ]
+
+
+def _run_row(run: Run) -> tuple[str, ...]:
+    best, results = run.config["best"] or {}, run.config["results"] or {}
+    metric = next((key for key in best.get("validation", {}) if key != "loss"), "")
+    return (
+        run.name,
+        run.status,
+        run.config["data"]["name"],
+        str(best.get("epoch", "-")),
+        f"{best['validation'][metric]:.2%}" if best else "-",
+        f"{results['test'][metric]:.2%}" if results else "-",
+        duration(results["train_seconds"]) if results else "-",
+    )
