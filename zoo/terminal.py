@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from .hookspecs import hookimpl
 
@@ -21,27 +21,29 @@ if TYPE_CHECKING:
 __all__ = ["TrainingDisplay", "duration", "show", "table"]
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[str] = ()) -> str | Any:
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[str] = (), wrap: Sequence[str] = ()
+) -> str | Any:
     """Rows under a header, for standard output: a rich table on a terminal, aligned text elsewhere.
 
     Args:
         numeric: names of columns to align to the right.
+        wrap: names of columns that may wrap where the terminal is narrow; the others stay whole.
     """
     cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
     if sys.stdout.isatty():
-        from rich import box
         from rich.table import Table
 
-        rich_table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for index, column in enumerate(columns):
-            right = column in numeric
-            # names stay whole; everything else may wrap where the terminal is narrow
-            whole = right or index == 0
-            rich_table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=whole)
+        rich_table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for column, width in zip(columns, widths, strict=True):
+            justify: Literal["left", "right"] = "right" if column in numeric else "left"
+            rich_table.add_column(
+                column, justify=justify, overflow="fold", min_width=min(width, 12) if column in wrap else width
+            )
         for row in cells:
             rich_table.add_row(*(_escape(cell) for cell in row))
         return rich_table
-    widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
     lines = []
     for row in [list(columns), *cells]:
         parts = [c.rjust(w) if n in numeric else c.ljust(w) for c, w, n in zip(row, widths, columns, strict=True)]
@@ -56,8 +58,12 @@ def show(*things: Any) -> None:
             print(thing)
         else:
             from rich.console import Console
+            from rich.measure import Measurement
 
-            Console().print(thing)
+            console = Console()
+            # where not even wrapping makes it fit, the terminal may break lines; nothing is cut off
+            needed = Measurement.get(console, console.options.update(width=10_000), thing).minimum
+            Console(width=max(console.width, needed)).print(thing)
 
 
 def duration(seconds: float) -> str:

@@ -18,12 +18,9 @@ Facts = dict[str, Any]
 
 def architectures(facts: Iterable[Facts]) -> Any:
     """``zoo list``."""
-    columns = ("NAME", "PARAMETERS", "TASK", "DATASET", "FROM", "WHAT IT IS")
-    rows = [
-        (f["name"], f"{f['parameters']:,}", f["task"], f["dataset"], f["plugin"]["distribution"], f["summary"])
-        for f in facts
-    ]
-    return table(columns, rows, numeric=("PARAMETERS",))
+    columns = ("NAME", "PARAMETERS", "DATASET", "FROM", "WHAT IT IS")
+    rows = [(f["name"], f"{f['parameters']:,}", f["dataset"], f["plugin"]["distribution"], f["summary"]) for f in facts]
+    return table(columns, rows, numeric=("PARAMETERS",), wrap=("WHAT IT IS",))
 
 
 def architecture(facts: Facts) -> list[Any]:
@@ -41,17 +38,16 @@ def architecture(facts: Facts) -> list[Any]:
     return [
         *(f"{key:<12}{value}" for key, value in lines.items()),
         "\nSet any of these with --set NAME=VALUE:\n",
-        table(("SETTING", "DEFAULT", "ALLOWED", "WHAT IT IS"), rows),
+        table(("SETTING", "DEFAULT", "ALLOWED", "WHAT IT IS"), rows, wrap=("ALLOWED", "WHAT IT IS")),
     ]
 
 
 def datasets(facts: Iterable[Facts], folder: Path) -> list[Any]:
     """``zoo datasets``."""
-    columns = ("NAME", "TASK", "SHAPE", "SAMPLES", "STATE", "LICENCE", "WHAT IT IS")
+    columns = ("NAME", "SHAPE", "SAMPLES", "STATE", "LICENCE", "WHAT IT IS")
     rows = [
         (
             f["name"],
-            f["task"],
             "x".join(map(str, f["input_shape"])),
             f"{sum(f['sizes'].values()):,}",
             f["state"],
@@ -60,7 +56,7 @@ def datasets(facts: Iterable[Facts], folder: Path) -> list[Any]:
         )
         for f in facts
     ]
-    return [table(columns, rows, numeric=("SAMPLES",)), f"\nData folder: {folder}"]
+    return [table(columns, rows, numeric=("SAMPLES",), wrap=("LICENCE", "WHAT IT IS")), f"\nData folder: {folder}"]
 
 
 def plugins(facts: Iterable[Facts]) -> Any:
@@ -74,12 +70,12 @@ def plugins(facts: Iterable[Facts]) -> Any:
         )
         for f in facts
     ]
-    return table(columns, rows)
+    return table(columns, rows, wrap=("HOOKS", "ERROR"))
 
 
 def runs(found: Sequence[Run]) -> Any:
     """``zoo runs``."""
-    columns = ("RUN", "STATUS", "DATASET", "EPOCH", "VALIDATION", "TEST", "TRAINED")
+    columns = ("RUN", "STATUS", "DATASET", "EPOCH", "VALID", "TEST", "TIME")
     return table(columns, [_run_row(run) for run in found], numeric=columns[3:])
 
 
