@@ -1,14 +1,17 @@
 """What the terminal shows: tables, and a training as it goes on.
 
-Everything is plain text unless the stream is a terminal; rich is imported only then.
+rich draws the training, and is imported only for that and only where standard error is a terminal.
 """
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import sys
+import textwrap
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .hookspecs import hookimpl
 
@@ -23,47 +26,50 @@ __all__ = ["TrainingDisplay", "duration", "show", "table"]
 
 def table(
     columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[str] = (), wrap: Sequence[str] = ()
-) -> str | Any:
-    """Rows under a header, for standard output: a rich table on a terminal, aligned text elsewhere.
+) -> str:
+    """Rows under a header, aligned.
+
+    Made by hand: rich's tables take longer to import than `zoo list` may take, and cut words off where columns have a
+    smallest width.
 
     Args:
         numeric: names of columns to align to the right.
-        wrap: names of columns that may wrap where the terminal is narrow; the others stay whole.
+        wrap: names of columns that wrap where standard output is a terminal too narrow for them. The others stay
+            whole, whatever the width: the terminal breaks the line, and nothing is lost.
     """
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
+    cells = [list(columns), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     if sys.stdout.isatty():
-        from rich.table import Table
-
-        rich_table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for column, width in zip(columns, widths, strict=True):
-            justify: Literal["left", "right"] = "right" if column in numeric else "left"
-            rich_table.add_column(
-                column, justify=justify, overflow="fold", min_width=min(width, 12) if column in wrap else width
-            )
-        for row in cells:
-            rich_table.add_row(*(_escape(cell) for cell in row))
-        return rich_table
-    lines = []
-    for row in [list(columns), *cells]:
-        parts = [c.rjust(w) if n in numeric else c.ljust(w) for c, w, n in zip(row, widths, columns, strict=True)]
-        lines.append("  ".join(parts).rstrip())
+        _narrow(widths, [i for i, name in enumerate(columns) if name in wrap])
+    lines = [line for row in cells for line in _row_lines(row, widths, [name in numeric for name in columns])]
     return "\n".join(lines)
 
 
-def show(*things: Any) -> None:
-    """Print texts and tables to standard output."""
-    for thing in things:
-        if isinstance(thing, str):
-            print(thing)
-        else:
-            from rich.console import Console
-            from rich.measure import Measurement
+def _narrow(widths: list[int], flexible: list[int]) -> None:
+    """Take from the flexible columns, the widest first, what the terminal has too little of; leave each legible."""
+    legible = 16
+    excess = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
+    while excess > 0 and flexible:
+        widest = max(flexible, key=lambda i: widths[i])
+        if widths[widest] <= legible:
+            return
+        widths[widest] -= 1
+        excess -= 1
 
-            console = Console()
-            # where not even wrapping makes it fit, the terminal may break lines; nothing is cut off
-            needed = Measurement.get(console, console.options.update(width=10_000), thing).minimum
-            Console(width=max(console.width, needed)).print(thing)
+
+def _row_lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
+    wrapped = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in zip(row, widths, strict=True)
+    ]
+    for parts in itertools.zip_longest(*wrapped, fillvalue=""):
+        padded = (p.rjust(w) if r else p.ljust(w) for p, w, r in zip(parts, widths, right, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def show(*texts: str) -> None:
+    """Print to standard output, where results go."""
+    for text in texts:
+        print(text)
 
 
 def duration(seconds: float) -> str:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 
-def architectures(facts: Iterable[Facts]) -> Any:
+def architectures(facts: Iterable[Facts]) -> str:
     """``zoo list``."""
     columns = ("NAME", "PARAMETERS", "DATASET", "FROM", "WHAT IT IS")
     rows = [(f["name"], f"{f['parameters']:,}", f["dataset"], f["plugin"]["distribution"], f["summary"]) for f in facts]
     return table(columns, rows, numeric=("PARAMETERS",), wrap=("WHAT IT IS",))
 
 
-def architecture(facts: Facts) -> list[Any]:
+def architecture(facts: Facts) -> list[str]:
     """``zoo info``: what it is, then everything that can be set."""
     plugin = facts["plugin"]
     lines = {
@@ -42,7 +42,7 @@ def architecture(facts: Facts) -> list[Any]:
     ]
 
 
-def datasets(facts: Iterable[Facts], folder: Path) -> list[Any]:
+def datasets(facts: Iterable[Facts], folder: Path) -> list[str]:
     """``zoo datasets``."""
     columns = ("NAME", "SHAPE", "SAMPLES", "STATE", "LICENCE", "WHAT IT IS")
     rows = [
@@ -59,7 +59,7 @@ def datasets(facts: Iterable[Facts], folder: Path) -> list[Any]:
     return [table(columns, rows, numeric=("SAMPLES",), wrap=("LICENCE", "WHAT IT IS")), f"\nData folder: {folder}"]
 
 
-def plugins(facts: Iterable[Facts]) -> Any:
+def plugins(facts: Iterable[Facts]) -> str:
     """``zoo plugins``."""
     columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "ERROR")
     rows = [
@@ -73,7 +73,7 @@ def plugins(facts: Iterable[Facts]) -> Any:
     return table(columns, rows, wrap=("HOOKS", "ERROR"))
 
 
-def runs(found: Sequence[Run]) -> Any:
+def runs(found: Sequence[Run]) -> str:
     """``zoo runs``."""
     columns = ("RUN", "STATUS", "DATASET", "EPOCH", "VALID", "TEST", "TIME")
     return table(columns, [_run_row(run) for run in found], numeric=columns[3:])
