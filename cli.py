@@ -238,7 +238,11 @@ def export(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     if len(formats) != 1:
         raise zoo.UsageError(f"Choose one format: {', '.join(f'--{known}' for known in registry.exporters)}.")
     known = {option.name: option for option in registry.exporter(formats[0]).options}
-    texts = {key.removeprefix("option_"): text for key, text in given.items() if key.startswith("option_") and text}
+    texts = {
+        key.removeprefix("option_"): text
+        for key, text in given.items()
+        if key.startswith("option_") and text is not None
+    }
     for key in texts:
         if key not in known:
             raise zoo.UsageError(f"--{key.replace('_', '-')} is no option of --{formats[0]}.")

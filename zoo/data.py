@@ -80,7 +80,7 @@ def hold_out_validation(splits: Splits) -> Splits:
     """``splits`` with a validation split, held out of train by class and a fixed seed where it has none of its own."""
     if splits.validation is not None:
         return splits
-    size = min(round(len(splits.train) * VALIDATION_FRACTION), VALIDATION_LIMIT)
+    size = max(1, min(round(len(splits.train) * VALIDATION_FRACTION), VALIDATION_LIMIT))
     kept, held = stratified_split(splits.train.targets, size, VALIDATION_SEED)
     return replace(splits, train=splits.train.take(kept), validation=splits.train.take(held))
 

@@ -50,6 +50,8 @@ def load_dataset(spec: Dataset, folder: Path, *, download: bool = True) -> Loade
     except Exception as error:
         text = " ".join(str(error).split())
         raise DataError(f"Cannot read {spec.name} from {folder}: {type(error).__name__}: {text}.") from error
+    if not isinstance(splits, Splits):
+        raise DataError(f"The loader of {spec.name} gave {type(splits).__name__}, not zoo.Splits.")
     check_splits(spec, splits)
     actual = fingerprint(splits)
     if spec.fingerprint and actual != spec.fingerprint:

@@ -113,7 +113,7 @@ def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
         _train_epoch(plan, state, request)
         trained = time.perf_counter()
         validation = evaluate(state.model, plan.validation, plan.task).metrics
-        loss, metric, _ = _means(plan, state)
+        loss, metric = _means(plan, state)
         if not math.isfinite(validation["loss"]):
             raise _diverged(plan, state.epoch, plan.steps)
         entry = {
@@ -180,8 +180,8 @@ def _count(plan: Plan, state: State, logits: Tensor, targets: Tensor, loss: Tens
     totals[2] = torch.minimum(totals[2], bad.to(totals.dtype))
 
 
-def _means(plan: Plan, state: State) -> tuple[float, float, int]:
-    """Loss and metric over the epoch so far, and the number of samples. This waits for the device.
+def _means(plan: Plan, state: State) -> tuple[float, float]:
+    """Loss and metric over the epoch so far. This waits for the device.
 
     Raises:
         TrainingDiverged: a loss was not finite.
@@ -190,11 +190,11 @@ def _means(plan: Plan, state: State) -> tuple[float, float, int]:
     if math.isfinite(bad_step):
         raise _diverged(plan, state.epoch, int(bad_step))
     samples = min(state.step * plan.hyperparameters.batch_size, len(plan.train))
-    return loss / samples, metric / samples, samples
+    return loss / samples, metric / samples
 
 
 def _report(plan: Plan, state: State, steps_per_second: float) -> None:
-    loss, metric, _ = _means(plan, state)
+    loss, metric = _means(plan, state)
     done = plan.steps_done(state)
     progress = Progress(
         epoch=state.epoch,

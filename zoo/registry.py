@@ -60,6 +60,10 @@ class Plugin:
         return f"{self.name} ({self.distribution} {self.version})"
 
 
+class _StrictFailure(PluginError):
+    """What :meth:`Registry.report` raises under ``ZOO_STRICT=1``."""
+
+
 class Registry:
     """The plugins and what they registered. Look names up with :meth:`architecture` and its like."""
 
@@ -178,7 +182,7 @@ class Registry:
         plugin.errors.append(problem)
         log.warning("plugin %s: %s", plugin, problem)
         if os.environ.get("ZOO_STRICT") == "1":
-            raise PluginError(f"Plugin {plugin}: {problem}")
+            raise _StrictFailure(f"Plugin {plugin}: {problem}")
 
     def notify(self, hook: str, **arguments: Any) -> list[str]:
         """Call an event hook of every plugin; return what went wrong, since a broken logger must stop no training."""
@@ -195,6 +199,8 @@ class Registry:
             if implementation.plugin is module:
                 try:
                     implementation.function(*(arguments[name] for name in implementation.argnames))
+                except _StrictFailure:  # reported already, by a callback inside the hook
+                    raise
                 except (Exception, SystemExit) as error:
                     self.report(plugin, f"{hook}: {_describe(error)}")
 

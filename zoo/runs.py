@@ -31,7 +31,7 @@ class Run:
     @property
     def name(self) -> str:
         """``ARCHITECTURE/RUN``, as the command line takes it."""
-        return f"{self.folder.parent.name}/{self.folder.name}"
+        return f"{self.config['architecture']}/{self.folder.name}"
 
     @property
     def best(self) -> Path:
