@@ -237,13 +237,14 @@ def test_ctrl_c_leaves_a_run_that_the_printed_command_finishes(number, code, zoo
     assert run.curves.is_file()
     assert zoo_command("runs").out.count("interrupted") == 1
 
+    done = len(run.metrics())
     process = start(*command)
-    wait_for_epoch(process, len(run.metrics()) + 1)
+    wait_for_epoch(process, done + 1)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     epochs = [entry["epoch"] for entry in zoo.runs.load_run(Path(command[2])).metrics()]
     assert epochs == list(range(1, len(epochs) + 1))
-    assert len(epochs) > len(run.metrics()) - 1
+    assert len(epochs) > done
 
 
 def test_output_into_a_closed_pipe_is_no_error():

@@ -141,7 +141,7 @@ def test_without_data_and_network_the_stand_in_takes_over_and_says_so(registry, 
     for part in ("mnist", "digits", str(tmp_path), "zoo fetch mnist", "--data-dir"):
         assert part in message
     assert "\n" not in message
-    assert not list(tmp_path.iterdir()) or not (tmp_path / "MNIST").exists()
+    assert not (tmp_path / "MNIST").exists()
 
 
 def test_a_dataset_asked_for_by_name_never_falls_back(registry, tmp_path, no_network):
@@ -157,6 +157,18 @@ def test_a_loader_that_fails_is_named_in_one_line(tiny_registry, tmp_path):
     with pytest.raises(DataError, match=r"Cannot read bars .*KeyError") as caught:
         load_dataset(spec, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_loader_that_gives_something_else_is_named(tiny_registry, tmp_path):
+    spec = dataclasses.replace(tiny_registry.dataset("bars"), loader=lambda folder, download: (1, 2))
+    with pytest.raises(DataError, match=r"bars gave tuple, not zoo\.Splits"):
+        load_dataset(spec, tmp_path)
+
+
+def test_even_four_samples_leave_one_for_validation():
+    splits = some_splits(4, 2)
+    held = hold_out_validation(splits)
+    assert (len(held.train), len(held.validation)) == (3, 1)
 
 
 def test_data_with_another_fingerprint_is_refused(tiny_registry, tmp_path):

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import importlib
 import json
 import subprocess
 import sys
@@ -285,6 +286,70 @@ def test_a_recorded_metric_that_the_file_does_not_reach_is_refused(exporter, sub
     flattering = dataclasses.replace(subject, recorded={"accuracy": subject.recorded["accuracy"] + 1 / 360})
     with pytest.raises(ExportRefused, match="but the run recorded"):
         write_proven(exporter, flattering, tmp_path / "model.onnx", {"opset": 20})
+
+
+class Answers:
+    """In place of an onnxruntime session: torch's own logits with some of them changed."""
+
+    def __init__(self, subject, change):
+        self.logits = zoo.predict_logits(nn.Sequential(subject.model[0]), subject.test.inputs).clone()
+        change(self.logits)
+        self.at = 0
+
+    def run(self, inputs):
+        self.at += len(inputs)
+        return [self.logits[self.at - len(inputs) : self.at].numpy()]
+
+
+def split_check(subject, change):
+    check = importlib.import_module("zoo.exporters.onnx.check").check_test_split
+    return check(subject, Answers(subject, change))
+
+
+def test_one_test_sample_decided_differently_is_refused(subject):
+    def swap_the_two_best(logits):
+        first, second = logits[17].topk(2).indices
+        logits[17, [first, second]] = logits[17, [second, first]]
+
+    assert split_check(subject, lambda logits: None).passed
+    verdict = split_check(subject, swap_the_two_best)
+    assert not verdict.passed
+    assert "1 of 360 test samples are decided differently" in verdict.summary
+    assert [change["sample"] for change in verdict.figures["changed"]] == [17]
+
+
+class TiesWhereTold(nn.Module):
+    """The first pixel is the class; where the second is set, it wins by less than rounding, or loses by as little."""
+
+    def __init__(self, wins):
+        super().__init__()
+        self.edge = 1e-7 if wins else -1e-7
+
+    def forward(self, inputs):
+        pixels = inputs.flatten(1)
+        logits = torch.nn.functional.one_hot(pixels[:, 0].long(), 10).float()
+        scale = torch.where(pixels[:, 1] > 0, self.edge, 9.0)
+        logits = logits * scale[:, None]
+        return logits, torch.softmax(logits, 1)
+
+
+def test_a_metric_apart_by_a_tie_passes_and_is_not_called_equal(subject):
+    inputs = torch.zeros(12, 1, 28, 28, dtype=torch.uint8)
+    inputs[:, 0, 0, 0] = torch.arange(12) % 9
+    inputs[3, 0, 0, 1] = 1
+    test = zoo.Split(inputs, inputs[:, 0, 0, 0].long())
+    tied = dataclasses.replace(subject, model=TiesWhereTold(wins=True), test=test, recorded={"accuracy": 1.0})
+
+    class Session:
+        def run(self, inputs):
+            return [output.numpy() for output in TiesWhereTold(wins=False)(inputs)]
+
+    verdict = importlib.import_module("zoo.exporters.onnx.check").check_test_split(tied, Session())
+    assert verdict.passed
+    assert verdict.figures["accuracy"] == 11 / 12
+    assert "apart by ties" in verdict.summary
+    assert "equal to" not in verdict.summary
+    assert [change["sample"] for change in verdict.figures["changed"]] == [3]
 
 
 class AlwaysDrops(nn.Module):

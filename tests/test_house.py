@@ -97,8 +97,12 @@ def test_the_stub_names_what_the_package_exports():
 
 @pytest.mark.parametrize("name", zoo.__all__)
 def test_every_public_name_exists_and_is_explained(name):
-    thing = getattr(zoo, name)
-    assert thing.__doc__ is None or len(thing.__doc__) > 20
+    doc = getattr(zoo, name).__doc__
+    if name == "hookimpl":
+        return  # an instance of pluggy's marker; its class explains it
+    assert doc is not None
+    # what dataclasses make up themselves begins with the signature
+    assert not doc.startswith(f"{name}(")
 
 
 @pytest.mark.parametrize("command", LIGHT_COMMANDS)

@@ -1,5 +1,6 @@
 """Training: what a run leaves, that it is exact, and that it loses nothing when it is stopped."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -278,9 +279,19 @@ def test_listeners_hear_of_everything_in_order(tiny_registry, runs_dir, every_st
     ]
 
 
-def test_a_last_batch_of_one_sample_is_left_out(tiny_registry, runs_dir):
-    # 180 = 1 * 179 + 1, and batch norm cannot train on one sample of 1x1... nor should it
-    assert train(tiny_registry, runs_dir, epochs=1, batch_size=179).status == "finished"
+@pytest.mark.parametrize(("batch_size", "steps"), [(179, 1), (178, 2), (180, 1), (500, 1), (1, 180)])
+def test_a_last_batch_of_one_sample_is_left_out(batch_size, steps, tiny_registry, runs_dir):
+    """There are 180 samples. Batch norm cannot train on a batch of one."""
+    seen = []
+
+    class Listener:
+        @zoo.hookimpl
+        def train_started(self, run, start):
+            seen.append(start.steps_per_epoch)
+
+    tiny_registry.listen(Listener())
+    train(tiny_registry, runs_dir, epochs=1, batch_size=batch_size)
+    assert seen == [steps]
 
 
 def test_two_trainings_at_once_get_folders_of_their_own(tiny_registry, runs_dir):
@@ -306,6 +317,16 @@ def test_a_run_that_was_never_made_is_not_found(tiny_registry, runs_dir):
         zoo.load("tiny-cnn", runs_dir=runs_dir, registry=tiny_registry)
     with pytest.raises(UnknownName, match="Did you mean 'tiny-cnn'"):
         zoo.load("tiny-cn", runs_dir=runs_dir, registry=tiny_registry)
+
+
+def test_a_run_of_an_architecture_with_a_folder_in_its_name_is_found_by_its_name(tiny_registry, runs_dir):
+    tiny_cnn = tiny_registry.architecture("tiny-cnn")
+    spec = dataclasses.replace(tiny_cnn, name="full-size/tiny-cnn")
+    tiny_registry._registrar(tiny_registry.owner(tiny_cnn), zoo.Architecture)(spec)
+    run = zoo.train(spec.name, registry=tiny_registry, runs_dir=runs_dir, epochs=1, device="cpu")
+    for reference in (run.name, spec.name, str(run.folder)):
+        assert find_run(reference, runs_dir, tiny_registry.architectures).folder == run.folder
+    assert [found.name for found in list_runs(runs_dir)] == [run.name]
 
 
 def test_a_run_moved_elsewhere_still_works(tiny_registry, runs_dir, tmp_path):
