@@ -221,7 +221,7 @@ def wait_for_epoch(process, number):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_leaves_a_run_that_the_printed_command_finishes(number, code, zoo_command):
-    process = start("train", "resnet-mini", "--dataset", "digits", "--epochs", "500")
+    process = start("train", "resnet-mini", "--dataset", "digits", "--epochs", "50")
     wait_for_epoch(process, 1)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)

@@ -302,7 +302,7 @@ class Answers:
 
 
 def split_check(subject, change):
-    check = importlib.import_module("zoo.exporters.onnx.check").check_test_split
+    check = importlib.import_module("zoo.exporters.onnx.split_gate").check_test_split
     return check(subject, Answers(subject, change))
 
 
@@ -344,7 +344,7 @@ def test_a_metric_apart_by_a_tie_passes_and_is_not_called_equal(subject):
         def run(self, inputs):
             return [output.numpy() for output in TiesWhereTold(wins=False)(inputs)]
 
-    verdict = importlib.import_module("zoo.exporters.onnx.check").check_test_split(tied, Session())
+    verdict = importlib.import_module("zoo.exporters.onnx.split_gate").check_test_split(tied, Session())
     assert verdict.passed
     assert verdict.figures["accuracy"] == 11 / 12
     assert "apart by ties" in verdict.summary

@@ -7,6 +7,7 @@ from .api import create_model as create_model
 from .api import list_architectures as list_architectures
 from .api import list_datasets as list_datasets
 from .api import load as load
+from .columns import Column as Column
 from .data import Split as Split
 from .data import Splits as Splits
 from .data import fingerprint as fingerprint

@@ -51,7 +51,9 @@ def create_model(
     registry = registry or create_registry()
     architecture = registry.architecture(name)
     dataset = registry.dataset(architecture.dataset)
-    return build_network(architecture, input_shape or dataset.input_shape, num_outputs or dataset.num_outputs, options)
+    return build_network(
+        architecture, input_shape or dataset.network_shape, num_outputs or dataset.num_outputs, options
+    )
 
 
 def load(reference: str, *, runs_dir: Path | str | None = None, registry: Registry | None = None) -> TrainedModel:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from .files import replacing
+from .metrics import metric_name
 
 # Blue and orange of Okabe and Ito: told apart by every kind of colour vision, on white and on dark pages.
 _TRAIN, _VALIDATION = "#0072B2", "#E69F00"
+_LOSSES = {"accuracy": "cross-entropy", "mae": "squared error, standardised target"}
 
 
 def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any]], best_epoch: int | None) -> None:
@@ -32,7 +34,7 @@ def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any
         if best_epoch is not None:
             axes.axvline(best_epoch, color="#666666", linestyle="--", linewidth=1, label="checkpoint kept")
         axes.set_xlabel("epoch")
-        axes.set_ylabel("loss (cross-entropy)" if name == "loss" else name)
+        axes.set_ylabel(f"loss ({_LOSSES[metric]})" if name == "loss" else metric_name(name))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "accuracy":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))

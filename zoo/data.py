@@ -16,6 +16,8 @@ from .specs import Dataset
 VALIDATION_FRACTION = 0.1
 VALIDATION_LIMIT = 5_000
 VALIDATION_SEED = 0
+SMALLEST_TO_DIVIDE = 4
+"""Of fewer training samples none can be spared: they are their own validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Split:
 
     Args:
         inputs: images as uint8 ``[N, C, H, W]``, or columns as float32 ``[N, F]`` in their own units.
-        targets: class indices as int64 ``[N]``.
+        targets: class indices as int64 ``[N]``; for regression float32 ``[N, K]`` in their own units.
     """
 
     inputs: Tensor
@@ -76,12 +78,22 @@ def stratified_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor,
     return torch.from_numpy(np.flatnonzero(~mask)), torch.from_numpy(np.flatnonzero(mask))
 
 
+def random_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+    """As :func:`stratified_split` for class indices; at random for targets that are no classes."""
+    if not targets.is_floating_point():
+        return stratified_split(targets, held_out, seed)
+    order = np.random.RandomState(seed).permutation(len(targets))
+    return torch.from_numpy(np.sort(order[held_out:])), torch.from_numpy(np.sort(order[:held_out]))
+
+
 def hold_out_validation(splits: Splits) -> Splits:
     """``splits`` with a validation split, held out of train by class and a fixed seed where it has none of its own."""
     if splits.validation is not None:
         return splits
+    if len(splits.train) < SMALLEST_TO_DIVIDE:
+        return replace(splits, validation=splits.train)
     size = max(1, min(round(len(splits.train) * VALIDATION_FRACTION), VALIDATION_LIMIT))
-    kept, held = stratified_split(splits.train.targets, size, VALIDATION_SEED)
+    kept, held = random_split(splits.train.targets, size, VALIDATION_SEED)
     return replace(splits, train=splits.train.take(kept), validation=splits.train.take(held))
 
 
@@ -125,8 +137,23 @@ def _problem(spec: Dataset, split: Split) -> str:
     expected = torch.uint8 if len(spec.input_shape) == 3 else torch.float32
     if inputs.dtype != expected:
         return f"has inputs of type {inputs.dtype}, not {expected}"
+    if inputs.is_floating_point():
+        if inputs.isinf().any():
+            return "has inputs that are infinite"
+        if inputs.isnan().any() and not spec.columns:
+            return "has missing inputs (NaN), but declares no columns"
+    return _problem_of_targets(spec, targets)
+
+
+def _problem_of_targets(spec: Dataset, targets: Tensor) -> str:
+    kind = f"has targets of type {targets.dtype} and shape {tuple(targets.shape)}"
+    if spec.task == "regression":
+        if targets.dtype != torch.float32 or targets.ndim != 2 or targets.shape[1] != spec.num_outputs:
+            return f"{kind}, not float32 [N, {spec.num_outputs}]"
+        return "" if targets.isfinite().all() else "has targets that are not finite"
     if targets.dtype != torch.int64 or targets.ndim != 1:
-        return f"has targets of type {targets.dtype} and shape {tuple(targets.shape)}, not int64 [N]"
-    if int(targets.min()) < 0 or int(targets.max()) >= spec.num_outputs:
-        return f"has targets outside 0 … {spec.num_outputs - 1}"
+        return f"{kind}, not int64 [N]"
+    classes = 2 if spec.task == "binary" else spec.num_outputs
+    if int(targets.min()) < 0 or int(targets.max()) >= classes:
+        return f"has targets outside 0 … {classes - 1}"
     return ""

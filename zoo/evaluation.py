@@ -16,7 +16,7 @@ BATCH_SIZE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over all samples of a split: ``metrics["accuracy"]``, ``metrics["loss"]`` …"""
+    """Metrics over all samples of a split: ``metrics["accuracy"]``, ``metrics["loss"]`` …"""
 
     metrics: dict[str, float]
     samples: int
@@ -34,13 +34,20 @@ def evaluate(model: nn.Module, split: Split, task: Task | str, batch_size: int =
     training = model.training
     model.eval()
     sums: dict[str, Tensor] = {}
+    kept: list[Tensor] = []
     with exact(device, tf32=False):
         for batch in split.batches(batch_size):
-            for name, values in task.measure(model(batch.inputs).float(), batch.targets).items():
+            outputs = model(batch.inputs).float()
+            if task.whole_split:
+                kept.append(outputs)
+            for name, values in task.measure(outputs, batch.targets).items():
                 total = values.sum(dtype=wide)
                 sums[name] = sums[name] + total if name in sums else total
     model.train(training)
-    return Scores({name: float(total) / len(split) for name, total in sums.items()}, len(split))
+    metrics = {name: float(total) / len(split) for name, total in sums.items()}
+    if kept:
+        metrics |= task.summarise(torch.cat(kept), split.targets)
+    return Scores(metrics, len(split))
 
 
 @torch.inference_mode()

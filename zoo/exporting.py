@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from .data import Split
 from .environment import versions
-from .errors import DataError, DataUnavailable, ExportError, ExportRefused
+from .errors import DataUnavailable, ExportError, ExportRefused
 from .files import make_folder, replacing, sha256, write_json
 from .folders import data_folder, runs_folder
-from .loading import LoadedDataset, load_dataset
+from .loading import LoadedDataset, load_again
 from .model import TrainedModel, load_trained
 from .options import check_all
-from .preprocess import Preprocess
+from .preprocess import Preprocess, TablePreprocess
 from .registry import Registry, create_registry
 from .runs import Run, find_run
 from .specs import Exporter, resolve_reference
@@ -40,7 +40,7 @@ class ExportSubject:
 
     Args:
         name: of the architecture.
-        model: raw inputs ``[N, …]`` to a tuple of outputs, one for each of ``task.outputs``, the logits first;
+        model: raw inputs ``[N, …]`` to a tuple of outputs, one for each of ``task.outputs``, the network's own first;
             float32, evaluation mode, on the CPU.
         task: what it learnt.
         test: the test split: raw inputs, uint8 ``[N, C, H, W]`` or float32 ``[N, F]``, and targets.
@@ -231,16 +231,13 @@ def _run_seeded(model: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ..
 
 
 def _test_data(run: Run, registry: Registry, folder: Path) -> LoadedDataset:
-    name = run.config["data"]["name"]
     try:
-        data = load_dataset(registry.dataset(name), folder)
+        return load_again(run.config, registry, folder)
     except DataUnavailable as error:
+        name = run.config["data"]["name"]
         raise DataUnavailable(
             f"{error} An export is judged on the test split of {name}; --data-dir says where it is."
         ) from error
-    if data.fingerprint != run.config["data"]["fingerprint"]:
-        raise DataError(f"{name} is no longer the data that {run.name} was trained on; train again.")
-    return data
 
 
 def _target(output: Path | str | None, name: str, suffix: str) -> Path:
@@ -254,7 +251,7 @@ def _target(output: Path | str | None, name: str, suffix: str) -> Path:
 def _description(run: Run, trained: TrainedModel, recorded: dict[str, float] | None) -> dict[str, Any]:
     metadata = trained.metadata
     preprocess = trained.module.get_submodule("preprocess")
-    assert isinstance(preprocess, Preprocess)
+    assert isinstance(preprocess, Preprocess | TablePreprocess)
     return {
         "architecture": metadata["architecture"],
         "plugin": metadata["plugin"],
@@ -265,7 +262,8 @@ def _description(run: Run, trained: TrainedModel, recorded: dict[str, float] | N
         "stand_in_for": metadata["data"]["stand_in_for"],
         "input_shape": metadata["data"]["input_shape"],
         "labels": metadata["data"]["labels"],
-        "normalisation": {"mean": preprocess.mean.flatten().tolist(), "std": preprocess.std.flatten().tolist()},
+        "columns": metadata["data"].get("columns", []),
+        "normalisation": preprocess.describe(),
         "run": run.name,
         "epoch": metadata["epoch"],
         "validation": metadata["validation"],

@@ -32,8 +32,22 @@ class Hyperparameters:
     label_smoothing: float = _hyperparameter(
         0.0, "weight of the uniform distribution in the targets", minimum=0, below=1
     )
+    target_scale: str = _hyperparameter(
+        "linear",
+        "regression: scale that the target is learnt on; sqrt and log are for counts, whose errors grow with them",
+        choices=("linear", "sqrt", "log"),
+    )
+    huber: float = _hyperparameter(
+        0.0, "regression: errors beyond this many deviations of the target count linearly; 0: none do", minimum=0
+    )
     grad_clip: float = _hyperparameter(0.0, "largest norm of the gradient; 0 leaves it as it is", minimum=0)
     shift: int = _hyperparameter(0, "random translation of training images, in pixels at most", minimum=0)
+    flip: bool = _hyperparameter(False, "random mirroring of training images, left to right")
+    init: str = _hyperparameter(
+        "own",
+        "initial weights of linear and convolutional layers: the architecture's own, or drawn anew",
+        choices=("own", "xavier", "kaiming", "normal", "orthogonal"),
+    )
 
 
 OPTIONS: tuple[Option, ...] = tuple(Option(name=item.name, **item.metadata) for item in fields(Hyperparameters))

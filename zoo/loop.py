@@ -24,11 +24,11 @@ from .hyperparameters import Hyperparameters
 from .interrupts import StopRequest
 from .loading import LoadedDataset
 from .optimisation import (
+    augment,
     epoch_order,
     learning_rate,
     load_optimizer_state,
     optimizer_state,
-    random_shift,
     seed_step,
     set_learning_rate,
 )
@@ -39,6 +39,7 @@ from .tasks import Task
 log = logging.getLogger("zoo")
 
 PROGRESS_SECONDS = 0.1
+_DESCRIPTION = ("architecture", "plugin", "options", "task", "data", "seed", "hyperparameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,9 @@ def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
 def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
     """The steps of one epoch that are still to be done. Nothing waits for the device but the progress reports."""
     h, model, optimizer = plan.hyperparameters, state.model, state.optimizer
-    model.train()
+    _train_mode(model)
+    # what a regression has behind its network gives the target's units; the loss is taken before it
+    trunk, finish = model[:2], model[2:]
     order = epoch_order(len(plan.train), plan.seed, state.epoch).to(plan.device)
     began = reported = time.perf_counter()
     first_step = state.step
@@ -148,17 +151,15 @@ def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
         seed_step(plan.seed, state.epoch, state.step)
         set_learning_rate(optimizer, learning_rate(h, plan.steps_done(state), plan.total_steps))
         batch = plan.train.take(order[state.step * h.batch_size : (state.step + 1) * h.batch_size])
-        inputs = random_shift(batch.inputs, h.shift) if h.shift and batch.inputs.ndim == 4 else batch.inputs
-
-        logits = model(inputs)
-        loss = plan.task.loss(logits, batch.targets, h)
+        outputs = trunk(augment(batch.inputs, h))
+        loss = plan.task.loss(outputs, batch.targets, h)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if h.grad_clip:
             nn.utils.clip_grad_norm_(model.parameters(), h.grad_clip)
         optimizer.step()
 
-        _count(plan, state, logits.detach(), batch.targets, loss.detach())
+        _count(plan, state, finish(outputs.detach()), batch.targets, loss.detach())
         state.step += 1
         if request.signal_number and state.step < plan.steps:
             state.seconds += time.perf_counter() - began
@@ -171,11 +172,20 @@ def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
     _means(plan, state)  # a last look for NaN
 
 
-def _count(plan: Plan, state: State, logits: Tensor, targets: Tensor, loss: Tensor) -> None:
+def _train_mode(model: nn.Module) -> None:
+    """Training mode, but for modules whose parameters are all frozen: their batch norm keeps its statistics."""
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+
+
+def _count(plan: Plan, state: State, outputs: Tensor, targets: Tensor, loss: Tensor) -> None:
     """Add a step to the epoch's totals: loss and metric over samples, and the first step that was not finite."""
     totals = state.totals
     totals[0] += loss * len(targets)
-    totals[1] += plan.task.metric_of_each(logits, targets).sum()
+    totals[1] += plan.task.metric_of_each(outputs, targets).sum()
     bad = torch.where(torch.isfinite(loss), math.inf, float(state.step + 1))
     totals[2] = torch.minimum(totals[2], bad.to(totals.dtype))
 
@@ -213,7 +223,7 @@ def _report(plan: Plan, state: State, steps_per_second: float) -> None:
 
 def _save_best(plan: Plan, state: State) -> None:
     config = plan.run.config
-    metadata = {key: config[key] for key in ("architecture", "plugin", "options", "task", "data", "seed")}
+    metadata = {key: config[key] for key in _DESCRIPTION}
     metadata |= state.best or {}
     save_tensors(plan.run.best, model_state(state.model), metadata)
     config["best"] = state.best

@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from .checkpoint import load_model_state, load_tensors
+from .columns import columns_from_json, network_shape
 from .errors import BuildError, UsageError, ZooError
 from .files import sha256
+from .hyperparameters import resolve
 from .options import check_all
-from .preprocess import Preprocess
+from .preprocess import blank_preprocess
 from .registry import Registry
 from .runs import Run
 from .specs import Architecture, resolve_reference
+from .tasks import TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,8 @@ class TrainedModel:
     """A model with its weights, ready to use.
 
     Args:
-        module: raw inputs ``[N, …]`` to logits ``[N, outputs]``, in evaluation mode.
+        module: raw inputs ``[N, …]`` to logits, or to predictions in the target's units, ``[N, outputs]``, in
+            evaluation mode.
         metadata: what it is and where it comes from: architecture, options, labels, data, metrics.
         sha256: of the checkpoint it was read from.
     """
@@ -59,9 +64,12 @@ def build_network(
     return network
 
 
-def assemble(preprocess: Preprocess, network: nn.Module) -> nn.Sequential:
-    """The whole model: raw inputs to logits."""
-    return nn.Sequential(OrderedDict(preprocess=preprocess, network=network))
+def assemble(preprocess: nn.Module, network: nn.Module, postprocess: nn.Module | None = None) -> nn.Sequential:
+    """The whole model: raw inputs to logits, or to predictions in the target's units."""
+    parts: OrderedDict[str, nn.Module] = OrderedDict(preprocess=preprocess, network=network)
+    if postprocess is not None:
+        parts["postprocess"] = postprocess
+    return nn.Sequential(parts)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -78,8 +86,17 @@ def load_trained(run: Run, registry: Registry) -> TrainedModel:
     """
     tensors, metadata = load_tensors(run.best)
     architecture = registry.architecture(metadata["architecture"])
-    input_shape = tuple(metadata["data"]["input_shape"])
-    network = build_network(architecture, input_shape, metadata["data"]["num_outputs"], metadata["options"])
-    module = assemble(Preprocess.blank(input_shape), network)
+    module = _blank_model(architecture, metadata)
     load_model_state(module, tensors)
     return TrainedModel(module.eval(), metadata, sha256(run.best))
+
+
+def _blank_model(architecture: Architecture, metadata: Mapping[str, Any]) -> nn.Sequential:
+    """The model that a checkpoint's description asks for, to load its weights into."""
+    data = metadata["data"]
+    input_shape, num_outputs = tuple(data["input_shape"]), data["num_outputs"]
+    columns = columns_from_json(data.get("columns", ()))
+    network = build_network(architecture, network_shape(input_shape, columns), num_outputs, metadata["options"])
+    recipe = resolve(metadata.get("hyperparameters", {}))
+    task = TASKS[metadata["task"]].fit(torch.zeros(1, num_outputs), recipe)
+    return assemble(blank_preprocess(input_shape, columns), network, task.postprocess())

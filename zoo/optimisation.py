@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +86,43 @@ def random_shift(images: Tensor, pixels: int) -> Tensor:
     columns = torch.arange(width, device=images.device) + offsets[1]
     samples = torch.arange(count, device=images.device)[:, None, None]
     return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def random_flip(images: Tensor) -> Tensor:
+    """Each image of ``[N, C, H, W]`` as it is or mirrored left to right, by its own toss of a coin."""
+    mirrored = torch.randint(0, 2, (len(images), 1, 1, 1), device=images.device, dtype=torch.bool)
+    return torch.where(mirrored, images.flip(3), images)
+
+
+def augment(images: Tensor, hyperparameters: Hyperparameters) -> Tensor:
+    """Training images ``[N, C, H, W]`` changed at random as the recipe says; anything else as it is."""
+    if images.ndim != 4:
+        return images
+    if hyperparameters.shift:
+        images = random_shift(images, hyperparameters.shift)
+    return random_flip(images) if hyperparameters.flip else images
+
+
+def initialise(network: nn.Module, scheme: str) -> None:
+    """Draw the weights of every linear and convolutional layer anew, biases zero; ``own`` leaves all as it is.
+
+    Args:
+        scheme: ``xavier`` (Glorot and Bengio, 2010), ``kaiming`` (He et al., 2015), ``normal`` (deviation 0.01),
+            ``orthogonal`` (Saxe et al., 2014) or ``own``.
+    """
+    if scheme == "own":
+        return
+    draw: dict[str, Callable[[Tensor], Tensor]] = {
+        "xavier": nn.init.xavier_uniform_,
+        "kaiming": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
+        "normal": lambda weight: nn.init.normal_(weight, std=0.01),
+        "orthogonal": nn.init.orthogonal_,
+    }
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            draw[scheme](module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -10,14 +10,16 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from .columns import Column, network_shape
 from .errors import PluginError, UsageError
 from .hyperparameters import NAMES as HYPERPARAMETER_NAMES
 from .hyperparameters import resolve
 from .options import Option
 
-TASK_NAMES = ("classification",)
+TASK_NAMES = ("classification", "binary", "regression")
 """The tasks of :mod:`zoo.tasks`, which imports torch and so cannot be asked here."""
 
 Reference = str | Callable[..., Any]
@@ -43,6 +45,10 @@ class Architecture:
         parameters: number of trainable parameters, built with the default options for the default dataset.
         hyperparameters: the default recipe, over the library's defaults (see :mod:`zoo.hyperparameters`).
         options: the keywords that the builder accepts.
+        image_size: height and width to bring images of many sizes to, where the network was made for large ones.
+        weights: a checkpoint (safetensors) that comes with the plugin: the best one of a training with the default
+            recipe. It is used where nothing was trained yet.
+        results: what the default recipe reaches, as ``zoo reproduce NAME --record`` writes it (JSON).
         tags: words to find it by.
         source: the paper or text it comes from.
     """
@@ -55,6 +61,9 @@ class Architecture:
     parameters: int
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
+    image_size: int = 0
+    weights: Path | None = None
+    results: Path | None = None
     tags: tuple[str, ...] = ()
     source: str = ""
 
@@ -81,8 +90,9 @@ class Dataset:
             With ``download`` false it must not touch the network. It raises :class:`zoo.DataUnavailable` when the
             data is not in ``folder`` and could not be fetched.
         input_shape: shape of one sample, ``(channels, height, width)`` for images.
-        num_outputs: number of classes.
-        labels: the names of the classes, in order.
+        num_outputs: number of classes; 1 for binary; number of targets for regression.
+        labels: the names of the classes, in order (two for binary); for regression, of the targets.
+        columns: of a table: what each raw column holds. Without them, columns are numbers and none is missing.
         sizes: number of samples, as ``{"train": …, "test": …}``.
         files: paths inside the data folder that make the dataset present; none for a bundled one.
         fingerprint: what :func:`zoo.data.fingerprint` gives for the right data; anything else is refused.
@@ -91,6 +101,9 @@ class Dataset:
         stand_in: name of a bundled dataset of the same shape and task to use when this one cannot be had.
         hyperparameters: overrides for architectures whose recipe was made for another dataset, because this one is
             much smaller, say.
+        options: keywords that the loader accepts beside ``folder`` and ``download``, set by ``--data-option``.
+        trials: the options under which results are recorded, one training each, where a single test split is too
+            small to tell; five seeds on the one test split, unless given.
     """
 
     name: str
@@ -100,6 +113,7 @@ class Dataset:
     input_shape: tuple[int, ...]
     num_outputs: int
     labels: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     fingerprint: str = ""
@@ -107,11 +121,23 @@ class Dataset:
     source: str = ""
     stand_in: str = ""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    trials: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         _check_declaration(self)
-        if self.labels and len(self.labels) != self.num_outputs:
-            raise PluginError(f"{_label(self)}: {len(self.labels)} labels for {self.num_outputs} outputs.")
+        if self.task == "binary" and self.num_outputs != 1:
+            raise PluginError(f"{_label(self)}: binary means one output, not {self.num_outputs}.")
+        wanted = 2 if self.task == "binary" else self.num_outputs
+        if self.labels and len(self.labels) != wanted:
+            raise PluginError(f"{_label(self)}: {len(self.labels)} labels where {wanted} are needed.")
+        if self.columns and self.input_shape != (len(self.columns),):
+            raise PluginError(f"{_label(self)}: {len(self.columns)} columns for samples of shape {self.input_shape}.")
+
+    @property
+    def network_shape(self) -> tuple[int, ...]:
+        """Shape of one sample behind the normalisation: what an architecture is built for."""
+        return network_shape(self.input_shape, self.columns)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

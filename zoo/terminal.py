@@ -6,6 +6,7 @@ rich draws the training, and is imported only for that and only where standard e
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 import sys
 import textwrap
@@ -14,12 +15,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .hookspecs import hookimpl
+from .metrics import main_metric, metric_name, metric_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from .runs import Run
 
+
+MOST_LINES = 25
 
 __all__ = ["TrainingDisplay", "duration", "show", "table"]
 
@@ -97,6 +101,7 @@ class TrainingDisplay:
         self._console: Console | None = None
         self._status: Any = None
         self._began = time.monotonic()
+        self._every, self._last, self._kept = 1, 0, False
         if talk_stream().isatty():
             from rich.console import Console
 
@@ -115,7 +120,10 @@ class TrainingDisplay:
         self._say(f"{epochs} of {start.steps_per_epoch} steps on {start.device}, into {run.folder}")
         if start.first_epoch > 1:
             self._say(f"going on with epoch {start.first_epoch}")
-        self._say(f"{'epoch':>5}  {'loss':>7}  {'train':>7}  {'validation':>10}  {'time':>7}")
+        self._every = math.ceil(start.epochs / MOST_LINES) if start.epochs > 2 * MOST_LINES else 1
+        self._last = start.epochs
+        measured = "" if start.metric == "accuracy" else f"  (train and validation: {metric_name(start.metric)})"
+        self._say(f"{'epoch':>5}  {'loss':>7}  {'train':>7}  {'validation':>10}  {'time':>7}{measured}")
         if self._console:
             self._status = self._console.status("", spinner="dots")
             self._status.start()
@@ -128,20 +136,25 @@ class TrainingDisplay:
             filled = round(24 * done)
             self._status.update(
                 f"[cyan]{'━' * filled}[/][dim]{'━' * (24 - filled)}[/] epoch {progress.epoch}/{progress.epochs}  "
-                f"loss {progress.loss:.4f}  {progress.metric_name} {progress.metric:.2%}  "
+                f"loss {progress.loss:.4f}  {metric_name(progress.metric_name)} "
+                f"{metric_text(progress.metric_name, progress.metric)}  "
                 f"{progress.samples_per_second:,.0f} samples/s  {duration(progress.seconds_left)} left"
             )
 
     @hookimpl
     def epoch_ended(self, run: Run, metrics: dict[str, Any]) -> None:
-        """One line for the epoch; a star where its checkpoint is kept."""
-        validation = metrics["validation"]
-        name = next(key for key in validation if key != "loss")
-        star = "  *" if (run.config["best"] or {}).get("epoch") == metrics["epoch"] else ""
-        self._say(
-            f"{metrics['epoch']:>5}  {metrics['train']['loss']:>7.4f}  {metrics['train'][name]:>7.2%}  "
-            f"{validation[name]:>10.2%}  {duration(time.monotonic() - self._began):>7}{star}"
-        )
+        """One line for the epoch, or for several where there are very many; a star where a checkpoint was kept."""
+        epoch, validation = metrics["epoch"], metrics["validation"]
+        if (run.config["best"] or {}).get("epoch") == epoch:
+            self._kept = True
+        if epoch % self._every and epoch != self._last:
+            return
+        name = main_metric(validation)
+        train, valid = metric_text(name, metrics["train"][name]), metric_text(name, validation[name])
+        time_text = duration(time.monotonic() - self._began)
+        star = "  *" if self._kept else ""
+        self._say(f"{epoch:>5}  {metrics['train']['loss']:>7.4f}  {train:>7}  {valid:>10}  {time_text:>7}{star}")
+        self._kept = False
 
     @hookimpl
     def train_ended(self, run: Run) -> None:

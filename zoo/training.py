@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,24 +13,22 @@ from torch import nn
 from .checkpoint import load_model_state, load_tensors
 from .curves import draw_curves
 from .devices import choose_device, describe_device, exact
-from .environment import git_commit, host, versions
-from .errors import DataError, TrainingInterrupted, UsageError
+from .errors import TrainingInterrupted, UsageError
 from .evaluation import evaluate
-from .files import make_folder
+from .files import make_folder, sha256
 from .folders import data_folder, runs_folder
 from .hyperparameters import Hyperparameters, resolve
 from .interrupts import stop_requests
-from .loading import LoadedDataset, load_dataset, load_for
-from .loop import Plan, Progress, State, load_last, no_totals, run_epochs
-from .model import assemble, build_network, count_parameters
+from .loading import LoadedDataset, load_again, load_for
+from .loop import Plan, Progress, State, load_last, no_totals, run_epochs, save_last
 from .optimisation import make_optimizer
 from .options import Option
-from .preprocess import Preprocess
+from .preparation import describe_run, prepare_model, transfer
+from .preparation import freeze as _freeze
 from .registry import Registry, create_registry
 from .runs import Run, create_run, find_run
 from .settings import split_settings
-from .specs import Architecture
-from .tasks import TASKS
+from .tasks import TASKS, Task
 
 log = logging.getLogger("zoo")
 
@@ -46,6 +42,7 @@ class TrainingStart:
     """What ``train_started`` tells: what is trained on what, and where."""
 
     dataset: str
+    metric: str
     samples: dict[str, int]
     parameters: int
     device: str
@@ -57,9 +54,12 @@ class TrainingStart:
 def train(
     architecture: str,
     *,
-    dataset: str | None = None,
+    dataset: str | Path | None = None,
+    data_options: Mapping[str, object] | None = None,
     seed: int = 0,
     device: str = "auto",
+    init_from: Path | str | None = None,
+    freeze: Sequence[str] = (),
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
@@ -69,9 +69,14 @@ def train(
 
     Args:
         architecture: its name, as in ``zoo list``.
-        dataset: name of a dataset in place of the architecture's own.
+        dataset: in place of the architecture's own: name of a dataset, a folder of images (one folder for each class),
+            or a CSV file.
+        data_options: of the dataset, by name: ``{"target": "price"}`` for a CSV file.
         seed: of the initial weights, the order of the samples and all else that is random.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        init_from: start from the weights of a run, of an architecture's best run, or of a checkpoint file, as far as
+            they fit by name and shape. A head for other outputs starts anew.
+        freeze: patterns of names of parameters that are not trained: ``("features.*",)``.
         data_dir: the data folder; see :func:`zoo.data_folder`.
         runs_dir: the folder that the run's own folder is made in; see :func:`zoo.runs_folder`.
         registry: the plugins to use; those installed, unless given.
@@ -91,19 +96,24 @@ def train(
     spec = registry.architecture(architecture)
     chosen, options = split_settings(spec, settings)
     seed = int(_SEED.check(seed))  # type: ignore[arg-type]
-    wanted = registry.dataset(dataset or spec.dataset)
     torch_device = choose_device(device)
     root = make_folder(runs_folder(runs_dir))
     folder = data_folder(data_dir)
-    data = load_for(spec, registry, wanted, folder, fall_back=dataset is None)
+    reference = str(dataset or spec.dataset)
+    data = load_for(spec, registry, reference, folder, fall_back=dataset is None, options=data_options)
     foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
     hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
-    model = _build(spec, data, options, seed)
-    config = _describe(registry, spec, data, options, hyperparameters, seed, torch_device)
-    config |= {"parameters": count_parameters(model), "data_folder": str(folder.resolve())}
+    task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
+    model = prepare_model(spec, data, task, options, hyperparameters, seed)
+    origin = _transfer(model, init_from, root, registry) if init_from else None
+    _freeze(model.get_submodule("network"), freeze)
+    config = describe_run(registry, spec, data, options, hyperparameters, seed, torch_device, model)
+    config |= {"data_folder": str(folder.resolve()), "init_from": origin, "freeze": list(freeze)}
     run = create_run(root, spec.name, config)
-    plan = _plan(run, registry, data, hyperparameters, seed, torch_device)
-    return _execute(plan, _start(model, plan))
+    plan = _plan(run, registry, data, hyperparameters, task, seed, torch_device)
+    state = _start(model, plan)
+    save_last(plan, state)
+    return _execute(plan, state)
 
 
 def resume(
@@ -133,35 +143,46 @@ def resume(
         raise UsageError(f"{run.name} is finished already; train again for another run.")
     spec = registry.architecture(config["architecture"])
     make_folder(run.folder)
-    data = load_dataset(registry.dataset(config["data"]["name"]), data_folder(data_dir, config.get("data_folder")))
-    if data.fingerprint != config["data"]["fingerprint"]:
-        raise DataError(f"{data.spec.name} is no longer the data that {run.name} was started on; train again.")
+    data = load_again(config, registry, data_folder(data_dir, config.get("data_folder")))
     torch_device = choose_device(device or config["device"])
     hyperparameters = resolve(config["hyperparameters"])
-    model = _build(spec, data, config["options"], config["seed"])
-    plan = _plan(run, registry, data, hyperparameters, config["seed"], torch_device)
+    task = TASKS[config["task"]].fit(data.splits.train.targets, hyperparameters)
+    model = prepare_model(spec, data, task, config["options"], hyperparameters, config["seed"])
+    _freeze(model.get_submodule("network"), config["freeze"])
+    plan = _plan(run, registry, data, hyperparameters, task, config["seed"], torch_device)
     state = _start(model, plan)
     if run.last.is_file():
         load_last(run, state)
+    elif config["init_from"]:
+        raise UsageError(f"{run.name} was stopped before it wrote the weights that it started from; train again.")
     run.set_metrics([entry for entry in run.metrics() if entry["epoch"] < state.epoch])
     config |= {"status": "running", "error": None}
     run.save()
     return _execute(plan, state)
 
 
-def _build(spec: Architecture, data: LoadedDataset, options: Mapping[str, object], seed: int) -> nn.Sequential:
-    preprocess = Preprocess.fit(data.splits.train.inputs)
-    torch.manual_seed(seed)
-    return assemble(preprocess, build_network(spec, data.spec.input_shape, data.spec.num_outputs, options))
+def _transfer(model: nn.Sequential, origin: Path | str, root: Path, registry: Registry) -> str:
+    """Take over the weights of ``origin``, and say what it was."""
+    path = Path(origin).expanduser()
+    checkpoint = path if path.is_file() else find_run(str(origin), root, registry.architectures).best
+    fresh = transfer(model, checkpoint)
+    if fresh:
+        log.warning("Not in %s, and so trained from nothing: %s.", checkpoint, ", ".join(fresh))
+    return f"{checkpoint} (SHA-256 {sha256(checkpoint)})"
 
 
 def _plan(
-    run: Run, registry: Registry, data: LoadedDataset, hyperparameters: Hyperparameters, seed: int, device: torch.device
+    run: Run,
+    registry: Registry,
+    data: LoadedDataset,
+    hyperparameters: Hyperparameters,
+    task: Task,
+    seed: int,
+    device: torch.device,
 ) -> Plan:
     validation = data.splits.validation
     assert validation is not None  # load_dataset always holds one out
     train_split = data.splits.train.to(device)
-    task = TASKS[data.spec.task]
     return Plan(run, registry, data, hyperparameters, task, seed, device, train_split, validation.to(device))
 
 
@@ -228,6 +249,7 @@ def _describe_start(plan: Plan, state: State) -> TrainingStart:
     }
     return TrainingStart(
         dataset=str(plan.data),
+        metric=plan.task.metric,
         samples=samples,
         parameters=plan.run.config["parameters"],
         device=describe_device(plan.device),
@@ -235,42 +257,3 @@ def _describe_start(plan: Plan, state: State) -> TrainingStart:
         steps_per_epoch=plan.steps,
         first_epoch=state.epoch,
     )
-
-
-def _describe(
-    registry: Registry,
-    spec: Architecture,
-    data: LoadedDataset,
-    options: Mapping[str, object],
-    hyperparameters: Hyperparameters,
-    seed: int,
-    device: torch.device,
-) -> dict[str, Any]:
-    """``run.json`` as a run begins: everything needed to repeat it."""
-    plugin = registry.owner(spec)
-    return {
-        "status": "running",
-        "plugin": {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version},
-        "task": spec.task,
-        "options": dict(options),
-        "hyperparameters": asdict(hyperparameters),
-        "seed": seed,
-        "data": {
-            "name": data.spec.name,
-            "stand_in_for": data.stand_in_for or None,
-            "default": spec.dataset,
-            "fingerprint": data.fingerprint,
-            "input_shape": list(data.spec.input_shape),
-            "num_outputs": data.spec.num_outputs,
-            "labels": list(data.spec.labels),
-        },
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
-        "host": host(),
-        "git_commit": git_commit(),
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "best": None,
-        "results": None,
-        "error": None,
-    }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .metrics import main_metric, metric_text, metrics_text
 from .options import as_text
 from .terminal import duration, table
 
@@ -83,9 +84,8 @@ def trained(run: Run) -> list[str]:
     """How ``zoo train`` ends."""
     results, data = run.config["results"], run.config["data"]
     stand_in = f" (in place of {data['stand_in_for']})" if data["stand_in_for"] else ""
-    metric = next(key for key in results["test"] if key != "loss")
     return [
-        f"{metric} {results['test'][metric]:.2%} on the {results['test_samples']:,} test samples of {data['name']}"
+        f"{metrics_text(results['test'])} on the {results['test_samples']:,} test samples of {data['name']}"
         f"{stand_in}, checkpoint of epoch {results['epoch']}, {duration(results['train_seconds'])} of training",
         f"run     {run.folder}",
         f"curves  {run.curves}",
@@ -104,13 +104,13 @@ def certificate(proven: Certificate) -> list[str]:
 
 def _run_row(run: Run) -> tuple[str, ...]:
     best, results = run.config["best"] or {}, run.config["results"] or {}
-    metric = next((key for key in best.get("validation", {}) if key != "loss"), "")
+    metric = main_metric(best["validation"]) if best else ""
     return (
         run.name,
         run.status,
         run.config["data"]["name"],
         str(best.get("epoch", "-")),
-        f"{best['validation'][metric]:.2%}" if best else "-",
-        f"{results['test'][metric]:.2%}" if results else "-",
+        metric_text(metric, best["validation"][metric]) if best else "-",
+        metric_text(metric, results["test"][metric]) if results else "-",
         duration(results["train_seconds"]) if results else "-",
     )

@@ -14,22 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zoo import Check, ExportSubject, predict_logits
+from zoo import Check, ExportSubject
 
+from .constants import CAP, EPSILON, ROUNDINGS, TIMES_TORCH
+from .split_gate import check_test_split
 from .structure import check_structure
 from .write import INPUT_NAME
 
 BATCHES = (1, 2, 3, 7, 64)
-TEST_BATCH = 500
-
-# onnxruntime may be this many times further from float64 than torch in float32 is, or this many rounding units of
-# the largest output, whichever is more. Faithful exports stay under 3.5 and 5.6; weights off by one millionth do not.
-# However wrong torch itself is (a network that draws random numbers, say), nothing beyond the cap is accepted.
-TIMES_TORCH = 4.0
-ROUNDINGS = 16.0
-CAP = 1e-4
-EPSILON = float(np.finfo(np.float32).eps)
-
 Array = NDArray[Any]
 
 
@@ -99,7 +91,7 @@ def check_numerics(subject: ExportSubject, sessions: list[Session]) -> Check:
     reference = subject.in_float64()
     comparisons = [
         comparison
-        for kind, inputs in hostile_and_real_inputs(subject.test.inputs)
+        for kind, inputs in hostile_and_real_inputs(subject.test.inputs, bool(subject.description["columns"]))
         for comparison in compare(subject, reference, sessions, kind, inputs)
     ]
     worst = max(comparisons, key=lambda comparison: comparison.of_limit)
@@ -175,8 +167,12 @@ def compare(
             yield Comparison(name, kind, len(inputs), str(session), error, torch_error, limit)
 
 
-def hostile_and_real_inputs(samples: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Batches of several sizes: real samples, and the extremes and noise that no test split holds."""
+def hostile_and_real_inputs(samples: Tensor, columns: bool = False) -> Iterator[tuple[str, Tensor]]:
+    """Batches of several sizes: real samples, and the extremes and noise that no test split holds.
+
+    Args:
+        columns: whether missing values (NaN) are part of what the model takes.
+    """
     random = torch.Generator().manual_seed(0)
     for size in BATCHES:
         real = samples[torch.randint(len(samples), (size,), generator=random)]
@@ -186,64 +182,21 @@ def hostile_and_real_inputs(samples: Tensor) -> Iterator[tuple[str, Tensor]]:
             yield "all maximum", torch.full_like(real, 255)
             yield "noise", torch.randint(0, 256, real.shape, generator=random).to(torch.uint8)
         else:
-            low, high = samples.amin(0), samples.amax(0)
+            low, high = _extremes(samples)
+            if columns:
+                yield "all missing", torch.full_like(real, float("nan"))
             yield "all minimum", low.expand_as(real).contiguous()
             yield "all maximum", high.expand_as(real).contiguous()
             yield "noise", low + (high - low) * torch.rand(real.shape, generator=random)
 
 
-def check_test_split(subject: ExportSubject, session: Session) -> Check:
-    """Every test sample: the same decision as torch, but for ties, and the metric that the run recorded."""
-    task, test = subject.task, subject.test
-    got = torch.from_numpy(np.concatenate([session.run(batch)[0] for batch in torch.split(test.inputs, TEST_BATCH)]))
-    own = predict_logits(_FirstOutput(subject.model), test.inputs, TEST_BATCH)
-    changed = torch.nonzero(task.decisions(got) != task.decisions(own)).flatten()
-    exact = (
-        predict_logits(_FirstOutput(subject.in_float64()), test.inputs[changed], TEST_BATCH) if len(changed) else own
-    )
-    tie = 2 * ROUNDINGS * EPSILON * float(own.abs().max())
-    margins = task.margins(exact).tolist() if len(changed) else []
-    real_changes = sum(margin > tie for margin in margins)
-
-    metric = float(task.metric_of_each(got, test.targets).double().mean())
-    recorded = (subject.recorded or {}).get(task.metric)
-    # A model trained on another device may decide a tie differently there. In samples, with room for the rounding of
-    # the two means: as fractions, one twelfth is not one less eleven twelfths.
-    ties = int((task.margins(own) <= tie).sum())
-    differs = recorded is not None and abs(metric - recorded) * len(test) > ties + 1e-6
-    figures = {
-        "samples": len(test),
-        task.metric: metric,
-        "recorded": recorded,
-        "changed": [{"sample": int(i), "margin": margin} for i, margin in zip(changed, margins, strict=True)],
-    }
-    if real_changes:
-        summary = f"{real_changes} of {len(test)} test samples are decided differently than in torch"
-    elif differs:
-        summary = f"{task.metric} {metric:.6f} on {len(test)} test samples, but the run recorded {recorded:.6f}"
-    else:
-        if recorded is None:
-            held = "the run recorded none"
-        elif metric == recorded:
-            held = "equal to the run's"
-        else:
-            held = f"the run's is {recorded:.4%}, apart by ties"
-        summary = f"{task.metric} {metric:.4%} on {len(test):,} test samples, {held}; {len(changed)} decisions changed"
-    return Check("test split", not (real_changes or differs), summary, figures)
-
-
-class _FirstOutput(nn.Module):
-    """The logits alone."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.model(inputs)[0]
-        return logits
-
-
 @torch.inference_mode()
 def _run_torch(model: nn.Module, inputs: Tensor) -> list[Array]:
     return [output.double().numpy() for output in model(inputs)]
+
+
+def _extremes(samples: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest value of each column ``[N, F]``, missing ones (NaN) left out."""
+    low = samples.nan_to_num(nan=float("inf")).amin(0)
+    high = samples.nan_to_num(nan=float("-inf")).amax(0)
+    return low.nan_to_num(posinf=0.0), high.nan_to_num(neginf=0.0)

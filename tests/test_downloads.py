@@ -1,4 +1,4 @@
-"""MNIST: read from disk, fetched from a server that behaves well or badly."""
+"""Datasets that are fetched: from a server that behaves well or badly, and read from disk."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ import torch
 import torchvision
 
 from zoo import DataError, DataUnavailable, is_present, load_dataset
-from zoo.datasets import mnist
+from zoo.datasets import vision
 
 NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 
@@ -62,7 +62,7 @@ def mirror(monkeypatch):
 
 
 def test_it_is_fetched_checked_and_read(mirror, tmp_path, capfd):
-    splits = mnist.load(tmp_path, download=True)
+    splits = vision.load_mnist(tmp_path, download=True)
     assert splits.train.inputs.shape == (20, 1, 28, 28)
     assert splits.train.inputs.dtype == torch.uint8
     assert splits.test.targets.tolist() == [i % 10 for i in range(20)]
@@ -89,10 +89,10 @@ def spoil(server, how):
 
 @pytest.mark.parametrize("how", ["corrupt", "truncated", "cut off", "not found", "error", "slow"])
 def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(how, mirror, tmp_path, monkeypatch, registry):
-    monkeypatch.setattr(mnist, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(vision, "TIMEOUT_SECONDS", 0.3)
     spoil(mirror, how)
     with pytest.raises(DataUnavailable, match="could not be downloaded") as caught:
-        mnist.load(tmp_path, download=True)
+        vision.load_mnist(tmp_path, download=True)
     assert "\n" not in str(caught.value)
     assert not is_present(registry.dataset("mnist"), tmp_path)
     assert list(tmp_path.rglob("*ubyte*")) == []
@@ -101,7 +101,7 @@ def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(how, mirror, tmp
 def test_a_folder_that_a_failed_download_made_is_taken_away_again(mirror, tmp_path):
     mirror.files = {}
     with pytest.raises(DataUnavailable):
-        mnist.load(tmp_path / "mistyped", download=True)
+        vision.load_mnist(tmp_path / "mistyped", download=True)
     assert not (tmp_path / "mistyped").exists()
 
 
@@ -109,15 +109,15 @@ def test_a_second_try_after_a_bad_download_succeeds(mirror, tmp_path):
     good = dict(mirror.files)
     spoil(mirror, "truncated")
     with pytest.raises(DataUnavailable):
-        mnist.load(tmp_path, download=True)
+        vision.load_mnist(tmp_path, download=True)
     mirror.files = good
-    assert len(mnist.load(tmp_path, download=True).test) == 20
+    assert len(vision.load_mnist(tmp_path, download=True).test) == 20
 
 
 def test_without_leave_to_download_it_does_not_touch_the_network(mirror, tmp_path):
     mirror.files = {}
     with pytest.raises(DataUnavailable, match=str(tmp_path)):
-        mnist.load(tmp_path, download=False)
+        vision.load_mnist(tmp_path, download=False)
 
 
 def test_files_that_hold_something_else_are_refused(tmp_path, registry):

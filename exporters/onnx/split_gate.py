@@ -1,0 +1,116 @@
+"""The last gate: every sample of the test split."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoo import Check, ExportSubject, predict_logits
+
+from .constants import EPSILON, ROUNDINGS, TIMES_TORCH
+
+TEST_BATCH = 500
+
+
+class Session(Protocol):
+    """What is judged."""
+
+    def run(self, inputs: Tensor) -> list[Any]:
+        """All outputs, as arrays, for raw ``inputs``."""
+
+
+def check_test_split(subject: ExportSubject, session: Session) -> Check:
+    """Every test sample, and the metric that the run recorded."""
+    return _check_decisions(subject, session) if subject.task.decides else _check_predictions(subject, session)
+
+
+def _check_decisions(subject: ExportSubject, session: Session) -> Check:
+    """The same decision as torch, but for ties."""
+    task, test = subject.task, subject.test
+    got = _run_all(session, test.inputs)
+    own = predict_logits(_FirstOutput(subject.model), test.inputs, TEST_BATCH)
+    changed = torch.nonzero(task.decisions(got) != task.decisions(own)).flatten()
+    exact = (
+        predict_logits(_FirstOutput(subject.in_float64()), test.inputs[changed], TEST_BATCH) if len(changed) else own
+    )
+    tie = 2 * ROUNDINGS * EPSILON * float(own.abs().max())
+    margins = task.margins(exact).tolist() if len(changed) else []
+    real_changes = sum(margin > tie for margin in margins)
+
+    metric = float(task.metric_of_each(got, test.targets).double().mean())
+    recorded = (subject.recorded or {}).get(task.metric)
+    # A model trained on another device may decide a tie differently there. In samples, with room for the rounding of
+    # the two means: as fractions, one twelfth is not one less eleven twelfths.
+    ties = int((task.margins(own) <= tie).sum())
+    differs = recorded is not None and abs(metric - recorded) * len(test) > ties + 1e-6
+    figures = {
+        "samples": len(test),
+        task.metric: metric,
+        "recorded": recorded,
+        "changed": [{"sample": int(i), "margin": margin} for i, margin in zip(changed, margins, strict=True)],
+    }
+    if real_changes:
+        summary = f"{real_changes} of {len(test)} test samples are decided differently than in torch"
+    elif differs:
+        summary = f"{task.metric} {metric:.6f} on {len(test)} test samples, but the run recorded {recorded:.6f}"
+    else:
+        if recorded is None:
+            held = "the run recorded none"
+        elif metric == recorded:
+            held = "equal to the run's"
+        else:
+            held = f"the run's is {recorded:.4%}, apart by ties"
+        summary = f"{task.metric} {metric:.4%} on {len(test):,} test samples, {held}; {len(changed)} decisions changed"
+    return Check("test split", not (real_changes or differs), summary, figures)
+
+
+def _check_predictions(subject: ExportSubject, session: Session) -> Check:
+    """Every prediction as close to float64 as torch's own, or nearly so."""
+    task, test = subject.task, subject.test
+    got = _run_all(session, test.inputs).double()
+    own = predict_logits(_FirstOutput(subject.model), test.inputs, TEST_BATCH).double()
+    exact = predict_logits(_FirstOutput(subject.in_float64()), test.inputs, TEST_BATCH)
+    error, torch_error = float((got - exact).abs().max()), float((own - exact).abs().max())
+    limit = max(TIMES_TORCH * torch_error, ROUNDINGS * EPSILON * float(exact.abs().max()))
+    metric = float(task.metric_of_each(got, test.targets.double()).mean())
+    recorded = (subject.recorded or {}).get(task.metric)
+    # a mean of absolute errors moves by no more than its terms do; the run's own was taken in float32, batch by batch
+    differs = recorded is not None and not abs(metric - recorded) <= 2 * limit
+    figures = {
+        "samples": len(test),
+        task.metric: metric,
+        "recorded": recorded,
+        "largest_error": error,
+        "torch_error": torch_error,
+        "limit": limit,
+    }
+    if not error <= limit:
+        summary = f"a prediction is {error:.2g} from float64 on {len(test):,} test samples; {limit:.2g} is allowed"
+    elif differs:
+        summary = f"{task.metric} {metric:.6g} on {len(test):,} test samples, but the run recorded {recorded:.6g}"
+    else:
+        held = "the run recorded none" if recorded is None else f"the run's is {recorded:.6g}"
+        summary = (
+            f"{task.metric} {metric:.6g} on {len(test):,} test samples, {held}; every prediction within {error:.2g} of "
+            f"float64, limit {limit:.2g}"
+        )
+    return Check("test split", error <= limit and not differs, summary, figures)
+
+
+def _run_all(session: Session, inputs: Tensor) -> Tensor:
+    return torch.from_numpy(np.concatenate([session.run(batch)[0] for batch in torch.split(inputs, TEST_BATCH)]))
+
+
+class _FirstOutput(nn.Module):
+    """The logits alone."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.model(inputs)[0]
+        return logits

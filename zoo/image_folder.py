@@ -1,0 +1,253 @@
+"""A person's own images as a dataset: ``FOLDER/CLASS/image.png``, or that below ``train``, ``val`` and ``test``."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from .data import Split, Splits, stratified_split
+from .errors import DataError
+from .options import Option
+from .specs import Dataset
+
+log = logging.getLogger("zoo")
+
+OPTIONS = (
+    Option(name="size", default=(0,), help="height and width, or one for both; 0: the images' own, or 64", minimum=0),
+    Option(name="colour", default="auto", help="channels: those that the images have", choices=("auto", "grey", "rgb")),
+    Option(
+        name="fit",
+        default="crop",
+        help="images of another shape are cropped at the centre, padded with black, or stretched",
+        choices=("crop", "pad", "stretch"),
+    ),
+    Option(
+        name="corrupt",
+        default="refuse",
+        help="what to do with files that are no images",
+        choices=("refuse", "skip"),
+    ),
+    Option(name="test", default=0.2, help="part held out for testing, without a test folder", above=0, below=1),
+    Option(name="split", default=0, help="seed of that part", minimum=0),
+)
+
+SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
+LARGEST_OWN_SIZE = 128
+USUAL_SIZE = 64
+GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "F"})
+_SPLIT_NAMES = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test",)}
+_Sample = tuple[Path, int]
+
+
+def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: int = 0) -> Dataset:
+    """Look at every image's header, and say what dataset the folder is.
+
+    Args:
+        name: for the dataset.
+        options: all of :data:`OPTIONS`.
+        usual_size: height and width for images that differ in size, or are large.
+
+    Raises:
+        DataError: there are no classes, too few images, or corrupt ones that are not to be skipped.
+    """
+    places = _split_folders(folder)
+    labels = sorted({path.name for place in places.values() for path in _subfolders(place)})
+    samples = {split: _list_samples(place, labels) for split, place in places.items()}
+    _refuse_useless(folder, labels, samples)
+    headers = {path: _header(path) for found in samples.values() for path, _ in found}
+    corrupt = [path for path, header in headers.items() if isinstance(header, str)]
+    _report_corrupt(corrupt, folder, options["corrupt"], {p: str(headers[p]) for p in corrupt})
+    shape = _choose_shape([header for header in headers.values() if not isinstance(header, str)], options, usual_size)
+    good = {split: [s for s in found if not isinstance(headers[s[0]], str)] for split, found in samples.items()}
+
+    def load(folder: Path, download: bool, **options: Any) -> Splits:
+        return _load(good, shape, options)
+
+    return Dataset(
+        name=name,
+        summary=f"images in {folder}",
+        task="classification",
+        loader=load,
+        input_shape=shape,
+        num_outputs=len(labels),
+        labels=tuple(labels),
+        options=OPTIONS,
+        source=str(folder),
+    )
+
+
+def read_image(path: Path, shape: Sequence[int], fit: str = "crop") -> NDArray[np.uint8]:
+    """An image file of any mode and size as uint8 ``[C, H, W]``, upright, transparency on white.
+
+    Args:
+        shape: channels (1 or 3), height, width.
+        fit: ``crop``, ``pad`` or ``stretch``.
+
+    Raises:
+        OSError, ValueError: the file is no image, or damaged.
+    """
+    channels, height, width = shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are large but allowed
+        with Image.open(path) as opened:
+            image = _eight_bits(ImageOps.exif_transpose(opened), "L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        method = Image.Resampling.BILINEAR
+        if fit == "crop":
+            image = ImageOps.fit(image, (width, height), method)
+        elif fit == "pad":
+            image = ImageOps.pad(image, (width, height), method, color=0)
+        else:
+            image = image.resize((width, height), method)
+    array = np.asarray(image, dtype=np.uint8)
+    return array[None] if channels == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
+
+
+def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits, or more: brought to 8 by the range of the type
+        values = np.asarray(image, dtype=np.float64)
+        top = 65_535.0 if values.max(initial=0) > 255 else 255.0
+        image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _split_folders(folder: Path) -> dict[str, Path]:
+    """The folders of the splits; without one called ``train``, the whole is for training."""
+    below = {path.name.lower(): path for path in _subfolders(folder)}
+    found = {split: below[name] for split, names in _SPLIT_NAMES.items() for name in reversed(names) if name in below}
+    return found if "train" in found else {"train": folder}
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _list_samples(folder: Path, labels: Sequence[str]) -> list[_Sample]:
+    return [
+        (path, target)
+        for target, label in enumerate(labels)
+        for path in sorted((folder / label).rglob("*"))
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def _refuse_useless(folder: Path, labels: Sequence[str], samples: dict[str, list[_Sample]]) -> None:
+    if len(labels) < 2:
+        held = f"only one, {labels[0]}" if labels else "none"
+        raise DataError(f"{folder} needs a folder of images for each class, two at least; it has {held}.")
+    for split, found in samples.items():
+        filled = Counter(target for _, target in found)
+        empty = [label for target, label in enumerate(labels) if not filled[target]]
+        if empty and (split == "train" or len(empty) == len(labels)):
+            raise DataError(f"{folder}: the class {empty[0]} has no images ({split}). Add some, or remove its folder.")
+
+
+def _header(path: Path) -> tuple[tuple[int, int], str] | str:
+    """Height and width, and mode; or why the file cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+                if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # taken with the camera on its side
+                    width, height = height, width
+                mode = "RGB" if "transparency" in image.info else image.mode
+                return (height, width), mode
+    except Exception as error:  # whatever a damaged file makes the decoder raise
+        return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return "no image" if "cannot identify" in text else text[:120] or type(error).__name__
+
+
+def _report_corrupt(corrupt: Sequence[Path], folder: Path, choice: str, reasons: dict[Path, str]) -> None:
+    """Name the files that cannot be read.
+
+    Raises:
+        DataError: unless they are to be skipped.
+    """
+    if not corrupt:
+        return
+    shown = ", ".join(f"{_below(path, folder)} ({reasons[path]})" for path in corrupt[:3])
+    more = f" and {len(corrupt) - 3} more" if len(corrupt) > 3 else ""
+    count = "1 file" if len(corrupt) == 1 else f"{len(corrupt)} files"
+    if choice == "refuse":
+        raise DataError(
+            f"{count} in {folder} cannot be read: {shown}{more}. Remove them, or leave them out with "
+            "--data-option corrupt=skip."
+        )
+    log.warning("%s in %s cannot be read and left out: %s%s.", count, folder, shown, more)
+
+
+def _below(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def _choose_shape(
+    headers: Sequence[tuple[tuple[int, int], str]], options: dict[str, Any], usual_size: int
+) -> tuple[int, int, int]:
+    """Channels, height and width that all images are brought to."""
+    if not headers:
+        raise DataError("None of the images can be read.")
+    grey = all(mode in GREY_MODES for _, mode in headers)
+    channels = 1 if options["colour"] == "grey" or (options["colour"] == "auto" and grey) else 3
+    chosen = tuple(options["size"])
+    if len(chosen) > 2:
+        raise DataError(f"size is height and width, or one number for both, not {len(chosen)} numbers.")
+    if all(chosen):
+        return (channels, chosen[0], chosen[-1])
+    sizes = {size for size, _ in headers}
+    if len(sizes) == 1 and not usual_size:
+        height, width = next(iter(sizes))
+        if max(height, width) <= LARGEST_OWN_SIZE:
+            return (channels, height, width)
+    side = usual_size or USUAL_SIZE
+    log.warning("The images are brought to %dx%d pixels; --data-option size=… chooses another size.", side, side)
+    return (channels, side, side)
+
+
+def _load(samples: dict[str, list[_Sample]], shape: tuple[int, int, int], options: dict[str, Any]) -> Splits:
+    """Decode every image; a file that proves damaged is refused or skipped as chosen."""
+    splits = {split: _read_all(found, shape, options) for split, found in samples.items()}
+    train, test = splits["train"], splits.get("test")
+    if test is None:
+        held_out = max(1, round(len(train) * options["test"]))
+        kept, held = stratified_split(train.targets, held_out, options["split"])
+        train, test = train.take(kept), train.take(held)
+    return Splits(train, test, splits.get("validation"))
+
+
+def _read_all(samples: Sequence[_Sample], shape: tuple[int, int, int], options: dict[str, Any]) -> Split:
+    images = np.empty((len(samples), *shape), dtype=np.uint8)
+    reasons: dict[Path, str] = {}
+
+    def read(place: int) -> None:
+        path = samples[place][0]
+        try:
+            images[place] = read_image(path, shape, options["fit"])
+        except Exception as error:  # see _header
+            reasons[path] = _reason(error)
+
+    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
+        list(pool.map(read, range(len(samples))))
+    corrupt = [path for path, _ in samples if path in reasons]
+    if corrupt:
+        _report_corrupt(corrupt, corrupt[0].parents[1], options["corrupt"], reasons)
+    good = [place for place, (path, _) in enumerate(samples) if path not in reasons]
+    targets = torch.tensor([samples[place][1] for place in good], dtype=torch.int64)
+    return Split(torch.from_numpy(images[good] if corrupt else images), targets)

@@ -1,0 +1,133 @@
+"""What comes before the first step of a training: the model on its data, other weights to start from, the record."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import load_tensors
+from .columns import columns_to_json
+from .environment import git_commit, host, versions
+from .errors import UsageError
+from .hyperparameters import Hyperparameters
+from .loading import LoadedDataset
+from .model import assemble, build_network, count_parameters
+from .optimisation import initialise
+from .preprocess import fit_preprocess
+from .registry import Registry
+from .specs import Architecture
+from .tasks import Task
+
+log = logging.getLogger("zoo")
+
+
+def prepare_model(
+    spec: Architecture,
+    data: LoadedDataset,
+    task: Task,
+    options: Mapping[str, object],
+    hyperparameters: Hyperparameters,
+    seed: int,
+) -> nn.Sequential:
+    """The untrained model: the data's normalisation, the network, and the way back to the target's units."""
+    preprocess = fit_preprocess(data.splits.train.inputs, data.spec.columns)
+    torch.manual_seed(seed)
+    network = build_network(spec, data.spec.network_shape, data.spec.num_outputs, options)
+    initialise(network, hyperparameters.init)
+    return assemble(preprocess, network, task.postprocess())
+
+
+def transfer(model: nn.Sequential, checkpoint: Path) -> list[str]:
+    """Take over every weight of ``checkpoint`` that fits by name and shape; the normalisation stays the data's own.
+
+    Returns:
+        The names of the network's weights that nothing was found for, and that stay as they are: a new head.
+
+    Raises:
+        UsageError: nothing fits.
+        ZooError: the checkpoint cannot be read.
+    """
+    tensors, metadata = load_tensors(checkpoint)
+    return take_over(model, tensors, f"{checkpoint} ({metadata.get('architecture', 'of unknown architecture')})")
+
+
+def take_over(model: nn.Sequential, tensors: Mapping[str, Tensor], origin: str) -> list[str]:
+    """As :func:`transfer`, from tensors at hand; ``origin`` names them in messages."""
+    own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("network.")}
+    fitting = {name: tensors[name] for name in own if name in tensors and tensors[name].shape == own[name].shape}
+    if not fitting:
+        raise UsageError(f"Nothing in {origin} fits this network: no weights of the same name and shape.")
+    with torch.no_grad():
+        for name, tensor in fitting.items():
+            own[name].copy_(tensor)
+    return [name.removeprefix("network.") for name in own if name not in fitting]
+
+
+def freeze(network: nn.Module, patterns: Iterable[str]) -> None:
+    """Leave the parameters whose names fit one of ``patterns`` (``conv1.*``, ``features``) as they are.
+
+    Raises:
+        UsageError: a pattern fits nothing, or nothing is left to train.
+    """
+    parameters = dict(network.named_parameters())
+    for pattern in patterns:
+        found = [name for name in parameters if fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")]
+        if not found:
+            known = ", ".join(sorted({name.rpartition(".")[0] or name for name in parameters})[:12])
+            raise UsageError(f"--freeze {pattern!r} fits no parameter. The network has: {known}.")
+        for name in found:
+            parameters[name].requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in parameters.values()):
+        raise UsageError("Everything is frozen; nothing is left to train.")
+
+
+def describe_run(
+    registry: Registry,
+    spec: Architecture,
+    data: LoadedDataset,
+    options: Mapping[str, object],
+    hyperparameters: Hyperparameters,
+    seed: int,
+    device: torch.device,
+    model: nn.Sequential,
+) -> dict[str, Any]:
+    """``run.json`` as a run begins: everything needed to repeat it."""
+    plugin = registry.owner(spec)
+    return {
+        "status": "running",
+        "plugin": {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version},
+        "task": spec.task,
+        "options": dict(options),
+        "hyperparameters": asdict(hyperparameters),
+        "seed": seed,
+        "data": {
+            "name": data.spec.name,
+            "path": str(data.path) if data.path else None,
+            "options": dict(data.options),
+            "stand_in_for": data.stand_in_for or None,
+            "default": spec.dataset,
+            "fingerprint": data.fingerprint,
+            "input_shape": list(data.spec.input_shape),
+            "num_outputs": data.spec.num_outputs,
+            "labels": list(data.spec.labels),
+            "columns": columns_to_json(data.spec.columns),
+        },
+        "parameters": count_parameters(model),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "host": host(),
+        "git_commit": git_commit(),
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "best": None,
+        "results": None,
+        "error": None,
+    }
