@@ -1,0 +1,42 @@
+"""``alexnet-mini``: AlexNet's shape for small images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Architecture, Option, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Register ``alexnet-mini``."""
+    register(
+        Architecture(
+            name="alexnet-mini",
+            summary="AlexNet's shape for small images: five convolutions, dropout",
+            task="classification",
+            builder="zoo.plugins.alexnet_mini.model:build",
+            dataset="mnist",
+            parameters=240_154,
+            hyperparameters={
+                "epochs": 8,
+                "batch_size": 128,
+                "optimizer": "adamw",
+                "lr": 2e-3,
+                "weight_decay": 1e-2,
+                "grad_clip": 1.0,
+                "shift": 2,
+            },
+            options=(
+                Option(
+                    name="dropout",
+                    default=0.5,
+                    help="part of the features dropped before each hidden linear layer",
+                    minimum=0,
+                    below=1,
+                ),
+            ),
+            tags=("image", "convolutional"),
+            source="Krizhevsky, Sutskever, Hinton: ImageNet classification with deep CNNs, NIPS 2012",
+        )
+    )

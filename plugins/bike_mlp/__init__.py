@@ -1,0 +1,33 @@
+"""``bike-mlp``: ten sigmoids that tell how many bikes are rented in an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Architecture, Option, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Register ``bike-mlp``."""
+    register(
+        Architecture(
+            name="bike-mlp",
+            summary="one hidden layer of ten sigmoids, for a number",
+            task="regression",
+            builder="zoo.plugins.bike_mlp.model:build",
+            dataset="bike-sharing",
+            parameters=581,
+            hyperparameters={
+                "epochs": 30,
+                "batch_size": 128,
+                "optimizer": "adamw",
+                "lr": 2e-2,
+                "weight_decay": 1e-3,
+                "target_scale": "sqrt",
+            },
+            options=(Option(name="width", default=10, help="units in the hidden layer", minimum=1),),
+            tags=("table", "perceptron"),
+            source="Fanaee-T, Gama: Event labeling combining ensemble detectors, 2013; UCI Bike Sharing",
+        )
+    )

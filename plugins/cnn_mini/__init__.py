@@ -1,0 +1,25 @@
+"""``cnn-mini``: the smallest convolutional network that is worth the name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Architecture, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Register ``cnn-mini``."""
+    register(
+        Architecture(
+            name="cnn-mini",
+            summary="two 5x5 convolutions and one linear layer",
+            task="classification",
+            builder="zoo.plugins.cnn_mini.model:build",
+            dataset="mnist",
+            parameters=8_490,
+            hyperparameters={"epochs": 12, "batch_size": 128, "lr": 0.1, "weight_decay": 1e-4, "shift": 1},
+            tags=("image", "convolutional"),
+            source="LeCun et al.: Backpropagation applied to zip code recognition, Neural Computation 1, 1989",
+        )
+    )

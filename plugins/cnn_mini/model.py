@@ -1,0 +1,40 @@
+"""Two convolutions and one linear layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CNNMini(nn.Module):
+    """``[N, C, H, W]`` to logits ``[N, num_outputs]``."""
+
+    def __init__(self, input_shape: tuple[int, int, int], num_outputs: int) -> None:
+        super().__init__()
+        channels, height, width = input_shape
+        self.conv1 = nn.Conv2d(channels, 10, kernel_size=5)
+        self.conv2 = nn.Conv2d(10, 20, kernel_size=5)
+        self.fc = nn.Linear(20 * _after(height) * _after(width), num_outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The whole network."""
+        x = functional.relu(functional.max_pool2d(self.conv1(inputs), 2))
+        x = functional.relu(functional.max_pool2d(self.conv2(x), 2))
+        return self.fc(torch.flatten(x, 1))  # type: ignore[no-any-return]
+
+
+def _after(size: int) -> int:
+    """What two rounds of 5x5 convolution without padding and pooling by 2 leave of ``size``."""
+    return ((size - 4) // 2 - 4) // 2
+
+
+def build(input_shape: tuple[int, int, int], num_outputs: int) -> nn.Module:
+    """The network for images of ``input_shape`` (channels, height, width).
+
+    Raises:
+        ValueError: the images are smaller than 16x16.
+    """
+    if len(input_shape) != 3 or min(input_shape[1:]) < 16:
+        raise ValueError("it needs images of at least 16x16 pixels")
+    return CNNMini(input_shape, num_outputs)

@@ -1,0 +1,30 @@
+"""A perceptron with two small hidden layers, for tables."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+def build(
+    input_shape: tuple[int, ...], num_outputs: int, widths: Sequence[int] = (6, 4), activation: str = "sigmoid"
+) -> nn.Module:
+    """The network for samples of any ``input_shape``: ``[N, *input_shape]`` to ``[N, num_outputs]``.
+
+    Args:
+        widths: units in each hidden layer.
+        activation: a key of :data:`ACTIVATIONS`.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    sizes = (math.prod(input_shape), *widths)
+    for number, (before, after) in enumerate(itertools.pairwise(sizes), start=1):
+        layers[f"hidden{number}"] = nn.Linear(before, after)
+        layers[f"activation{number}"] = ACTIVATIONS[activation]()
+    layers["fc"] = nn.Linear(sizes[-1], num_outputs)
+    return nn.Sequential(layers)

@@ -1,0 +1,33 @@
+"""``lenet``: LeNet-5, with ReLU and max-pooling or as in 1998."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Architecture, Option, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Register ``lenet``."""
+    register(
+        Architecture(
+            name="lenet",
+            summary="LeNet-5: two convolutions, three linear layers",
+            task="classification",
+            builder="zoo.plugins.lenet.model:build",
+            dataset="mnist",
+            parameters=61_706,
+            hyperparameters={"epochs": 10, "batch_size": 128, "lr": 0.04, "weight_decay": 5e-4, "shift": 2},
+            options=(
+                Option(
+                    name="face",
+                    default="modern",
+                    help="ReLU and max-pooling (modern), or sigmoid and average pooling (1998)",
+                    choices=("modern", "1998"),
+                ),
+            ),
+            tags=("image", "convolutional"),
+            source="LeCun et al.: Gradient-based learning applied to document recognition, Proc. IEEE 86, 1998",
+        )
+    )

@@ -1,0 +1,25 @@
+"""``logistic-regression``: a straight border between no and yes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Architecture, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Register ``logistic-regression``."""
+    register(
+        Architecture(
+            name="logistic-regression",
+            summary="one linear layer, the sigmoid in the loss",
+            task="binary",
+            builder="zoo.plugins.logistic_regression.model:build",
+            dataset="study-hours",
+            parameters=2,
+            hyperparameters={"epochs": 100, "batch_size": 3, "lr": 0.3, "weight_decay": 0.0, "schedule": "constant"},
+            tags=("table", "linear"),
+            source="Cox: The regression analysis of binary sequences, J. Royal Statistical Society B 20, 1958",
+        )
+    )

@@ -1,0 +1,41 @@
+"""``mnist-mlp``: linear layers and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Architecture, Option, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Register ``mnist-mlp``."""
+    register(
+        Architecture(
+            name="mnist-mlp",
+            summary="five linear layers with ReLU between",
+            task="classification",
+            builder="zoo.plugins.mnist_mlp.model:build",
+            dataset="mnist",
+            parameters=575_050,
+            hyperparameters={
+                "epochs": 15,
+                "batch_size": 256,
+                "optimizer": "adamw",
+                "lr": 3e-3,
+                "weight_decay": 1e-2,
+                "shift": 1,
+            },
+            options=(
+                Option(name="widths", default=(512, 256, 128, 64), help="units in each hidden layer", minimum=1),
+                Option(
+                    name="activation",
+                    default="relu",
+                    help="what follows each hidden layer",
+                    choices=("relu", "sigmoid", "tanh"),
+                ),
+            ),
+            tags=("image", "table", "perceptron"),
+            source="Rumelhart, Hinton, Williams: Learning representations by back-propagating errors, Nature 323, 1986",
+        )
+    )
