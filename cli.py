@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,20 @@ from zoo.commandline import (
     ZooGroup,
     chosen_formats,
     data_dir_option,
+    dataset_settings,
+    exporter_options,
+    is_wanted,
     json_option,
     print_json,
+    refuse_beside_resume,
     registry_of,
     run_command,
     runs_dir_option,
+    training_settings,
 )
 
 if TYPE_CHECKING:
-    from zoo import Architecture, Registry
+    from zoo import Registry
 
 
 @click.group(cls=ZooGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,25 +48,21 @@ def cli() -> None:
 @click.argument("pattern", default="*")
 @click.option("--task", help="Only architectures for this task.")
 @click.option("--max-params", type=int, help="Only architectures with at most this many parameters.")
+@click.option("--min-accuracy", type=float, help="Only architectures with at least this recorded accuracy, in percent.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, pattern: str, task: str | None, max_params: int | None, as_json: bool) -> None:
+def list_(ctx: click.Context, /, pattern: str, as_json: bool, **wanted: Any) -> None:
     """List what can be trained.
 
     PATTERN is a part of a name, or a name with wildcards.
 
     \b
     zoo list
-    zoo list 'res*' --max-params 50000
+    zoo list 'res*' --max-params 50000 --min-accuracy 99.5
     """
     registry = registry_of(ctx)
-    found = [
-        zoo.architecture_facts(registry, architecture)
-        for architecture in registry.architectures.values()
-        if (fnmatchcase(architecture.name, pattern) or pattern in architecture.name)
-        and (task is None or architecture.task == task)
-        and (max_params is None or architecture.parameters <= max_params)
-    ]
+    everything = (zoo.architecture_facts(registry, spec) for spec in registry.architectures.values())
+    found = [facts for facts in everything if is_wanted(facts, pattern, **wanted)]
     if as_json:
         print_json(found)
         return
@@ -123,8 +123,7 @@ def fetch(ctx: click.Context, name: str, data_dir: Path | None) -> None:
     spec = registry_of(ctx).dataset(name)
     folder = zoo.data_folder(data_dir)
     loaded = zoo.load_dataset(spec, folder)
-    where = f"in {folder}" if spec.files else "bundled"
-    click.echo(f"{name} is {where}. SHA-256 of the data: {loaded.fingerprint}")
+    click.echo(f"{name} is {f'in {folder}' if spec.files else 'bundled'}. SHA-256 of the data: {loaded.fingerprint}")
 
 
 @cli.command()
@@ -147,13 +146,17 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("name", required=False)
-@click.option("--dataset", help="Train on this dataset in place of the architecture's own.")
+@click.option("--dataset", metavar="NAME|PATH", help="A dataset, a folder of images by class, or a CSV file.")
+@click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told.")
+@click.option("--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset.")
 @click.option("--epochs", help="Passes over the training split.")
 @click.option("--batch-size", help="Samples in one optimiser step.")
 @click.option("--lr", help="Peak learning rate.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random.")
 @click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]")
+@click.option("--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file.")
+@click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was stopped, as it was started.")
 @data_dir_option
 @runs_dir_option
@@ -168,18 +171,23 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
     zoo train googlenet-mini
     zoo train resnet-mini --dataset digits --epochs 20 --lr 0.1
     zoo train resnet-mini --set label_smoothing=0.1 --seed 3
+    zoo train resnet-mini --dataset photos/ --data-option size=32 --init-from resnet-mini
+    zoo train diabetes-mlp --dataset patients.csv --target ill
     zoo train --resume runs/resnet-mini/20260101-120000
     """
     registry = registry_of(ctx)
     common = {"registry": registry, "data_dir": given["data_dir"], "runs_dir": given["runs_dir"]}
     if resume is not None:
-        _refuse_beside_resume(ctx)
+        refuse_beside_resume(ctx)
         registry.listen(terminal.TrainingDisplay())
         run = zoo.resume(resume, device=given["device"], **common)
     elif name is not None:
-        settings = _settings(registry.architecture(name), given)
+        architecture = registry.architecture(name)
+        settings = training_settings(architecture, given)
+        data_options = dataset_settings(registry, architecture, given)
         registry.listen(terminal.TrainingDisplay())
-        chosen = {"dataset": given["dataset"], "seed": given["seed"], "device": given["device"] or "auto"}
+        chosen = {key: given[key] for key in ("dataset", "seed", "init_from", "freeze")}
+        chosen |= {"device": given["device"] or "auto", "data_options": data_options}
         run = zoo.train(name, **chosen, **common, **settings)
     else:
         raise zoo.UsageError("Give the NAME of an architecture, or --resume RUN. `zoo list` shows the names.")
@@ -237,22 +245,45 @@ def export(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> Non
     formats = chosen_formats(registry, given)
     if len(formats) != 1:
         raise zoo.UsageError(f"Choose one format: {', '.join(f'--{known}' for known in registry.exporters)}.")
-    known = {option.name: option for option in registry.exporter(formats[0]).options}
-    texts = {
-        key.removeprefix("option_"): text
-        for key, text in given.items()
-        if key.startswith("option_") and text is not None
-    }
-    for key in texts:
-        if key not in known:
-            raise zoo.UsageError(f"--{key.replace('_', '-')} is no option of --{formats[0]}.")
-    options: dict[str, Any] = {key: known[key].parse(text) for key, text in texts.items()}
-    folders: dict[str, Any] = {"data_dir": given["data_dir"], "runs_dir": given["runs_dir"]}
-    certificate = zoo.export(name, formats[0], given["output"], registry=registry, **folders, **options)
+    options = exporter_options(registry, formats[0], given)
+    options |= {"data_dir": given["data_dir"], "runs_dir": given["runs_dir"]}
+    certificate = zoo.export(name, formats[0], given["output"], registry=registry, **options)
     if as_json:
         print_json(certificate.to_dict())
-        return
-    terminal.show(*views.certificate(certificate))
+    else:
+        terminal.show(*views.certificate(certificate))
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--trials", type=click.IntRange(1), help="Only the first so many trainings.")
+@click.option("--reuse", is_flag=True, help="Take runs of the same recipe, data and seed for trainings already made.")
+@click.option("--record", metavar="FOLDER", type=click.Path(path_type=Path), help="Write results and weights there.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@data_dir_option
+@runs_dir_option
+@json_option
+@click.pass_context
+def reproduce(ctx: click.Context, /, name: str, record: Path | None, as_json: bool, **given: Any) -> None:
+    """Train with the default recipe, over and over, and compare with what is recorded.
+
+    Fails where the mean is further from the recorded one than chance allows. --record is for a plugin's author.
+
+    \b
+    zoo reproduce softmax-regression
+    zoo reproduce resnet-mini --trials 1
+    """
+    registry = registry_of(ctx)
+    registry.listen(terminal.TrainingDisplay())
+    made = zoo.reproduce(name, registry=registry, **given)
+    if record is not None:
+        zoo.record(made, record)
+    if as_json:
+        print_json({"reproduced": made.reproduced, "difference": made.difference, **made.record})
+    else:
+        terminal.show(*views.reproduction(made))
+    if record is None and made.recorded is not None and not made.reproduced:
+        raise zoo.ZooError(f"{name} did not give what is recorded of it.")
 
 
 def main(arguments: Sequence[str] | None = None, registry: Registry | None = None) -> None:
@@ -263,27 +294,6 @@ def main(arguments: Sequence[str] | None = None, registry: Registry | None = Non
         registry: in place of the installed plugins.
     """
     sys.exit(run_command(cli, sys.argv[1:] if arguments is None else arguments, registry))
-
-
-def _settings(architecture: Architecture, given: dict[str, Any]) -> dict[str, Any]:
-    """``--epochs`` and its like, and every ``--set``, as values of their types."""
-    texts = {key: given[key] for key in ("epochs", "batch_size", "lr") if given[key] is not None}
-    for setting in given["settings"]:
-        key, separator, text = setting.partition("=")
-        if not separator:
-            raise zoo.UsageError(f"--set {setting!r} is not of the form NAME=VALUE.")
-        if key in texts:
-            raise zoo.UsageError(f"{key} is set twice.")
-        texts[key] = text
-    return dict(zoo.parse_settings(architecture, texts))
-
-
-def _refuse_beside_resume(ctx: click.Context) -> None:
-    """A resumed run keeps what it was started with; naming something else is a mistake."""
-    for parameter in ("name", "dataset", "epochs", "batch_size", "lr", "settings", "seed"):
-        if ctx.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE and ctx.params[parameter]:
-            flag = {"name": "NAME", "settings": "--set"}.get(parameter, f"--{parameter.replace('_', '-')}")
-            raise zoo.UsageError(f"{flag} cannot go with --resume: a resumed run keeps what it was started with.")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-import zoo
 from zoo import DataError, DataUnavailable, Preprocess, Split, Splits, fingerprint, load_dataset, stratified_split
 from zoo.data import check_splits, hold_out_validation
 from zoo.loading import load_for

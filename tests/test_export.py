@@ -18,8 +18,8 @@ import zoo
 from zoo import DataUnavailable, ExportError, ExportRefused, InvalidValue, create_registry
 from zoo.exporting import make_subject, write_proven
 from zoo.files import sha256
-from zoo.model import load_trained
 from zoo.specs import resolve_reference
+from zoo.trained import load_trained
 
 USER_SCRIPT = """
 import json, sys
@@ -37,7 +37,7 @@ def subject(digits_runs):
     registry = create_registry()
     run = zoo.find_run("resnet-mini", digits_runs, registry.architectures)
     data = zoo.load_dataset(registry.dataset("digits"), digits_runs)
-    return make_subject(run, load_trained(run, registry), data)
+    return make_subject(load_trained(run, registry), data)
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +284,7 @@ def test_a_file_that_onnxruntime_runs_at_one_batch_only_is_refused(exporter, sub
 
 def test_a_recorded_metric_that_the_file_does_not_reach_is_refused(exporter, subject, tmp_path):
     flattering = dataclasses.replace(subject, recorded={"accuracy": subject.recorded["accuracy"] + 1 / 360})
-    with pytest.raises(ExportRefused, match="but the run recorded"):
+    with pytest.raises(ExportRefused, match="but recorded was"):
         write_proven(exporter, flattering, tmp_path / "model.onnx", {"opset": 20})
 
 
@@ -445,7 +445,7 @@ def test_an_unfinished_run_is_exported_with_a_word_of_it(tiny_registry, runs_dir
     certificate = zoo.export(run.name, output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
     assert "is interrupted" in caplog.text
     assert certificate.checks[-1].figures["recorded"] is None
-    assert "the run recorded none" in certificate.checks[-1].summary
+    assert "none was recorded" in certificate.checks[-1].summary
 
 
 def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(

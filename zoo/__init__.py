@@ -44,13 +44,14 @@ _HOMES = {
     "hyperparameters": ("Hyperparameters",),
     "folders": ("data_folder", "is_present", "runs_folder"),
     "loading": ("LoadedDataset", "load_dataset"),
-    "model": ("TrainedModel",),
     "options": ("Option",),
     "preprocess": ("Preprocess",),
+    "reproduction": ("Reproduction", "record", "reproduce"),
     "registry": ("Plugin", "Registry", "create_registry"),
     "runs": ("Run", "find_run", "list_runs"),
     "settings": ("parse_settings",),
     "specs": ("Architecture", "Dataset", "Exporter"),
+    "trained": ("TrainedModel",),
     "training": ("Progress", "TrainingStart", "resume", "train"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

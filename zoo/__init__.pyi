@@ -44,12 +44,15 @@ from .folders import is_present as is_present
 from .folders import runs_folder as runs_folder
 from .loading import LoadedDataset as LoadedDataset
 from .loading import load_dataset as load_dataset
-from .model import TrainedModel as TrainedModel
+from .trained import TrainedModel as TrainedModel
 from .options import Option as Option
 from .preprocess import Preprocess as Preprocess
 from .registry import Plugin as Plugin
 from .registry import Registry as Registry
 from .registry import create_registry as create_registry
+from .reproduction import Reproduction as Reproduction
+from .reproduction import record as record
+from .reproduction import reproduce as reproduce
 from .runs import Run as Run
 from .runs import find_run as find_run
 from .runs import list_runs as list_runs

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from .folders import runs_folder
 from .registry import Registry, create_registry
-from .runs import find_run
 from .specs import Architecture, Dataset
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from .model import TrainedModel
+    from .trained import TrainedModel
 
 
 def list_architectures(registry: Registry | None = None) -> list[Architecture]:
@@ -59,13 +58,15 @@ def create_model(
 def load(reference: str, *, runs_dir: Path | str | None = None, registry: Registry | None = None) -> TrainedModel:
     """The best checkpoint of a run, or of an architecture's best run, ready to use on the CPU.
 
+    Where nothing was trained yet, it is the weights that came with the architecture.
+
     ``load("resnet-mini").module(images)`` takes raw samples, uint8 ``[N, C, H, W]``, and gives logits.
 
     Raises:
-        RunNotFound: nothing was trained under that name.
+        RunNotFound: nothing was trained under that name, and it came without weights.
         ZooError: the checkpoint is damaged, or the architecture has changed since.
     """
-    from .model import load_trained
+    from .trained import find_trained
 
     registry = registry or create_registry()
-    return load_trained(find_run(reference, runs_folder(runs_dir), registry.architectures), registry)
+    return find_trained(reference, runs_folder(runs_dir), registry)

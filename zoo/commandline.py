@@ -5,16 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .errors import TrainingInterrupted, UnknownName, UsageError, ZooError
+from .options import unknown_option
 from .registry import Registry, create_registry
+from .settings import parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
+
+    from .specs import Architecture
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 data_dir_option = click.option(
@@ -84,6 +89,88 @@ class ExportCommand(ZooCommand):
 def chosen_formats(registry: Registry, given: Mapping[str, Any]) -> list[str]:
     """The names of the exporters whose flags were given to an :class:`ExportCommand`."""
     return [name for name in registry.exporters if given[f"format_{_identifier(name)}"]]
+
+
+def is_wanted(
+    facts: dict[str, Any], pattern: str, task: str | None, max_params: int | None, min_accuracy: float | None
+) -> bool:
+    """Whether the facts of an architecture are what `zoo list` was asked for; ``min_accuracy`` in percent."""
+    accuracy = (facts["results"] or {"metrics": {}})["metrics"].get("accuracy", {"mean": 0.0})["mean"]
+    return (
+        (fnmatchcase(facts["name"], pattern) or pattern in facts["name"])
+        and (task is None or facts["task"] == task)
+        and (max_params is None or facts["parameters"] <= max_params)
+        and (min_accuracy is None or 100 * accuracy >= min_accuracy)
+    )
+
+
+def training_settings(architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
+    """``--epochs`` and its like, and every ``--set``, as values of their types."""
+    texts = {key: given[key] for key in ("epochs", "batch_size", "lr") if given[key] is not None}
+    texts |= _pairs("--set", given["settings"], texts)
+    return dict(parse_settings(architecture, texts))
+
+
+def dataset_settings(registry: Registry, architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
+    """``--target`` and every ``--data-option``, as values of their types."""
+    texts = {"target": given["target"]} if given["target"] is not None else {}
+    texts |= _pairs("--data-option", given["data_options"], texts)
+    if not texts:
+        return {}
+    from .loading import dataset_options
+
+    reference = given["dataset"] or architecture.dataset
+    known = {option.name: option for option in dataset_options(reference, registry)}
+    for name in texts:
+        if name not in known:
+            raise unknown_option(name, known, f"the data {reference}")
+    return {name: known[name].parse(text) for name, text in texts.items()}
+
+
+def refuse_beside_resume(ctx: click.Context) -> None:
+    """A resumed run keeps what it was started with; naming something else is a mistake.
+
+    Raises:
+        UsageError: something was named.
+    """
+    free = {"resume", "device", "data_dir", "runs_dir", "as_json"}
+    for parameter in ctx.command.params:
+        name = str(parameter.name)
+        if name not in free and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            flag = "NAME" if isinstance(parameter, click.Argument) else parameter.opts[0]
+            if ctx.params[name] is not None and ctx.params[name] != ():
+                raise UsageError(f"{flag} cannot go with --resume: a resumed run keeps what it was started with.")
+
+
+def _pairs(flag: str, settings: Sequence[str], taken: Container[str]) -> dict[str, str]:
+    """``NAME=VALUE``, each once."""
+    texts: dict[str, str] = {}
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator:
+            raise UsageError(f"{flag} {setting!r} is not of the form NAME=VALUE.")
+        if key in taken or key in texts:
+            raise UsageError(f"{key} is set twice.")
+        texts[key] = text
+    return texts
+
+
+def exporter_options(registry: Registry, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given to an :class:`ExportCommand` for the exporter ``name``, as values of their types.
+
+    Raises:
+        UsageError: an option of another exporter was given, or a wrong value.
+    """
+    known = {option.name: option for option in registry.exporter(name).options}
+    texts = {
+        key.removeprefix("option_"): text
+        for key, text in given.items()
+        if key.startswith("option_") and text is not None
+    }
+    for key in texts:
+        if key not in known:
+            raise UsageError(f"--{key.replace('_', '-')} is no option of --{name}.")
+    return {key: known[key].parse(text) for key, text in texts.items()}
 
 
 def registry_of(ctx: click.Context) -> Registry:

@@ -7,7 +7,7 @@ import functools
 import logging
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,13 @@ from .environment import versions
 from .errors import DataUnavailable, ExportError, ExportRefused
 from .files import make_folder, replacing, sha256, write_json
 from .folders import data_folder, runs_folder
-from .loading import LoadedDataset, load_again
-from .model import TrainedModel, load_trained
+from .loading import LoadedDataset, load_again, load_dataset
 from .options import check_all
 from .preprocess import Preprocess, TablePreprocess
 from .registry import Registry, create_registry
-from .runs import Run, find_run
 from .specs import Exporter, resolve_reference
-from .tasks import TASKS, Task
+from .tasks import Task
+from .trained import TrainedModel, find_trained
 
 log = logging.getLogger("zoo")
 
@@ -46,6 +45,7 @@ class ExportSubject:
         test: the test split: raw inputs, uint8 ``[N, C, H, W]`` or float32 ``[N, F]``, and targets.
         recorded: the run's own test metrics, or None where it was stopped before it had any.
         description: what goes into the file: architecture, data, labels, metrics, checkpoint. No time stamp.
+        judged_on: the dataset that ``test`` is of.
     """
 
     name: str
@@ -54,6 +54,7 @@ class ExportSubject:
     test: Split
     recorded: dict[str, float] | None
     description: dict[str, Any]
+    judged_on: str = ""
 
     def in_float64(self) -> nn.Module:
         """A copy of the model that computes in float64: the judge of everything that computes in float32."""
@@ -85,6 +86,7 @@ class Certificate:
     sha256: str
     bytes: int
     description: dict[str, Any]
+    judged_on: str
     checks: tuple[Check, ...]
 
     @property
@@ -99,6 +101,7 @@ class Certificate:
             "passed": all(check.passed for check in self.checks),
             "file": {"name": self.file.name, "sha256": self.sha256, "bytes": self.bytes},
             "model": self.description,
+            "judged_on": self.judged_on,
             "checks": [asdict(check) for check in self.checks],
             "versions": versions(),
         }
@@ -121,6 +124,8 @@ def export(
 ) -> Certificate:
     """Write the best checkpoint of a run, or of an architecture's best run, as one proven file.
 
+    Where nothing was trained yet, it is the weights that came with the architecture.
+
     Args:
         reference: an architecture, ``ARCHITECTURE/RUN``, or a run's folder.
         format: name of an exporter.
@@ -132,7 +137,7 @@ def export(
         The certificate; every check in it passed.
 
     Raises:
-        RunNotFound: nothing was trained under that name.
+        RunNotFound: nothing was trained under that name, and it came without weights.
         DataUnavailable: the test split that the file must be judged on cannot be had.
         ExportError: the model cannot be written in this format.
         ExportRefused: the file failed a check. An earlier file in its place is still there.
@@ -140,28 +145,26 @@ def export(
     registry = registry or create_registry()
     exporter = registry.exporter(format)
     checked = check_all(exporter.options, options, f"--{format}")
-    run = find_run(reference, runs_folder(runs_dir), registry.architectures)
-    if run.status != "finished":
-        log.warning("%s is %s; this is its best checkpoint so far.", run.name, run.status)
-    trained = load_trained(run, registry)
+    trained = find_trained(reference, runs_folder(runs_dir), registry)
     target = _target(output, trained.metadata["architecture"], exporter.suffix)
     make_folder(target.parent)
-    data = _test_data(run, registry, data_folder(data_dir, run.config.get("data_folder")))
-    return write_proven(exporter, make_subject(run, trained, data), target, checked)
+    data = _test_data(trained, registry, data_folder(data_dir, trained.data_folder))
+    return write_proven(exporter, make_subject(trained, data), target, checked)
 
 
-def make_subject(run: Run, trained: TrainedModel, data: LoadedDataset) -> ExportSubject:
+def make_subject(trained: TrainedModel, data: LoadedDataset) -> ExportSubject:
     """The subject for exporting ``trained``, judged on the test split of ``data``."""
-    task = TASKS[trained.metadata["task"]]
+    task = trained.task
     model = nn.Sequential(trained.module, task.answers()).eval()
-    recorded = (run.config["results"] or {}).get("test")
+    recorded = None if data.stand_in_for else trained.recorded
     return ExportSubject(
         name=trained.metadata["architecture"],
         model=model,
         task=task,
         test=data.splits.test,
         recorded=recorded,
-        description=_description(run, trained, recorded),
+        judged_on=str(data),
+        description=_description(trained),
     )
 
 
@@ -183,6 +186,7 @@ def write_proven(exporter: Exporter, subject: ExportSubject, target: Path, optio
             sha256=sha256(temporary),
             bytes=temporary.stat().st_size,
             description=subject.description,
+            judged_on=subject.judged_on,
             checks=_judge(functools.partial(check, subject, temporary, **options), target),
         )
     write_json(certificate.path, certificate.to_dict())
@@ -230,11 +234,18 @@ def _run_seeded(model: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ..
     return outputs
 
 
-def _test_data(run: Run, registry: Registry, folder: Path) -> LoadedDataset:
+def _test_data(trained: TrainedModel, registry: Registry, folder: Path) -> LoadedDataset:
+    """The data whose test split judges the file. For weights that came with an architecture, a bundled stand-in of the
+    same shape will do where the data cannot be had: what is judged is the file, not the network."""
     try:
-        return load_again(run.config, registry, folder)
+        return load_again(trained.metadata, registry, folder)
     except DataUnavailable as error:
-        name = run.config["data"]["name"]
+        recorded = trained.metadata["data"]
+        name = recorded["name"]
+        stand_in = registry.datasets.get(registry.dataset(name).stand_in) if name in registry.datasets else None
+        if trained.shipped and stand_in and list(stand_in.input_shape) == recorded["input_shape"]:
+            log.warning("%s The file is judged on the bundled %s in its place.", error, stand_in.name)
+            return replace(load_dataset(stand_in, folder, download=False), stand_in_for=name)
         raise DataUnavailable(
             f"{error} An export is judged on the test split of {name}; --data-dir says where it is."
         ) from error
@@ -248,7 +259,7 @@ def _target(output: Path | str | None, name: str, suffix: str) -> Path:
     return path / file_name if path.is_dir() else path
 
 
-def _description(run: Run, trained: TrainedModel, recorded: dict[str, float] | None) -> dict[str, Any]:
+def _description(trained: TrainedModel) -> dict[str, Any]:
     metadata = trained.metadata
     preprocess = trained.module.get_submodule("preprocess")
     assert isinstance(preprocess, Preprocess | TablePreprocess)
@@ -264,9 +275,9 @@ def _description(run: Run, trained: TrainedModel, recorded: dict[str, float] | N
         "labels": metadata["data"]["labels"],
         "columns": metadata["data"].get("columns", []),
         "normalisation": preprocess.describe(),
-        "run": run.name,
+        "run": trained.origin,
         "epoch": metadata["epoch"],
         "validation": metadata["validation"],
-        "test": recorded,
+        "test": trained.recorded,
         "checkpoint_sha256": trained.sha256,
     }

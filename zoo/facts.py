@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .columns import columns_to_json
 from .folders import is_present
 from .hyperparameters import OPTIONS
 from .options import Option
 from .registry import Plugin, Registry
+from .results import recorded_results
 from .specs import Architecture, Dataset
 
 
 def architecture_facts(registry: Registry, architecture: Architecture) -> dict[str, Any]:
-    """Everything known of an architecture, its recipe included."""
+    """Everything known of an architecture, its recipe included; ``weights`` is the size of what ships."""
     plugin = registry.owner(architecture)
     recipe = architecture.hyperparameters
     return {
@@ -22,6 +24,8 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
         "task": architecture.task,
         "dataset": architecture.dataset,
         "parameters": architecture.parameters,
+        "results": recorded_results(architecture),
+        "weights": architecture.weights.stat().st_size if architecture.weights else None,
         "tags": list(architecture.tags),
         "source": architecture.source,
         "plugin": {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version},
@@ -39,6 +43,8 @@ def dataset_facts(registry: Registry, spec: Dataset, folder: Path) -> dict[str, 
         "input_shape": list(spec.input_shape),
         "num_outputs": spec.num_outputs,
         "labels": list(spec.labels),
+        "columns": columns_to_json(spec.columns),
+        "options": [_option_facts(option, option.default) for option in spec.options],
         "sizes": dict(spec.sizes),
         "state": "bundled" if not spec.files else "present" if is_present(spec, folder) else "not here",
         "stand_in": spec.stand_in or None,

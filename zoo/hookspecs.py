@@ -26,6 +26,14 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
 
 
 @hookspec
+def find_architecture(name: str) -> Architecture | None:
+    """An architecture that is not registered, by its name, or None.
+
+    Asked only for names that nobody registered: for a family too large to list (every model of another library, say).
+    """
+
+
+@hookspec
 def register_datasets(register: Callable[[Dataset], None]) -> None:
     """Call ``register(Dataset(...))`` once for each dataset."""
 

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from .checkpoint import load_model_state, load_tensors
 from .columns import columns_from_json, network_shape
 from .errors import BuildError, UsageError, ZooError
-from .files import sha256
 from .hyperparameters import resolve
 from .options import check_all
 from .preprocess import blank_preprocess
-from .registry import Registry
-from .runs import Run
 from .specs import Architecture, resolve_reference
 from .tasks import TASKS
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """A model with its weights, ready to use.
-
-    Args:
-        module: raw inputs ``[N, …]`` to logits, or to predictions in the target's units, ``[N, outputs]``, in
-            evaluation mode.
-        metadata: what it is and where it comes from: architecture, options, labels, data, metrics.
-        sha256: of the checkpoint it was read from.
-    """
-
-    module: nn.Sequential
-    metadata: dict[str, Any]
-    sha256: str
 
 
 def build_network(
@@ -77,21 +56,7 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def load_trained(run: Run, registry: Registry) -> TrainedModel:
-    """The best checkpoint of ``run``, in evaluation mode, float32, on the CPU.
-
-    Raises:
-        UnknownName: the architecture's plugin is not installed any more.
-        ZooError: the checkpoint is damaged, or the architecture has changed since.
-    """
-    tensors, metadata = load_tensors(run.best)
-    architecture = registry.architecture(metadata["architecture"])
-    module = _blank_model(architecture, metadata)
-    load_model_state(module, tensors)
-    return TrainedModel(module.eval(), metadata, sha256(run.best))
-
-
-def _blank_model(architecture: Architecture, metadata: Mapping[str, Any]) -> nn.Sequential:
+def blank_model(architecture: Architecture, metadata: Mapping[str, Any]) -> nn.Sequential:
     """The model that a checkpoint's description asks for, to load its weights into."""
     data = metadata["data"]
     input_shape, num_outputs = tuple(data["input_shape"]), data["num_outputs"]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import load_tensors
+from .checkpoint import load_tensors, model_state
 from .columns import columns_to_json
 from .environment import git_commit, host, versions
 from .errors import UsageError
@@ -61,7 +61,7 @@ def transfer(model: nn.Sequential, checkpoint: Path) -> list[str]:
 
 def take_over(model: nn.Sequential, tensors: Mapping[str, Tensor], origin: str) -> list[str]:
     """As :func:`transfer`, from tensors at hand; ``origin`` names them in messages."""
-    own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("network.")}
+    own = {name: tensor for name, tensor in model_state(model).items() if name.startswith("network.")}
     fitting = {name: tensors[name] for name in own if name in tensors and tensors[name].shape == own[name].shape}
     if not fitting:
         raise UsageError(f"Nothing in {origin} fits this network: no weights of the same name and shape.")

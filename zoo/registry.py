@@ -92,11 +92,13 @@ class Registry:
         return dict(sorted(self._specs[Exporter].items()))
 
     def architecture(self, name: str) -> Architecture:
-        """The architecture of that name.
+        """The architecture of that name, which may be one that a plugin knows but does not list.
 
         Raises:
             UnknownName: there is none; the message holds the closest name.
         """
+        if name not in self._specs[Architecture]:
+            self._ask_for(name)
         return self._find(Architecture, name, "`zoo list` shows them all.")
 
     def dataset(self, name: str) -> Dataset:
@@ -194,15 +196,27 @@ class Registry:
                 problems.append(f"Plugin {implementation.plugin_name} failed in {hook}: {_describe(error)}")
         return problems
 
-    def _call(self, module: object, plugin: Plugin, hook: str, **arguments: Any) -> None:
+    def _ask_for(self, name: str) -> None:
+        """Have the plugins register an architecture that none of them listed; the first that knows it does."""
+        for module, plugin in list(self._modules.values()):
+            for found in self._call(module, plugin, "find_architecture", name=name):
+                if found is not None and getattr(found, "name", None) != name:
+                    self.report(plugin, f"find_architecture: gave {found!r} for {name!r}.")
+                elif found is not None and name not in self._specs[Architecture]:
+                    self._registrar(plugin, Architecture)(found)
+
+    def _call(self, module: object, plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
+        """What a plugin's implementations of a hook give; one that fails is reported."""
+        given = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if implementation.plugin is module:
                 try:
-                    implementation.function(*(arguments[name] for name in implementation.argnames))
+                    given.append(implementation.function(*(arguments[name] for name in implementation.argnames)))
                 except _StrictFailure:  # reported already, by a callback inside the hook
                     raise
                 except (Exception, SystemExit) as error:
                     self.report(plugin, f"{hook}: {_describe(error)}")
+        return given
 
     def _registrar(self, plugin: Plugin, kind: type[Spec]) -> Callable[[Spec], None]:
         def register(spec: Spec) -> None:

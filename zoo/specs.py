@@ -49,6 +49,8 @@ class Architecture:
         weights: a checkpoint (safetensors) that comes with the plugin: the best one of a training with the default
             recipe. It is used where nothing was trained yet.
         results: what the default recipe reaches, as ``zoo reproduce NAME --record`` writes it (JSON).
+        origins: where else weights to start from can be had: by name, ``loader() -> dict`` from the network's parameter
+            names to tensors. ``--init-from NAME`` takes them.
         tags: words to find it by.
         source: the paper or text it comes from.
     """
@@ -64,6 +66,7 @@ class Architecture:
     image_size: int = 0
     weights: Path | None = None
     results: Path | None = None
+    origins: Mapping[str, Reference] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     source: str = ""
 

@@ -23,12 +23,14 @@ from .loading import LoadedDataset, load_again, load_for
 from .loop import Plan, Progress, State, load_last, no_totals, run_epochs, save_last
 from .optimisation import make_optimizer
 from .options import Option
-from .preparation import describe_run, prepare_model, transfer
+from .preparation import describe_run, prepare_model, take_over, transfer
 from .preparation import freeze as _freeze
 from .registry import Registry, create_registry
 from .runs import Run, create_run, find_run
 from .settings import split_settings
+from .specs import Architecture, resolve_reference
 from .tasks import TASKS, Task
+from .trained import find_trained
 
 log = logging.getLogger("zoo")
 
@@ -74,8 +76,9 @@ def train(
         data_options: of the dataset, by name: ``{"target": "price"}`` for a CSV file.
         seed: of the initial weights, the order of the samples and all else that is random.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        init_from: start from the weights of a run, of an architecture's best run, or of a checkpoint file, as far as
-            they fit by name and shape. A head for other outputs starts anew.
+        init_from: start from the weights of a run, of an architecture (its best run, else those that came with it), of
+            a checkpoint file, or of one of the architecture's own origins, as far as they fit by name
+            and shape. A head for other outputs starts anew.
         freeze: patterns of names of parameters that are not trained: ``("features.*",)``.
         data_dir: the data folder; see :func:`zoo.data_folder`.
         runs_dir: the folder that the run's own folder is made in; see :func:`zoo.runs_folder`.
@@ -105,7 +108,7 @@ def train(
     hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
     task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
     model = prepare_model(spec, data, task, options, hyperparameters, seed)
-    origin = _transfer(model, init_from, root, registry) if init_from else None
+    origin = _transfer(model, spec, init_from, root, registry) if init_from else None
     _freeze(model.get_submodule("network"), freeze)
     config = describe_run(registry, spec, data, options, hyperparameters, seed, torch_device, model)
     config |= {"data_folder": str(folder.resolve()), "init_from": origin, "freeze": list(freeze)}
@@ -161,14 +164,20 @@ def resume(
     return _execute(plan, state)
 
 
-def _transfer(model: nn.Sequential, origin: Path | str, root: Path, registry: Registry) -> str:
+def _transfer(model: nn.Sequential, spec: Architecture, origin: Path | str, root: Path, registry: Registry) -> str:
     """Take over the weights of ``origin``, and say what it was."""
-    path = Path(origin).expanduser()
-    checkpoint = path if path.is_file() else find_run(str(origin), root, registry.architectures).best
-    fresh = transfer(model, checkpoint)
+    if origin in spec.origins:
+        tensors = resolve_reference(spec.origins[str(origin)])()
+        told = str(origin)
+        fresh = take_over(model, {f"network.{name}": tensor for name, tensor in tensors.items()}, told)
+    else:
+        path = Path(origin).expanduser()
+        checkpoint = path if path.is_file() else find_trained(str(origin), root, registry).checkpoint
+        told = f"{checkpoint} (SHA-256 {sha256(checkpoint)})"
+        fresh = transfer(model, checkpoint)
     if fresh:
-        log.warning("Not in %s, and so trained from nothing: %s.", checkpoint, ", ".join(fresh))
-    return f"{checkpoint} (SHA-256 {sha256(checkpoint)})"
+        log.warning("Not in %s, and so trained from nothing: %s.", origin, ", ".join(fresh))
+    return told
 
 
 def _plan(

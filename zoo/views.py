@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .metrics import main_metric, metric_text, metrics_text
+from .metrics import main_metric, metric_name, metric_text, metrics_text
 from .options import as_text
+from .results import result_text
 from .terminal import duration, table
 
 if TYPE_CHECKING:
     from .exporting import Certificate
+    from .reproduction import Reproduction
     from .runs import Run
 
 Facts = dict[str, Any]
@@ -19,8 +21,18 @@ Facts = dict[str, Any]
 
 def architectures(facts: Iterable[Facts]) -> str:
     """``zoo list``."""
-    columns = ("NAME", "PARAMETERS", "DATASET", "FROM", "WHAT IT IS")
-    rows = [(f["name"], f"{f['parameters']:,}", f["dataset"], f["plugin"]["distribution"], f["summary"]) for f in facts]
+    columns = ("NAME", "PARAMETERS", "DATASET", "RESULT", "FROM", "WHAT IT IS")
+    rows = [
+        (
+            f["name"],
+            f"{f['parameters']:,}",
+            f["dataset"],
+            result_text(f["results"]) if f["results"] else "-",
+            f["plugin"]["distribution"],
+            f["summary"],
+        )
+        for f in facts
+    ]
     return table(columns, rows, numeric=("PARAMETERS",), wrap=("WHAT IT IS",))
 
 
@@ -34,12 +46,49 @@ def architecture(facts: Facts) -> list[str]:
         "source": facts["source"],
         "plugin": f"{plugin['name']} ({plugin['distribution']} {plugin['version']})",
     }
+    lines |= _result_lines(facts["results"]) if facts["results"] else {}
+    if facts["weights"]:
+        lines["weights"] = f"{facts['weights']:,} bytes, used where nothing was trained yet"
     settings = [*facts["options"], *facts["hyperparameters"]]
     rows = [(s["name"], as_text(s["default"]), s["allowed"], s["help"]) for s in settings]
     return [
         *(f"{key:<12}{value}" for key, value in lines.items()),
         "\nSet any of these with --set NAME=VALUE:\n",
         table(("SETTING", "DEFAULT", "ALLOWED", "WHAT IT IS"), rows, wrap=("ALLOWED", "WHAT IT IS")),
+    ]
+
+
+def _result_lines(record: Facts) -> dict[str, str]:
+    """What the default recipe reached, and what it cost."""
+    metrics = {name: f"{metric_name(name)} {_spread(name, values)}" for name, values in record["metrics"].items()}
+    count, host = len(record["trials"]), record["host"]["processor"] or record["host"]["machine"]
+    return {
+        "result": ", ".join(text for name, text in metrics.items() if name != "loss")
+        + f" on {record['dataset']} (mean and standard deviation of {count} trainings)",
+        "cost": f"{record['multiply_adds']:,} multiply-adds a sample, {record['bytes']:,} bytes",
+        "training": f"{duration(record['train_seconds'])} on {record['device']}, {record['threads']} thread"
+        f"{'s' if record['threads'] > 1 else ''}, {host}",
+    }
+
+
+def _spread(name: str, values: dict[str, float]) -> str:
+    return f"{metric_text(name, values['mean'])} ±{metric_text(name, values['std'])}"
+
+
+def reproduction(made: Reproduction) -> list[str]:
+    """How ``zoo reproduce`` ends."""
+    record, name = made.record, made.metric
+    lines = [f"{run.name}  {metrics_text(run.config['results']['test'])}" for run in made.runs]
+    lines.append(f"now       {_spread(name, record['metrics'][name])} ({len(made.runs)} trainings)")
+    if made.recorded is None:
+        return [*lines, "recorded  nothing"]
+    old = made.recorded["metrics"][name]
+    verdict = "reproduced" if made.reproduced else "NOT reproduced"
+    return [
+        *lines,
+        f"recorded  {_spread(name, old)} ({len(made.recorded['trials'])} trainings)",
+        f"{verdict}: {metric_text(name, abs(made.difference or 0))} apart, {metric_text(name, made.allowed)} is what "
+        f"chance allows; {made.identical} of {len(made.runs)} checkpoints are identical to the byte",
     ]
 
 

@@ -46,6 +46,7 @@ def _check_decisions(subject: ExportSubject, session: Session) -> Check:
     # the two means: as fractions, one twelfth is not one less eleven twelfths.
     ties = int((task.margins(own) <= tie).sum())
     differs = recorded is not None and abs(metric - recorded) * len(test) > ties + 1e-6
+    where = f"{len(test):,} test samples of {subject.judged_on}"
     figures = {
         "samples": len(test),
         task.metric: metric,
@@ -53,17 +54,17 @@ def _check_decisions(subject: ExportSubject, session: Session) -> Check:
         "changed": [{"sample": int(i), "margin": margin} for i, margin in zip(changed, margins, strict=True)],
     }
     if real_changes:
-        summary = f"{real_changes} of {len(test)} test samples are decided differently than in torch"
+        summary = f"{real_changes} of {where} are decided differently than in torch"
     elif differs:
-        summary = f"{task.metric} {metric:.6f} on {len(test)} test samples, but the run recorded {recorded:.6f}"
+        summary = f"{task.metric} {metric:.6f} on {where}, but recorded was {recorded:.6f}"
     else:
         if recorded is None:
-            held = "the run recorded none"
+            held = "none was recorded"
         elif metric == recorded:
-            held = "equal to the run's"
+            held = "equal to the recorded"
         else:
-            held = f"the run's is {recorded:.4%}, apart by ties"
-        summary = f"{task.metric} {metric:.4%} on {len(test):,} test samples, {held}; {len(changed)} decisions changed"
+            held = f"recorded {recorded:.4%}, apart by ties"
+        summary = f"{task.metric} {metric:.4%} on {where}, {held}; {len(changed)} decisions changed"
     return Check("test split", not (real_changes or differs), summary, figures)
 
 
@@ -79,6 +80,7 @@ def _check_predictions(subject: ExportSubject, session: Session) -> Check:
     recorded = (subject.recorded or {}).get(task.metric)
     # a mean of absolute errors moves by no more than its terms do; the run's own was taken in float32, batch by batch
     differs = recorded is not None and not abs(metric - recorded) <= 2 * limit
+    where = f"{len(test):,} test samples of {subject.judged_on}"
     figures = {
         "samples": len(test),
         task.metric: metric,
@@ -88,13 +90,13 @@ def _check_predictions(subject: ExportSubject, session: Session) -> Check:
         "limit": limit,
     }
     if not error <= limit:
-        summary = f"a prediction is {error:.2g} from float64 on {len(test):,} test samples; {limit:.2g} is allowed"
+        summary = f"a prediction is {error:.2g} from float64 on {where}; {limit:.2g} is allowed"
     elif differs:
-        summary = f"{task.metric} {metric:.6g} on {len(test):,} test samples, but the run recorded {recorded:.6g}"
+        summary = f"{task.metric} {metric:.6g} on {where}, but recorded was {recorded:.6g}"
     else:
-        held = "the run recorded none" if recorded is None else f"the run's is {recorded:.6g}"
+        held = "none was recorded" if recorded is None else f"recorded {recorded:.6g}"
         summary = (
-            f"{task.metric} {metric:.6g} on {len(test):,} test samples, {held}; every prediction within {error:.2g} of "
+            f"{task.metric} {metric:.6g} on {where}, {held}; every prediction within {error:.2g} of "
             f"float64, limit {limit:.2g}"
         )
     return Check("test split", error <= limit and not differs, summary, figures)

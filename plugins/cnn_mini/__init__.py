@@ -18,7 +18,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             builder="zoo.plugins.cnn_mini.model:build",
             dataset="mnist",
             parameters=8_490,
-            hyperparameters={"epochs": 12, "batch_size": 128, "lr": 0.1, "weight_decay": 1e-4, "shift": 1},
+            hyperparameters={"epochs": 12, "batch_size": 128, "lr": 0.05, "weight_decay": 1e-4, "shift": 1},
             tags=("image", "convolutional"),
             source="LeCun et al.: Backpropagation applied to zip code recognition, Neural Computation 1, 1989",
         )

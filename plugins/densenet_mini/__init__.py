@@ -19,7 +19,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             dataset="mnist",
             parameters=76_378,
             hyperparameters={
-                "epochs": 8,
+                "epochs": 10,
                 "batch_size": 128,
                 "lr": 0.1,
                 "weight_decay": 5e-4,

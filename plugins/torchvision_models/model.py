@@ -1,0 +1,95 @@
+"""torchvision's classifiers behind the zoo's builder: any head, grey or colour, any size that the network takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class TorchvisionClassifier(nn.Module):
+    """``[N, 1 or 3, H, W]`` to logits ``[N, num_outputs]``.
+
+    Args:
+        model: torchvision's network, for three channels.
+        resize: height and width that images are enlarged or reduced to first; 0 leaves them.
+    """
+
+    def __init__(self, model: nn.Module, resize: int) -> None:
+        super().__init__()
+        self.model = model
+        self.resize = resize
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The whole network."""
+        if inputs.shape[1] == 1:
+            inputs = inputs.expand(-1, 3, -1, -1)
+        if self.resize:
+            size = (self.resize, self.resize)
+            inputs = functional.interpolate(inputs, size=size, mode="bilinear", align_corners=False)
+        return self.model(inputs)  # type: ignore[no-any-return]
+
+
+def build(name: str, input_shape: tuple[int, ...], num_outputs: int, resize: int) -> nn.Module:
+    """torchvision's ``name`` with a new head, and without the auxiliary ones.
+
+    Raises:
+        ValueError: no such network, or none for such inputs.
+    """
+    if name not in names():
+        raise ValueError(f"torchvision has no classifier named {name!r}")
+    if len(input_shape) != 3 or input_shape[0] not in (1, 3):
+        raise ValueError("it needs images, grey or in colour")
+    network = TorchvisionClassifier(_make(name, num_outputs), resize)
+    _refuse_too_small(name, input_shape, num_outputs, resize)
+    return network
+
+
+def pretrained(name: str) -> dict[str, Tensor]:
+    """torchvision's ImageNet weights, by the parameter names of :class:`TorchvisionClassifier`.
+
+    Raises:
+        ValueError: torchvision has none, or they cannot be downloaded.
+    """
+    weights = torchvision.models.get_model_weights(name)
+    best = getattr(weights, "DEFAULT", None)
+    if best is None:
+        raise ValueError(f"torchvision has no weights for {name}")
+    # read as tensors, never as code; the file's hash is part of its name
+    tensors = best.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    return {f"model.{key}": tensor for key, tensor in tensors.items()}
+
+
+def names() -> list[str]:
+    """The classifiers of torchvision that are built for images, not for quantised ones."""
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def _make(name: str, num_outputs: int) -> nn.Module:
+    builder = torchvision.models.get_model_builder(name)
+    given: dict[str, Any] = {"weights": None, "num_classes": num_outputs}
+    if name in ("googlenet", "inception_v3"):
+        # the auxiliary heads are a second and a third answer while training
+        given |= {"aux_logits": False, "init_weights": True}
+    network: nn.Module = builder(**given)
+    return network
+
+
+def _refuse_too_small(name: str, input_shape: tuple[int, ...], num_outputs: int, resize: int) -> None:
+    """Run it on nothing but shapes."""
+    with torch.device("meta"):
+        trial = TorchvisionClassifier(_make(name, num_outputs), resize).eval()
+        try:
+            trial(torch.empty(2, *input_shape))
+        except (RuntimeError, AssertionError, ValueError) as error:
+            size = "x".join(map(str, input_shape[1:]))
+            raise ValueError(f"torchvision's {name} does not take {size} images; try --set resize=64 or 224") from error
+
+
+def count(name: str, num_outputs: int) -> int:
+    """The number of parameters, without making them."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in _make(name, num_outputs).parameters())

@@ -1,0 +1,117 @@
+"""What was trained, ready to use: the best checkpoint of a run, or the weights that ship with an architecture."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from .checkpoint import load_model_state, load_tensors
+from .errors import RunNotFound
+from .files import sha256
+from .metrics import metrics_text
+from .model import blank_model
+from .preprocess import Rescale
+from .registry import Registry
+from .runs import Run, find_run, list_runs
+from .tasks import TASKS, Regression, Task
+
+log = logging.getLogger("zoo")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model with its weights, ready to use.
+
+    Args:
+        module: raw inputs ``[N, …]`` to logits, or to predictions in the target's units, ``[N, outputs]``, in
+            evaluation mode, float32, on the CPU.
+        metadata: what it is: architecture, options, labels, data, validation metrics.
+        checkpoint: the file it was read from.
+        sha256: of that file.
+        origin: the run's name, or ``weights of NAME`` where they came with the architecture.
+        results: as in ``run.json``; None where the training was stopped before its end.
+        data_folder: where the run had its data from.
+        shipped: whether the weights came with the architecture.
+    """
+
+    module: nn.Sequential
+    metadata: dict[str, Any]
+    checkpoint: Path
+    sha256: str
+    origin: str
+    results: dict[str, Any] | None
+    data_folder: str | None = None
+    shipped: bool = False
+
+    @property
+    def task(self) -> Task:
+        """What it learnt, knowing the scale of its targets."""
+        postprocess = dict(self.module.named_children()).get("postprocess")
+        return Regression(postprocess) if isinstance(postprocess, Rescale) else TASKS[self.metadata["task"]]
+
+    @property
+    def recorded(self) -> dict[str, float] | None:
+        """The test metrics that were recorded when the training ended."""
+        return (self.results or {}).get("test")
+
+
+def load_trained(run: Run, registry: Registry) -> TrainedModel:
+    """The best checkpoint of ``run``.
+
+    Raises:
+        UnknownName: the architecture's plugin is not installed any more.
+        ZooError: the checkpoint is damaged, or the architecture has changed since.
+    """
+    module, metadata = _load(run.best, registry)
+    folder = run.config.get("data_folder")
+    return TrainedModel(module, metadata, run.best, sha256(run.best), run.name, run.config["results"], folder)
+
+
+def load_shipped(name: str, registry: Registry) -> TrainedModel:
+    """The weights that came with an architecture.
+
+    Raises:
+        UnknownName: there is no such architecture.
+        RunNotFound: it came without.
+        ZooError: as for :func:`load_trained`.
+    """
+    path = registry.architecture(name).weights
+    if path is None:
+        raise RunNotFound(f"{name} comes without weights. Run `zoo train {name}` first.")
+    module, metadata = _load(path, registry)
+    return TrainedModel(
+        module, metadata, path, sha256(path), f"weights of {name}", metadata.get("results"), shipped=True
+    )
+
+
+def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedModel:
+    """What ``reference`` means: a run's folder, ``ARCHITECTURE/RUN``, or an architecture.
+
+    An architecture stands for its best run in ``folder``, and for the weights that came with it where there is none.
+
+    Raises:
+        UnknownName: it is neither a run nor an architecture.
+        RunNotFound: the architecture was never trained and came without weights, or the run has no checkpoint.
+        ZooError: as for :func:`load_trained`.
+    """
+    spec = registry.architectures.get(reference)
+    if spec is not None and spec.weights and not any(run.best.is_file() for run in list_runs(folder, reference)):
+        found = load_shipped(reference, registry)
+        told = f": {metrics_text(found.recorded)} on {found.metadata['data']['name']}" if found.recorded else ""
+        log.warning("No run of %s in %s; these are the weights that come with it%s.", reference, folder, told)
+        return found
+    run = find_run(reference, folder, registry.architectures)
+    if run.status != "finished":
+        log.warning("%s is %s; this is its best checkpoint so far.", run.name, run.status)
+    return load_trained(run, registry)
+
+
+def _load(path: Path, registry: Registry) -> tuple[nn.Sequential, dict[str, Any]]:
+    tensors, metadata = load_tensors(path)
+    module = blank_model(registry.architecture(metadata["architecture"]), metadata)
+    load_model_state(module, tensors)
+    return module.eval(), metadata
