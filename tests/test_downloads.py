@@ -3,11 +3,15 @@
 import gzip
 import hashlib
 import http.server
+import io
+import pickle
 import shutil
 import struct
+import tarfile
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -59,6 +63,71 @@ def mirror(monkeypatch):
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+def test_fashion_mnist_comes_the_same_way(mirror, tmp_path, monkeypatch):
+    for name in ("resources", "mirrors"):
+        monkeypatch.setattr(torchvision.datasets.FashionMNIST, name, getattr(torchvision.datasets.MNIST, name))
+    splits = vision.load_fashion_mnist(tmp_path, download=True)
+    assert splits.test.inputs.shape == (20, 1, 28, 28)
+    assert (tmp_path / "FashionMNIST" / "raw" / NAMES[0]).is_file()
+
+
+CIFAR_FILES = [*(f"data_batch_{part}" for part in range(1, 6)), "test_batch"]
+
+
+@pytest.fixture
+def cifar(mirror, monkeypatch):
+    """An archive like CIFAR-10's, of six images a file, on the server."""
+    content = io.BytesIO()
+    sums = {}
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for number, name in enumerate([*CIFAR_FILES, "batches.meta"]):
+            batch = {"data": np.full((6, 3072), number, np.uint8), "labels": list(range(6))}
+            entry = {"label_names": ["a"] * 10} if name == "batches.meta" else batch
+            data = pickle.dumps(entry)
+            sums[name] = hashlib.md5(data).hexdigest()
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    mirror.files["cifar-10-python.tar.gz"] = content.getvalue()
+    reader = torchvision.datasets.CIFAR10
+    monkeypatch.setattr(reader, "url", f"{torchvision.datasets.MNIST.mirrors[0]}cifar-10-python.tar.gz")
+    monkeypatch.setattr(reader, "tgz_md5", hashlib.md5(content.getvalue()).hexdigest())
+    monkeypatch.setattr(reader, "train_list", [(name, sums[name]) for name in CIFAR_FILES[:5]])
+    monkeypatch.setattr(reader, "test_list", [("test_batch", sums["test_batch"])])
+    monkeypatch.setattr(reader, "meta", {**reader.meta, "md5": sums["batches.meta"]})
+    sha256 = hashlib.sha256(content.getvalue()).hexdigest()
+    monkeypatch.setattr(vision, "ARCHIVES", {"cifar-10-python.tar.gz": sha256})
+    return mirror
+
+
+def test_cifar10_is_fetched_checked_and_read(cifar, tmp_path, registry):
+    splits = vision.load_cifar10(tmp_path / "data", download=True)
+    assert splits.train.inputs.shape == (30, 3, 32, 32)
+    assert splits.train.inputs.dtype == torch.uint8
+    assert splits.train.inputs[:, 0, 0, 0].tolist() == [0] * 6 + [1] * 6 + [2] * 6 + [3] * 6 + [4] * 6
+    assert splits.test.targets.tolist() == [0, 1, 2, 3, 4, 5]
+    assert is_present(registry.dataset("cifar10"), tmp_path / "data")
+    assert list((tmp_path / "data").glob("*.gz")) == []
+    (tmp_path / "data" / "cifar-10-batches-py" / "data_batch_2").write_bytes(b"something else")
+    with pytest.raises(DataError, match="damaged"):
+        load_dataset(registry.dataset("cifar10"), tmp_path / "data")
+
+
+@pytest.mark.parametrize("how", ["corrupt", "truncated", "cut off", "not found", "error", "slow", "another"])
+def test_a_bad_download_of_cifar10_leaves_nothing(how, cifar, tmp_path, monkeypatch, registry):
+    monkeypatch.setattr(vision, "TIMEOUT_SECONDS", 0.3)
+    name = "cifar-10-python.tar.gz"
+    good = cifar.files[name]
+    answers = {"corrupt": bytes(reversed(good)), "not found": 404, "error": 500, "slow": 2.0, "another": good}
+    cifar.files[name] = answers.get(how, good[:-20])
+    cifar.promised_too_much = 20 if how == "cut off" else 0
+    if how == "another":
+        monkeypatch.setattr(vision, "ARCHIVES", {name: "0" * 64})
+    with pytest.raises(DataUnavailable, match=r"cifar10 is not in .* could not be downloaded"):
+        load_dataset(registry.dataset("cifar10"), tmp_path / "data")
+    assert not (tmp_path / "data").exists()
 
 
 def test_it_is_fetched_checked_and_read(mirror, tmp_path, capfd):

@@ -13,7 +13,7 @@ def _hyperparameter(default: Value, help: str, **limits: Any) -> Any:
     return field(default=default, metadata={"default": default, "help": help, **limits})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Hyperparameters:
     """How a network is trained. Make one with :func:`resolve`, which checks every value."""
 

@@ -19,7 +19,7 @@ _KINDS: dict[type, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Option:
     """One setting: its name, its default (whose type is the setting's type), its help and its range.
 

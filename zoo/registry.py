@@ -29,7 +29,7 @@ DISTRIBUTION = "pluggy-zoo"
 _S = TypeVar("_S", Architecture, Dataset, Exporter)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Plugin:
     """One entry point: where it comes from, whether it works, and what is wrong with it."""
 

@@ -143,7 +143,8 @@ def record(reproduction: Reproduction, folder: Path) -> tuple[Path, Path]:
     write_json(results, reproduction.record)
     first = reproduction.runs[0]
     tensors, metadata = load_tensors(first.best)
-    told = {key: first.config[key] for key in ("results", "versions", "device", "threads", "hyperparameters")}
+    told = {key: first.config[key] for key in ("results", "versions", "device", "threads")}
+    told["hyperparameters"] = reproduction.record["hyperparameters"]
     metadata["data"]["path"] = None
     save_tensors(weights, tensors, metadata | told | {"trained_sha256": sha256(first.best)})
     return results, weights

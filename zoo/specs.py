@@ -30,7 +30,7 @@ _EXPORT_FLAGS = frozenset({"output", "data-dir", "runs-dir", "json", "debug", "h
 _NAME = re.compile(r"[a-z0-9]+([-/_.][a-z0-9]+)*")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Architecture:
     """A network that can be trained.
 
@@ -81,7 +81,7 @@ class Architecture:
             )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Dataset:
     """Data that can be trained on.
 
@@ -143,7 +143,7 @@ class Dataset:
         return network_shape(self.input_shape, self.columns)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Exporter:
     """A file format that a trained model can leave in.
 

@@ -159,7 +159,13 @@ def _run_row(run: Run) -> tuple[str, ...]:
         run.status,
         run.config["data"]["name"],
         str(best.get("epoch", "-")),
-        metric_text(metric, best["validation"][metric]) if best else "-",
-        metric_text(metric, results["test"][metric]) if results else "-",
+        _metric_cell(metric, best["validation"][metric]) if best else "-",
+        _metric_cell(metric, results["test"][metric]) if results else "-",
         duration(results["train_seconds"]) if results else "-",
     )
+
+
+def _metric_cell(name: str, value: float) -> str:
+    """With the metric's name where it is none that goes without saying."""
+    text = metric_text(name, value)
+    return text if name == "accuracy" else f"{metric_name(name)} {text}"

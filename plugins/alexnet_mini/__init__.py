@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -36,6 +37,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                     below=1,
                 ),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="Krizhevsky, Sutskever, Hinton: ImageNet classification with deep CNNs, NIPS 2012",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -27,6 +28,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "target_scale": "sqrt",
             },
             options=(Option(name="width", default=10, help="units in the hidden layer", minimum=1),),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("table", "perceptron"),
             source="Fanaee-T, Gama: Event labeling combining ensemble detectors, 2013; UCI Bike Sharing",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, hookimpl
 
@@ -19,6 +20,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             dataset="mnist",
             parameters=8_490,
             hyperparameters={"epochs": 12, "batch_size": 128, "lr": 0.05, "weight_decay": 1e-4, "shift": 1},
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="LeCun et al.: Backpropagation applied to zip code recognition, Neural Computation 1, 1989",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -30,6 +31,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(name="growth", default=12, help="channels that each layer adds", minimum=1),
                 Option(name="layers", default=(4, 4, 4), help="layers in each dense block", minimum=1),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="Huang et al.: Densely connected networks, CVPR 2017, https://arxiv.org/abs/1608.06993",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -34,6 +35,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                     choices=("relu", "sigmoid", "tanh"),
                 ),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "table", "perceptron"),
             source="Zhang et al.: Dive into Deep Learning, section 5.2, https://d2l.ai",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, hookimpl
 
@@ -27,6 +28,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "weight_decay": 0.01,
                 "shift": 2,
             },
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional", "inception"),
             source="Szegedy et al.: Going Deeper with Convolutions, CVPR 2015, https://arxiv.org/abs/1409.4842",
         )

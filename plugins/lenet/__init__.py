@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -27,6 +28,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                     choices=("modern", "1998"),
                 ),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="LeCun et al.: Gradient-based learning applied to document recognition, Proc. IEEE 86, 1998",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, hookimpl
 
@@ -19,6 +20,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             dataset="study-hours",
             parameters=2,
             hyperparameters={"epochs": 100, "batch_size": 3, "lr": 0.3, "weight_decay": 0.0, "schedule": "constant"},
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("table", "linear"),
             source="Cox: The regression analysis of binary sequences, J. Royal Statistical Society B 20, 1958",
         )

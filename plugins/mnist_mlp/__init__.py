@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -35,6 +36,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                     choices=("relu", "sigmoid", "tanh"),
                 ),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "table", "perceptron"),
             source="Rumelhart, Hinton, Williams: Learning representations by back-propagating errors, Nature 323, 1986",
         )

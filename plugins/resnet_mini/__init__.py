@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -49,6 +50,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                     choices=BLOCK_NAMES,
                 ),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional", "residual"),
             source="He et al.: Deep Residual Learning for Image Recognition, CVPR 2016, https://arxiv.org/abs/1512.03385",
         )

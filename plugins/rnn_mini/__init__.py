@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -31,6 +32,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(name="cell", default="gru", help="kind of recurrent cell", choices=("rnn", "lstm", "gru")),
                 Option(name="hidden", default=128, help="size of the state", minimum=1),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "recurrent"),
             source="Cho et al.: Learning phrase representations using RNN encoder-decoder, EMNLP 2014",
         )

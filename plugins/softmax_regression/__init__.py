@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, hookimpl
 
@@ -25,6 +26,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "lr": 2e-3,
                 "weight_decay": 1e-2,
             },
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "table", "linear"),
             source="Zhang et al.: Dive into Deep Learning, section 4.1, https://d2l.ai",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -31,6 +32,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(name="channels", default=(16, 32, 64), help="channels of each block", minimum=1),
                 Option(name="norm", default=True, help="batch normalisation after each convolution"),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="Simonyan, Zisserman: Very deep convolutional networks, ICLR 2015, https://arxiv.org/abs/1409.1556",
         )

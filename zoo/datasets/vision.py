@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import shutil
 import socket
@@ -14,9 +15,14 @@ from typing import Any
 import torch
 import torchvision
 
-from zoo import DataUnavailable, Split, Splits
+from zoo import DataError, DataUnavailable, Split, Splits
 
 TIMEOUT_SECONDS = 15.0
+
+# torchvision checks MD5; the idx files are held against the dataset's fingerprint, the archive of pickles against this
+ARCHIVES = {
+    "cifar-10-python.tar.gz": "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+}
 
 
 def load_mnist(folder: Path, download: bool) -> Splits:
@@ -64,6 +70,11 @@ def _load(name: str, reader: Any, folder: Path, download: bool) -> Splits:
         return Splits(_read(reader, folder, train=True), _read(reader, folder, train=False))
     except RuntimeError as error:
         if "not found" in str(error).lower():
+            base = folder / getattr(reader, "base_folder", name)
+            if base.is_dir():
+                raise DataError(
+                    f"The files of {name} in {base} are damaged. Delete them and fetch it again."
+                ) from error
             raise DataUnavailable(f"{name} is not in {folder}.") from error
         raise
 
@@ -95,7 +106,17 @@ def fetch(name: str, reader: Any, folder: Path) -> None:
 
 
 def _move_in(scratch: Path, folder: Path) -> None:
-    """Move every file to its place below ``folder``, leaving the archives that they came in behind."""
+    """Move every file to its place below ``folder``, leaving the archives that they came in behind.
+
+    Raises:
+        RuntimeError: an archive is not the published one.
+    """
+    for name, sha256 in ARCHIVES.items():
+        archive = scratch / name
+        if archive.is_file():
+            with archive.open("rb") as handle:
+                if hashlib.file_digest(handle, "sha256").hexdigest() != sha256:
+                    raise RuntimeError(f"{name} is not the published file")
     for file in sorted(scratch.rglob("*")):
         if file.is_file() and file.suffix != ".gz":
             place = folder / file.relative_to(scratch)

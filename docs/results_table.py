@@ -1,0 +1,43 @@
+"""What the built-in architectures reach, as a Markdown table, for `cog` in results.md."""
+
+from zoo import create_registry
+from zoo.entry_points import find_entry_points
+from zoo.metrics import main_metric, metric_name, metric_text
+from zoo.registry import DISTRIBUTION
+from zoo.results import recorded_results, result_text
+
+
+def table() -> str:
+    """One row for each built-in architecture that has recorded results."""
+    builtin = [point for point in find_entry_points() if point.distribution == DISTRIBUTION]
+    registry = create_registry(builtin)
+    lines = [
+        "| architecture | dataset | test result | also | trainings | parameters | multiply-adds | bytes | training |",
+        "|---|---|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for spec in registry.architectures.values():
+        record = recorded_results(spec)
+        if record is None:
+            continue
+        metrics = record["metrics"]
+        others = [name for name in metrics if name not in ("loss", main_metric(metrics))]
+        also = ", ".join(f"{metric_name(name)} {metric_text(name, metrics[name]['mean'])}" for name in others)
+        lines.append(
+            f"| `{spec.name}` | `{record['dataset']}` | {result_text(record)} | {also} | {len(record['trials'])} "
+            f"| {record['parameters']:,} | {record['multiply_adds']:,} | {record['bytes']:,} "
+            f"| {record['train_seconds']:,.0f} s |"
+        )
+    return "\n".join(lines) + "\n" + _machines(registry)
+
+
+def _machines(registry) -> str:
+    records = [recorded_results(spec) for spec in registry.architectures.values()]
+    made = sorted(
+        {
+            f"{r['host']['processor']}, {r['device']}, {r['threads']} thread{'s' if r['threads'] > 1 else ''}, "
+            f"torch {r['versions']['torch']}"
+            for r in records
+            if r
+        }
+    )
+    return "\nTrained on: " + "; ".join(made) + ".\n"
