@@ -2,7 +2,7 @@
 
 from zoo import create_registry
 from zoo.entry_points import find_entry_points
-from zoo.metrics import main_metric, metric_name, metric_text
+from zoo.metrics import metric_name, metric_text, told_metrics
 from zoo.registry import DISTRIBUTION
 from zoo.results import recorded_results, result_text
 
@@ -20,7 +20,7 @@ def table() -> str:
         if record is None:
             continue
         metrics = record["metrics"]
-        others = [name for name in metrics if name not in ("loss", main_metric(metrics))]
+        others = told_metrics(metrics)[1:]
         also = ", ".join(f"{metric_name(name)} {metric_text(name, metrics[name]['mean'])}" for name in others)
         lines.append(
             f"| `{spec.name}` | `{record['dataset']}` | {result_text(record)} | {also} | {len(record['trials'])} "

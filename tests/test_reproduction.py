@@ -95,6 +95,17 @@ def test_damaged_results_are_named(content, tiny_registry, tmp_path):
         recorded_results(registry.architecture("tiny-cnn"))
 
 
+def test_damaged_or_missing_files_stop_no_listing(tiny_registry, tmp_path, zoo_command):
+    path = tmp_path / "results.json"
+    path.write_text("{")
+    registry = replaced(tiny_registry, results=path, weights=tmp_path / "not there yet")
+    listed = zoo_command("list", "tiny-cnn", registry=registry)
+    assert listed.code == 0
+    assert "Cannot read the results of tiny-cnn" in listed.err
+    path.unlink()
+    assert zoo_command("info", "tiny-cnn", registry=registry).err == ""
+
+
 def test_more_trials_than_there_are_is_refused(tiny_registry, runs_dir):
     with pytest.raises(UsageError, match="tiny-cnn has 5 trials; 6 were asked for"):
         zoo.reproduce("tiny-cnn", trials=6, registry=tiny_registry, runs_dir=runs_dir)

@@ -1,7 +1,5 @@
 """What a network learns: losses, metrics, and the way back to the target's units."""
 
-import math
-
 import pytest
 import torch
 
@@ -35,7 +33,7 @@ def test_binary_metrics_are_those_of_the_textbook():
 def test_binary_metrics_of_one_class_alone_are_no_error():
     metrics = judged("binary", torch.tensor([[-1.0], [-2.0]]), torch.tensor([0, 0]))
     assert metrics["accuracy"] == 1
-    assert math.isnan(metrics["auc"])
+    assert "auc" not in metrics
 
 
 def test_regression_metrics_are_in_the_targets_units():
@@ -47,7 +45,7 @@ def test_regression_metrics_are_in_the_targets_units():
 
 
 def test_regression_of_one_sample_has_no_explained_variance():
-    assert math.isnan(judged("regression", torch.tensor([[1.0]]), torch.tensor([[2.0]]))["r2"])
+    assert "r2" not in judged("regression", torch.tensor([[1.0]]), torch.tensor([[2.0]]))
 
 
 @pytest.mark.parametrize("scale", ["linear", "sqrt", "log"])

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .columns import columns_from_json
 from .data import Split
 from .environment import versions
 from .errors import DataUnavailable, ExportError, ExportRefused
@@ -24,7 +25,7 @@ from .loading import LoadedDataset, load_again, load_dataset
 from .options import check_all
 from .preprocess import Preprocess, TablePreprocess
 from .registry import Registry, create_registry
-from .specs import Exporter, resolve_reference
+from .specs import Dataset, Exporter, resolve_reference
 from .tasks import Task
 from .trained import TrainedModel, find_trained
 
@@ -243,12 +244,18 @@ def _test_data(trained: TrainedModel, registry: Registry, folder: Path) -> Loade
         recorded = trained.metadata["data"]
         name = recorded["name"]
         stand_in = registry.datasets.get(registry.dataset(name).stand_in) if name in registry.datasets else None
-        if trained.shipped and stand_in and list(stand_in.input_shape) == recorded["input_shape"]:
+        if trained.shipped and stand_in and _takes_the_same(stand_in, recorded):
             log.warning("%s The file is judged on the bundled %s in its place.", error, stand_in.name)
             return replace(load_dataset(stand_in, folder, download=False), stand_in_for=name)
         raise DataUnavailable(
             f"{error} An export is judged on the test split of {name}; --data-dir says where it is."
         ) from error
+
+
+def _takes_the_same(dataset: Dataset, recorded: dict[str, Any]) -> bool:
+    return list(dataset.input_shape) == recorded["input_shape"] and dataset.columns == columns_from_json(
+        recorded.get("columns", [])
+    )
 
 
 def _target(output: Path | str | None, name: str, suffix: str) -> Path:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from .columns import columns_to_json
+from .errors import PluginError
 from .folders import is_present
 from .hyperparameters import OPTIONS
 from .options import Option
 from .registry import Plugin, Registry
-from .results import recorded_results
+from .results import Record, recorded_results
 from .specs import Architecture, Dataset
+
+log = logging.getLogger("zoo")
 
 
 def architecture_facts(registry: Registry, architecture: Architecture) -> dict[str, Any]:
@@ -24,8 +28,8 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
         "task": architecture.task,
         "dataset": architecture.dataset,
         "parameters": architecture.parameters,
-        "results": recorded_results(architecture),
-        "weights": architecture.weights.stat().st_size if architecture.weights else None,
+        "results": _results(architecture),
+        "weights": architecture.shipped_weights.stat().st_size if architecture.shipped_weights else None,
         "tags": list(architecture.tags),
         "source": architecture.source,
         "plugin": {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version},
@@ -66,6 +70,15 @@ def plugin_facts(plugin: Plugin) -> dict[str, Any]:
         "hooks": list(plugin.hooks),
         "errors": list(plugin.errors),
     }
+
+
+def _results(architecture: Architecture) -> Record | None:
+    """What is recorded; damaged files cost nothing but themselves."""
+    try:
+        return recorded_results(architecture)
+    except PluginError as error:
+        log.warning("%s", error)
+        return None
 
 
 def _option_facts(option: Option, default: Any) -> dict[str, Any]:

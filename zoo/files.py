@@ -69,7 +69,7 @@ def write_json(path: Path, content: Any) -> None:
     """Replace ``path`` with ``content`` as indented JSON, whole or not at all."""
     import json
 
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def sha256(path: Path) -> str:

@@ -189,6 +189,7 @@ def _record(spec: Architecture, registry: Registry, runs: Sequence[Run]) -> Reco
     first = runs[0].config
     results = [run.config["results"] for run in runs]
     tests = [result["test"] for result in results]
+    names = [name for name in tests[0] if all(name in test for test in tests)]
     _, metadata = load_tensors(runs[0].best)
     module = blank_model(spec, metadata).eval()
     shape = metadata["data"]["input_shape"]
@@ -200,7 +201,7 @@ def _record(spec: Architecture, registry: Registry, runs: Sequence[Run]) -> Reco
         "dataset": first["data"]["name"],
         "hyperparameters": asdict(resolve(first["hyperparameters"])),
         "test_samples": results[0]["test_samples"],
-        "metrics": {name: mean_and_deviation([test[name] for test in tests]) for name in tests[0]},
+        "metrics": {name: mean_and_deviation([test[name] for test in tests]) for name in names},
         "trials": [_trial(run) for run in runs],
         "parameters": count_parameters(module),
         "multiply_adds": count_multiply_adds(module, sample),

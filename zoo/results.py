@@ -16,12 +16,12 @@ Record = dict[str, Any]
 
 
 def recorded_results(architecture: Architecture) -> Record | None:
-    """What ``zoo reproduce NAME --record`` wrote, where the architecture has it.
+    """What ``zoo reproduce NAME --record`` wrote, where it has been.
 
     Raises:
-        PluginError: the file is missing or damaged.
+        PluginError: the file is damaged.
     """
-    if architecture.results is None:
+    if architecture.results is None or not architecture.results.is_file():
         return None
     try:
         record: Record = json.loads(architecture.results.read_text(encoding="utf-8"))

@@ -80,6 +80,11 @@ class Architecture:
                 f"{_label(self)}: option {clashes[0]!r} has the name of a hyperparameter; choose another."
             )
 
+    @property
+    def shipped_weights(self) -> Path | None:
+        """:attr:`weights`, where the file is really there: a plugin names it before it is made."""
+        return self.weights if self.weights is not None and self.weights.is_file() else None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Dataset:

@@ -33,6 +33,10 @@ class Task(ABC):
         """The task, knowing the training targets where their scale matters."""
         return self
 
+    def to(self, device: torch.device) -> Task:
+        """The task, with what it knows on ``device``, so that no step has to wait for it."""
+        return self
+
     def postprocess(self) -> Rescale | None:
         """What follows the network, where its outputs are not in the target's units."""
         return None
@@ -137,13 +141,12 @@ class Binary(Task):
         }
 
     def summarise(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """Area under the ROC curve (NaN where only one class is there) and F1 of the second class."""
+        """Area under the ROC curve (where both classes are there) and F1 of the second class."""
         from sklearn.metrics import f1_score, roc_auc_score
 
         truth, logits = targets.cpu().numpy(), outputs[:, 0].double().cpu().numpy()
-        both = 0 < truth.sum() < len(truth)
-        auc = float(roc_auc_score(truth, logits)) if both else float("nan")
-        return {"auc": auc, "f1": float(f1_score(truth, logits > 0, zero_division=0.0))}
+        found = {"auc": float(roc_auc_score(truth, logits))} if 0 < truth.sum() < len(truth) else {}
+        return found | {"f1": float(f1_score(truth, logits > 0, zero_division=0.0))}
 
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
         """The lower loss: on the few samples that such tables leave for validation, accuracy is too coarse a judge."""
@@ -186,6 +189,10 @@ class Regression(Task):
         """
         return Regression(Rescale.fit(targets, hyperparameters.target_scale))
 
+    def to(self, device: torch.device) -> Task:
+        """With the scale of the targets on ``device``."""
+        return Regression(self.postprocess().to(device))
+
     def postprocess(self) -> Rescale:
         """From standard deviations to the target's units."""
         return Rescale(self.rescale.mean.clone(), self.rescale.std.clone(), self.rescale.scale)
@@ -209,13 +216,13 @@ class Regression(Task):
         }
 
     def summarise(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """Root of the mean squared error, and the part of the variance that is explained (NaN where there is none)."""
+        """Root of the mean squared error, and the part of the variance that is explained, where there is any."""
         from sklearn.metrics import r2_score
 
         truth, guesses = targets.double().cpu().numpy(), outputs.double().cpu().numpy()
-        squares = float(((truth - guesses) ** 2).mean())
+        found = {"rmse": float(((truth - guesses) ** 2).mean()) ** 0.5}
         varies = len(truth) > 1 and bool((truth.std(axis=0) > 0).all())
-        return {"rmse": squares**0.5, "r2": float(r2_score(truth, guesses)) if varies else float("nan")}
+        return found | ({"r2": float(r2_score(truth, guesses))} if varies else {})
 
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
         """The lower absolute error; at a tie, the lower loss."""

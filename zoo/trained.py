@@ -79,7 +79,7 @@ def load_shipped(name: str, registry: Registry) -> TrainedModel:
         RunNotFound: it came without.
         ZooError: as for :func:`load_trained`.
     """
-    path = registry.architecture(name).weights
+    path = registry.architecture(name).shipped_weights
     if path is None:
         raise RunNotFound(f"{name} comes without weights. Run `zoo train {name}` first.")
     module, metadata = _load(path, registry)
@@ -99,7 +99,11 @@ def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedMod
         ZooError: as for :func:`load_trained`.
     """
     spec = registry.architectures.get(reference)
-    if spec is not None and spec.weights and not any(run.best.is_file() for run in list_runs(folder, reference)):
+    if (
+        spec is not None
+        and spec.shipped_weights
+        and not any(run.best.is_file() for run in list_runs(folder, reference))
+    ):
         found = load_shipped(reference, registry)
         told = f": {metrics_text(found.recorded)} on {found.metadata['data']['name']}" if found.recorded else ""
         log.warning("No run of %s in %s; these are the weights that come with it%s.", reference, folder, told)

@@ -192,7 +192,7 @@ def _plan(
     validation = data.splits.validation
     assert validation is not None  # load_dataset always holds one out
     train_split = data.splits.train.to(device)
-    return Plan(run, registry, data, hyperparameters, task, seed, device, train_split, validation.to(device))
+    return Plan(run, registry, data, hyperparameters, task.to(device), seed, device, train_split, validation.to(device))
 
 
 def _start(model: nn.Sequential, plan: Plan) -> State:

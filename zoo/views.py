@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .metrics import main_metric, metric_name, metric_text, metrics_text
+from .metrics import main_metric, metric_name, metric_text, metrics_text, told_metrics
 from .options import as_text
 from .results import result_text
 from .terminal import duration, table
@@ -60,11 +60,12 @@ def architecture(facts: Facts) -> list[str]:
 
 def _result_lines(record: Facts) -> dict[str, str]:
     """What the default recipe reached, and what it cost."""
-    metrics = {name: f"{metric_name(name)} {_spread(name, values)}" for name, values in record["metrics"].items()}
+    metrics = [
+        f"{metric_name(name)} {_spread(name, record['metrics'][name])}" for name in told_metrics(record["metrics"])
+    ]
     count, host = len(record["trials"]), record["host"]["processor"] or record["host"]["machine"]
     return {
-        "result": ", ".join(text for name, text in metrics.items() if name != "loss")
-        + f" on {record['dataset']} (mean and standard deviation of {count} trainings)",
+        "result": ", ".join(metrics) + f" on {record['dataset']} (mean and standard deviation of {count} trainings)",
         "cost": f"{record['multiply_adds']:,} multiply-adds a sample, {record['bytes']:,} bytes",
         "training": f"{duration(record['train_seconds'])} on {record['device']}, {record['threads']} thread"
         f"{'s' if record['threads'] > 1 else ''}, {host}",
