@@ -24,7 +24,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "batch_size": 32,
                 "optimizer": "adamw",
                 "lr": 2e-2,
-                "weight_decay": 1e-2,
+                "weight_decay": 0.3,
             },
             options=(
                 Option(name="widths", default=(6, 4), help="units in each hidden layer", minimum=1),
