@@ -314,7 +314,7 @@ def test_one_test_sample_decided_differently_is_refused(subject):
     assert split_check(subject, lambda logits: None).passed
     verdict = split_check(subject, swap_the_two_best)
     assert not verdict.passed
-    assert "1 of 360 test samples are decided differently" in verdict.summary
+    assert "1 of 360 test samples of digits are decided differently" in verdict.summary
     assert [change["sample"] for change in verdict.figures["changed"]] == [17]
 
 
