@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import onnx
@@ -470,3 +471,25 @@ def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(
 @pytest.mark.cuda
 def test_the_cuda_provider_is_judged_where_it_runs(exported):
     assert exported.checks[1].figures["cuda"] == "tested"
+
+
+def test_torchs_own_error_is_that_of_its_unluckiest_batch_of_the_kind():
+    """One batch that torch happens to get nearly right says little of what float32 can do."""
+    check = importlib.import_module("zoo.exporters.onnx.check")
+    exact = [np.array([[1.0, -0.5]])]
+
+    def case(kind, error):
+        return check.Case(kind, torch.zeros(1, 2), exact, [exact[0] + error])
+
+    class Session:
+        def run(self, inputs):
+            return [exact[0] + 9e-6]
+
+    subject = types.SimpleNamespace(task=types.SimpleNamespace(outputs=("logits",)))
+    lucky, unlucky, other = case("noise", 1e-7), case("noise", 3e-6), case("all zero", 1e-7)
+    alone, together, apart = (
+        next(check.compare(subject, [Session()], lucky, cases)) for cases in ([lucky], [lucky, unlucky], [lucky, other])
+    )
+    assert alone.of_limit > 1
+    assert together.of_limit == pytest.approx(9e-6 / 1.2e-5)
+    assert apart.of_limit == alone.of_limit
