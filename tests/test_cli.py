@@ -41,7 +41,7 @@ MISTAKES = [
     ("train --resume x --epochs 3", 2, "--epochs cannot go with --resume"),
     ("train --resume no-such-run", 2, "no-such-run"),
     ("train resnet-mini --frobnicate", 2, "--frobnicate"),
-    ("export resnet-mini --onnx", 1, "zoo train resnet-mini"),
+    ("export torchvision/resnet18 --onnx", 1, "zoo train torchvision/resnet18"),
     ("export resnet-mini", 2, "--onnx"),
     ("export resnet-mini --onnx --opset 11", 2, "opset must be"),
     ("train resnet-mini --dataset mnist", 1, "zoo fetch mnist"),
