@@ -20,7 +20,7 @@ from .errors import UsageError
 from .files import make_folder, sha256, write_json
 from .folders import data_folder, runs_folder
 from .hyperparameters import resolve
-from .metrics import main_metric
+from .metrics import PERCENTAGES, main_metric
 from .model import blank_model, count_parameters
 from .options import check_all
 from .registry import Registry, create_registry
@@ -65,12 +65,17 @@ class Reproduction:
 
     @property
     def allowed(self) -> float:
-        """Three standard errors of such a difference, by the recorded deviation, and one test sample's worth."""
+        """Three standard errors of such a difference, by the recorded deviation, and a little more.
+
+        That is one test sample of an accuracy, and one part in a hundred of anything else.
+        """
         if self.recorded is None:
             return 0.0
         fresh, old = len(self.record["trials"]), len(self.recorded["trials"])
         error = self.recorded["metrics"][self.metric]["std"] * (1 / fresh + 1 / old) ** 0.5
-        return float(DEVIATIONS * error + 1 / self.record["test_samples"])
+        mean = self.recorded["metrics"][self.metric]["mean"]
+        grain = 1 / self.record["test_samples"] if self.metric in PERCENTAGES else abs(mean) / 100
+        return float(DEVIATIONS * error + grain)
 
     @property
     def reproduced(self) -> bool:
