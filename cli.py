@@ -17,6 +17,7 @@ from zoo.commandline import (
     chosen_formats,
     data_dir_option,
     dataset_settings,
+    epochs_given,
     exporter_options,
     is_wanted,
     json_option,
@@ -25,6 +26,7 @@ from zoo.commandline import (
     registry_of,
     run_command,
     runs_dir_option,
+    training_options,
     training_settings,
 )
 
@@ -146,18 +148,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("name", required=False)
-@click.option("--dataset", metavar="NAME|PATH", help="A dataset, a folder of images by class, or a CSV file.")
-@click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told.")
-@click.option("--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset.")
-@click.option("--epochs", help="Passes over the training split.")
-@click.option("--batch-size", help="Samples in one optimiser step.")
-@click.option("--lr", help="Peak learning rate.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random.")
-@click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]")
-@click.option("--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file.")
-@click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained.")
-@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped, as it was started.")
+@training_options
 @data_dir_option
 @runs_dir_option
 @json_option
@@ -180,7 +171,7 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
     if resume is not None:
         refuse_beside_resume(ctx)
         registry.listen(terminal.TrainingDisplay())
-        run = zoo.resume(resume, device=given["device"], **common)
+        run = zoo.resume(resume, epochs=epochs_given(given), device=given["device"], **common)
     elif name is not None:
         architecture = registry.architecture(name)
         settings = training_settings(architecture, given)

@@ -38,7 +38,7 @@ MISTAKES = [
     ("train resnet-mini --device gpu", 2, "auto, cpu, cuda"),
     ("train", 2, "NAME"),
     ("train resnet-mini --resume x", 2, "cannot go with --resume"),
-    ("train --resume x --epochs 3", 2, "--epochs cannot go with --resume"),
+    ("train --resume x --lr 3", 2, "--lr cannot go with --resume"),
     ("train --resume no-such-run", 2, "no-such-run"),
     ("train resnet-mini --frobnicate", 2, "--frobnicate"),
     ("export torchvision/resnet18 --onnx", 1, "zoo train torchvision/resnet18"),

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -371,3 +373,121 @@ def test_it_trains_on_cuda_and_the_result_holds_on_the_cpu(tiny_registry, runs_d
     test = zoo.load_dataset(tiny_registry.dataset("bars"), tmp_path).splits.test
     accuracy = evaluate(model.module, test, "classification").metrics["accuracy"]
     assert accuracy == pytest.approx(run.config["results"]["test"]["accuracy"], abs=1.5 / len(test))
+
+
+def tensors_of(path):
+    return load_tensors(path)[0]
+
+
+def test_a_batch_in_pieces_gives_the_same_gradient(tiny_registry, runs_dir):
+    settings = {"dataset": "bars", "epochs": 2, "optimizer": "sgd", "lr": 0.1, "batch_size": 16}
+    whole, pieces = (
+        zoo.train("softmax-regression", registry=tiny_registry, runs_dir=runs_dir, accumulate=parts, **settings)
+        for parts in (1, 5)
+    )
+    for name, tensor in tensors_of(whole.last).items():
+        torch.testing.assert_close(tensor, tensors_of(pieces.last)[name], atol=1e-5, rtol=1e-4)
+    assert whole.metrics()[-1]["train"]["loss"] == pytest.approx(pieces.metrics()[-1]["train"]["loss"], rel=1e-5)
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, ema=0.9, epochs=4)
+    last, best = tensors_of(run.last), tensors_of(run.best)
+    if run.config["results"]["epoch"] == 4:
+        assert all(torch.equal(best[name], last[f"average.module.{name}"]) for name in best)
+    assert not torch.equal(best["network.5.weight"], last["model.network.5.weight"])
+
+
+def test_the_average_is_the_one_that_was_asked_for(tiny_registry, runs_dir):
+    """One step: the first weights become the average as they are."""
+    run = zoo.train(
+        "softmax-regression",
+        dataset="bars",
+        epochs=1,
+        batch_size=200,
+        ema=0.9,
+        registry=tiny_registry,
+        runs_dir=runs_dir,
+    )
+    last = tensors_of(run.last)
+    assert int(last["average.n_averaged"]) == 1
+    assert torch.equal(last["average.module.network.fc.weight"], last["model.network.fc.weight"])
+
+
+@devices
+def test_averaged_and_in_pieces_a_stopped_run_still_ends_as_one_that_was_not(
+    device, tiny_registry, runs_dir, every_step
+):
+    settings = {"ema": 0.8, "accumulate": 3, "patience": 2, "epochs": 5, "device": device}
+    whole = train(tiny_registry, runs_dir, **settings)
+    stop = StopAt(2, 5)
+    tiny_registry.listen(stop)
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(tiny_registry, runs_dir, **settings)
+    tiny_registry.manager.unregister(stop)
+    resumed = zoo.resume(str(caught.value).rpartition(" ")[2], registry=tiny_registry)
+    assert comparable(resumed) == comparable(whole)
+    assert_same_tensors(resumed.last, whole.last)
+
+
+def test_without_anything_better_the_training_stops_early(tiny_registry, runs_dir, caplog):
+    run = train(tiny_registry, runs_dir, epochs=40, lr=1e-9, patience=3, dropout=0.0)
+    best = run.config["best"]["epoch"]
+    epochs = [entry["epoch"] for entry in run.metrics()]
+    assert epochs[-1] < 40
+    assert epochs[-1] - best == 3
+    assert "Nothing better for 3 epochs" in caplog.text
+    assert run.status == "finished"
+
+
+def test_a_finished_run_goes_on_beyond_its_end(tiny_registry, runs_dir):
+    settings = {"schedule": "constant", "warmup": 0.0}
+    long = train(tiny_registry, runs_dir, epochs=5, **settings)
+    short = train(tiny_registry, runs_dir, epochs=2, **settings)
+    extended = zoo.resume(short.name, epochs=5, runs_dir=runs_dir, registry=tiny_registry)
+    assert comparable(extended) == comparable(long)
+    assert extended.config["hyperparameters"]["epochs"] == 5
+    with pytest.raises(UsageError, match="has done 5 epochs already"):
+        zoo.resume(short.name, epochs=4, runs_dir=runs_dir, registry=tiny_registry)
+    with pytest.raises(UsageError, match="finished already; --epochs goes on beyond its end"):
+        zoo.resume(short.name, runs_dir=runs_dir, registry=tiny_registry)
+
+
+def test_two_processes_do_not_train_one_run(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, epochs=1)
+    script = (
+        "import sys, pathlib, zoo.runs\n"
+        "with zoo.runs.run_lock(zoo.runs.load_run(pathlib.Path(sys.argv[1]))):\n"
+        "    print('locked', flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, run.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(zoo.RunBusy, match="is being trained by another process"):
+            zoo.resume(run.name, epochs=2, runs_dir=runs_dir, registry=tiny_registry)
+    finally:
+        other.kill()  # as after a crash: nothing has to be cleaned up
+        other.communicate()
+    assert zoo.resume(run.name, epochs=2, runs_dir=runs_dir, registry=tiny_registry).status == "finished"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_too_little_memory_names_a_batch_size_to_try(error, tiny_registry, runs_dir, monkeypatch):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr("zoo.loop.augment", fail)
+    with pytest.raises(zoo.OutOfMemory, match=r"batches of 16 samples\. Try --batch-size 8, or --set accumulate=2"):
+        train(tiny_registry, runs_dir)
+    (run,) = list_runs(runs_dir)
+    assert run.status == "failed"
+    assert run.config["error"].startswith("OutOfMemory: ")

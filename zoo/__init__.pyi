@@ -20,7 +20,9 @@ from .errors import DeviceUnavailable as DeviceUnavailable
 from .errors import ExportError as ExportError
 from .errors import ExportRefused as ExportRefused
 from .errors import InvalidValue as InvalidValue
+from .errors import OutOfMemory as OutOfMemory
 from .errors import PluginError as PluginError
+from .errors import RunBusy as RunBusy
 from .errors import RunNotFound as RunNotFound
 from .errors import TrainingDiverged as TrainingDiverged
 from .errors import TrainingInterrupted as TrainingInterrupted

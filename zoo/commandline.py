@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import TrainingInterrupted, UnknownName, UsageError, ZooError
+from .hyperparameters import OPTIONS
 from .options import unknown_option
 from .registry import Registry, create_registry
 from .settings import parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from .specs import Architecture
 
@@ -28,6 +29,37 @@ data_dir_option = click.option(
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), help="The folder that holds the runs. [$ZOO_RUNS, else ./runs]"
 )
+
+
+def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `zoo train`, in the order of its help."""
+    options = [
+        click.option("--dataset", metavar="NAME|PATH", help="A dataset, a folder of images by class, or a CSV file."),
+        click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told."),
+        click.option(
+            "--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset."
+        ),
+        click.option("--epochs", help="Passes over the training split."),
+        click.option("--batch-size", help="Samples in one optimiser step."),
+        click.option("--lr", help="Peak learning rate."),
+        click.option(
+            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`."
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random."
+        ),
+        click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]"),
+        click.option(
+            "--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file."
+        ),
+        click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained."),
+        click.option(
+            "--resume", metavar="RUN", help="Go on with a run that was stopped; with --epochs, beyond its end."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 class ZooCommand(click.Command):
@@ -111,6 +143,12 @@ def training_settings(architecture: Architecture, given: Mapping[str, Any]) -> d
     return dict(parse_settings(architecture, texts))
 
 
+def epochs_given(given: Mapping[str, Any]) -> int | None:
+    """``--epochs`` as a number, beside ``--resume``."""
+    option = next(option for option in OPTIONS if option.name == "epochs")
+    return None if given["epochs"] is None else int(option.parse(given["epochs"]))  # type: ignore[arg-type]
+
+
 def dataset_settings(registry: Registry, architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
     """``--target`` and every ``--data-option``, as values of their types."""
     texts = {"target": given["target"]} if given["target"] is not None else {}
@@ -133,7 +171,7 @@ def refuse_beside_resume(ctx: click.Context) -> None:
     Raises:
         UsageError: something was named.
     """
-    free = {"resume", "device", "data_dir", "runs_dir", "as_json"}
+    free = {"resume", "epochs", "device", "data_dir", "runs_dir", "as_json"}
     for parameter in ctx.command.params:
         name = str(parameter.name)
         if name not in free and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:

@@ -56,6 +56,14 @@ class RunNotFound(ZooError):
     """No run answers to a name, or none has a checkpoint."""
 
 
+class RunBusy(ZooError):
+    """A run that another process is training."""
+
+
+class OutOfMemory(ZooError):
+    """A computation that needs more memory than there is."""
+
+
 class TrainingDiverged(ZooError):
     """The loss became NaN or infinite."""
 

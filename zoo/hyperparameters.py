@@ -41,6 +41,18 @@ class Hyperparameters:
         0.0, "regression: errors beyond this many deviations of the target count linearly; 0: none do", minimum=0
     )
     grad_clip: float = _hyperparameter(0.0, "largest norm of the gradient; 0 leaves it as it is", minimum=0)
+    accumulate: int = _hyperparameter(
+        1, "pieces that a batch is cut into, to need less memory; their gradients are added up", minimum=1
+    )
+    ema: float = _hyperparameter(
+        0.0,
+        "decay of a moving average of the weights, which is what is validated and kept; 0: none",
+        minimum=0,
+        below=1,
+    )
+    patience: int = _hyperparameter(
+        0, "epochs without a better validation after which the training stops; 0: it never does", minimum=0
+    )
     shift: int = _hyperparameter(0, "random translation of training images, in pixels at most", minimum=0)
     flip: bool = _hyperparameter(False, "random mirroring of training images, left to right")
     init: str = _hyperparameter(

@@ -10,8 +10,6 @@ import logging
 import math
 import signal
 import time
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +18,7 @@ from .checkpoint import load_model_state, load_tensors, model_state, save_tensor
 from .data import Split
 from .errors import TrainingDiverged, TrainingInterrupted
 from .evaluation import evaluate
-from .hyperparameters import Hyperparameters
 from .interrupts import StopRequest
-from .loading import LoadedDataset
 from .optimisation import (
     augment,
     epoch_order,
@@ -32,9 +28,8 @@ from .optimisation import (
     seed_step,
     set_learning_rate,
 )
-from .registry import Registry
+from .plan import Plan, Progress, State, no_totals
 from .runs import Run
-from .tasks import Task
 
 log = logging.getLogger("zoo")
 
@@ -42,78 +37,13 @@ PROGRESS_SECONDS = 0.1
 _DESCRIPTION = ("architecture", "plugin", "options", "task", "data", "seed", "hyperparameters")
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What ``train_progressed`` tells. ``loss`` and ``metric`` are means over the epoch so far."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    metric_name: str
-    metric: float
-    lr: float
-    samples_per_second: float
-    seconds_left: float
-
-
-@dataclass(slots=True)
-class State:
-    """Everything that changes while training; what :func:`save_last` writes."""
-
-    model: nn.Sequential
-    optimizer: torch.optim.Optimizer
-    totals: Tensor
-    epoch: int = 1
-    step: int = 0
-    best: dict[str, Any] | None = None
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that does not."""
-
-    run: Run
-    registry: Registry
-    data: LoadedDataset
-    hyperparameters: Hyperparameters
-    task: Task
-    seed: int
-    device: torch.device
-    train: Split
-    validation: Split
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps in an epoch. A last batch of one sample is left out: batch norm cannot take it."""
-        size, batch = len(self.train), self.hyperparameters.batch_size
-        steps = math.ceil(size / batch)
-        return steps - 1 if size % batch == 1 and steps > 1 else steps
-
-    @property
-    def total_steps(self) -> int:
-        """Optimiser steps in the whole run."""
-        return self.hyperparameters.epochs * self.steps
-
-    def steps_done(self, state: State) -> int:
-        """Optimiser steps taken so far."""
-        return (state.epoch - 1) * self.steps + state.step
-
-    def notify(self, hook: str, **arguments: Any) -> None:
-        """Tell the plugins; one that fails is named in a warning and stops nothing."""
-        for problem in self.registry.notify(hook, run=self.run, **arguments):
-            log.warning("%s", problem)
-
-
 def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
     """Every epoch: train, validate, keep the best, write down what is needed to go on."""
-    while state.epoch <= plan.hyperparameters.epochs:
+    while state.epoch <= plan.hyperparameters.epochs and not _out_of_patience(plan, state):
         began = time.perf_counter()
         _train_epoch(plan, state, request)
         trained = time.perf_counter()
-        validation = evaluate(state.model, plan.validation, plan.task).metrics
+        validation = evaluate(state.judged, plan.validation, plan.task).metrics
         loss, metric = _means(plan, state)
         if not math.isfinite(validation["loss"]):
             raise _diverged(plan, state.epoch, plan.steps)
@@ -138,28 +68,26 @@ def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
             raise _interrupted(plan, state, request)
 
 
+def _out_of_patience(plan: Plan, state: State) -> bool:
+    """Whether the last epochs brought nothing better, as many as the recipe allows."""
+    patience = plan.hyperparameters.patience
+    if not patience or state.best is None or state.step or state.epoch - 1 - state.best["epoch"] < patience:
+        return False
+    log.warning("Nothing better for %d epochs: stopped after epoch %d.", patience, state.epoch - 1)
+    return True
+
+
 def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
     """The steps of one epoch that are still to be done. Nothing waits for the device but the progress reports."""
-    h, model, optimizer = plan.hyperparameters, state.model, state.optimizer
-    _train_mode(model)
-    # what a regression has behind its network gives the target's units; the loss is taken before it
-    trunk, finish = model[:2], model[2:]
+    h = plan.hyperparameters
+    _train_mode(state.model)
     order = epoch_order(len(plan.train), plan.seed, state.epoch).to(plan.device)
     began = reported = time.perf_counter()
     first_step = state.step
     while state.step < plan.steps:
         seed_step(plan.seed, state.epoch, state.step)
-        set_learning_rate(optimizer, learning_rate(h, plan.steps_done(state), plan.total_steps))
-        batch = plan.train.take(order[state.step * h.batch_size : (state.step + 1) * h.batch_size])
-        outputs = trunk(augment(batch.inputs, h))
-        loss = plan.task.loss(outputs, batch.targets, h)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if h.grad_clip:
-            nn.utils.clip_grad_norm_(model.parameters(), h.grad_clip)
-        optimizer.step()
-
-        _count(plan, state, finish(outputs.detach()), batch.targets, loss.detach())
+        set_learning_rate(state.optimizer, learning_rate(h, plan.steps_done(state), plan.total_steps))
+        _train_step(plan, state, plan.train.take(order[state.step * h.batch_size : (state.step + 1) * h.batch_size]))
         state.step += 1
         if request.signal_number and state.step < plan.steps:
             state.seconds += time.perf_counter() - began
@@ -170,6 +98,23 @@ def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
             reported = now
             _report(plan, state, (state.step - first_step) / (now - began))
     _means(plan, state)  # a last look for NaN
+
+
+def _train_step(plan: Plan, state: State, batch: Split) -> None:
+    """One step of the optimiser."""
+    h, model, optimizer = plan.hyperparameters, state.model, state.optimizer
+    optimizer.zero_grad(set_to_none=True)
+    for part in batch.batches(math.ceil(len(batch) / h.accumulate)):
+        # what a regression has behind its network gives the target's units; the loss is taken before it
+        outputs = model[:2](augment(part.inputs, h))
+        loss = plan.task.loss(outputs, part.targets, h)
+        (loss * (len(part) / len(batch))).backward()  # type: ignore[no-untyped-call]
+        _count(plan, state, model[2:](outputs.detach()), part.targets, loss.detach())
+    if h.grad_clip:
+        nn.utils.clip_grad_norm_(model.parameters(), h.grad_clip)
+    optimizer.step()
+    if state.average is not None:
+        state.average.update_parameters(model)
 
 
 def _train_mode(model: nn.Module) -> None:
@@ -225,7 +170,7 @@ def _save_best(plan: Plan, state: State) -> None:
     config = plan.run.config
     metadata = {key: config[key] for key in _DESCRIPTION}
     metadata |= state.best or {}
-    save_tensors(plan.run.best, model_state(state.model), metadata)
+    save_tensors(plan.run.best, model_state(state.judged), metadata)
     config["best"] = state.best
     plan.run.save()
 
@@ -234,6 +179,8 @@ def save_last(plan: Plan, state: State) -> None:
     """Write everything that :func:`load_last` needs to go on from here."""
     tensors = {f"model.{name}": tensor for name, tensor in model_state(state.model).items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_state(state.optimizer).items()}
+    if state.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in model_state(state.average).items()}
     tensors["totals"] = state.totals
     position = {"epoch": state.epoch, "step": state.step, "best": state.best, "seconds": state.seconds}
     save_tensors(plan.run.last, tensors, position)
@@ -243,20 +190,16 @@ def load_last(run: Run, state: State) -> None:
     """Put ``state`` where :func:`save_last` left it."""
     tensors, position = load_tensors(run.last)
     state.totals = tensors.pop("totals").to(state.totals.device)
-    groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}}
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
         groups[group][rest] = tensor
     load_model_state(state.model, groups["model"])
     load_optimizer_state(state.optimizer, groups["optimizer"])
+    if state.average is not None:
+        load_model_state(state.average, groups["average"])
     state.epoch, state.step = position["epoch"], position["step"]
     state.best, state.seconds = position["best"], position["seconds"]
-
-
-def no_totals(device: torch.device) -> Tensor:
-    """An epoch's totals at its beginning: loss, metric, first step that was not finite (none: infinity)."""
-    dtype = torch.float32 if device.type == "mps" else torch.float64
-    return torch.tensor([0.0, 0.0, math.inf], dtype=dtype, device=device)
 
 
 def _diverged(plan: Plan, epoch: int, step: int) -> TrainingDiverged:

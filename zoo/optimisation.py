@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .hyperparameters import Hyperparameters
 
@@ -23,6 +24,14 @@ def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.
     return torch.optim.SGD(
         parameters, lr=h.lr, momentum=h.momentum, nesterov=nesterov, weight_decay=h.weight_decay, fused=fused
     )
+
+
+def make_average(model: nn.Module, decay: float) -> AveragedModel | None:
+    """An exponential moving average of the model's weights and statistics; None where ``decay`` is 0."""
+    if not decay:
+        return None
+    update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
 
 
 def learning_rate(hyperparameters: Hyperparameters, step: int, total_steps: int) -> float:

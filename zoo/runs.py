@@ -5,6 +5,7 @@ run.json · metrics.jsonl · best.safetensors · last/ · curves.png
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import RunNotFound, UnknownName, ZooError
+from .errors import RunBusy, RunNotFound, UnknownName, ZooError
 from .files import make_folder, unwritable, write_json, write_text
 
 log = logging.getLogger("zoo")
@@ -105,6 +106,26 @@ def create_run(folder: Path, architecture: str, config: dict[str, Any]) -> Run:
         run.save()
         return run
     raise ZooError(f"{parent} holds too many runs of this second.")
+
+
+@contextlib.contextmanager
+def run_lock(run: Run) -> Iterator[None]:
+    """Keep every other process from training ``run``. The system releases it when this process ends, however it does.
+
+    Raises:
+        RunBusy: another process has it.
+    """
+    import filelock
+
+    lock = filelock.FileLock(run.last.with_name(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise RunBusy(f"{run.name} is being trained by another process; wait for it, or stop it.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def load_run(folder: Path) -> Run:

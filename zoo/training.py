@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -20,13 +20,15 @@ from .folders import data_folder, runs_folder
 from .hyperparameters import Hyperparameters, resolve
 from .interrupts import stop_requests
 from .loading import LoadedDataset, load_again, load_for
-from .loop import Plan, Progress, State, load_last, no_totals, run_epochs, save_last
-from .optimisation import make_optimizer
+from .loop import load_last, run_epochs, save_last
+from .memory import out_of_memory
+from .optimisation import make_average, make_optimizer
 from .options import Option
+from .plan import Plan, Progress, State, no_totals
 from .preparation import describe_run, prepare_model, take_over, transfer
 from .preparation import freeze as _freeze
 from .registry import Registry, create_registry
-from .runs import Run, create_run, find_run
+from .runs import Run, create_run, find_run, load_run, run_lock
 from .settings import split_settings
 from .specs import Architecture, resolve_reference
 from .tasks import TASKS, Task
@@ -115,13 +117,15 @@ def train(
     run = create_run(root, spec.name, config)
     plan = _plan(run, registry, data, hyperparameters, task, seed, torch_device)
     state = _start(model, plan)
-    save_last(plan, state)
-    return _execute(plan, state)
+    with run_lock(run):
+        save_last(plan, state)
+        return _execute(plan, state)
 
 
 def resume(
     reference: str,
     *,
+    epochs: int | None = None,
     device: str | None = None,
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
@@ -131,37 +135,50 @@ def resume(
 
     Args:
         reference: the run's folder, or ``ARCHITECTURE/RUN``.
+        epochs: another number of epochs in all, more than are done: a finished run goes on beyond its end. The learning
+            rate goes on as it would have in a run of that length.
         device: another device than the one it was started on.
 
     Raises:
         RunNotFound: there is no such run.
-        UsageError: it is finished already.
+        UsageError: it is finished already, or has done as many epochs.
+        RunBusy: another process is training it.
         DataError: its data is not there, or no longer the same.
         TrainingDiverged, TrainingInterrupted: as for :func:`train`.
     """
     registry = registry or create_registry()
     run = find_run(reference, runs_folder(runs_dir), registry.architectures, trained=False)
-    config = run.config
-    if run.status == "finished":
-        raise UsageError(f"{run.name} is finished already; train again for another run.")
-    spec = registry.architecture(config["architecture"])
     make_folder(run.folder)
+    with run_lock(run):
+        return _execute(*_return_to(load_run(run.folder), epochs, device, data_dir, registry))
+
+
+def _return_to(
+    run: Run, epochs: int | None, device: str | None, data_dir: Path | str | None, registry: Registry
+) -> tuple[Plan, State]:
+    """Plan and state of a run as it was left."""
+    config = run.config
+    if run.status == "finished" and epochs is None:
+        raise UsageError(f"{run.name} is finished already; --epochs goes on beyond its end.")
+    spec = registry.architecture(config["architecture"])
     data = load_again(config, registry, data_folder(data_dir, config.get("data_folder")))
     torch_device = choose_device(device or config["device"])
-    hyperparameters = resolve(config["hyperparameters"])
+    hyperparameters = resolve(config["hyperparameters"], {"epochs": epochs} if epochs is not None else {})
     task = TASKS[config["task"]].fit(data.splits.train.targets, hyperparameters)
     model = prepare_model(spec, data, task, config["options"], hyperparameters, config["seed"])
-    _freeze(model.get_submodule("network"), config["freeze"])
+    _freeze(model.get_submodule("network"), config.get("freeze", ()))
     plan = _plan(run, registry, data, hyperparameters, task, config["seed"], torch_device)
     state = _start(model, plan)
     if run.last.is_file():
         load_last(run, state)
-    elif config["init_from"]:
+    elif config.get("init_from"):
         raise UsageError(f"{run.name} was stopped before it wrote the weights that it started from; train again.")
+    if epochs is not None and epochs < state.epoch:
+        raise UsageError(f"{run.name} has done {state.epoch - 1} epochs already; --epochs must be more.")
     run.set_metrics([entry for entry in run.metrics() if entry["epoch"] < state.epoch])
-    config |= {"status": "running", "error": None}
+    config |= {"status": "running", "error": None, "results": None, "hyperparameters": asdict(hyperparameters)}
     run.save()
-    return _execute(plan, state)
+    return plan, state
 
 
 def _transfer(model: nn.Sequential, spec: Architecture, origin: Path | str, root: Path, registry: Registry) -> str:
@@ -198,7 +215,8 @@ def _plan(
 def _start(model: nn.Sequential, plan: Plan) -> State:
     # Channels last is the layout that convolutions are fastest in, on CPU and GPU alike.
     model = model.to(plan.device).to(memory_format=torch.channels_last)
-    return State(model, make_optimizer(model, plan.hyperparameters), no_totals(plan.device))
+    h = plan.hyperparameters
+    return State(model, make_optimizer(model, h), no_totals(plan.device), make_average(model, h.ema))
 
 
 def _execute(plan: Plan, state: State) -> Run:
@@ -213,8 +231,11 @@ def _execute(plan: Plan, state: State) -> Run:
         run.config["status"] = "interrupted"
         raise
     except BaseException as error:
-        run.config |= {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-        raise
+        told = out_of_memory(error, plan.hyperparameters) or error
+        run.config |= {"status": "failed", "error": f"{type(told).__name__}: {told}"}
+        if told is error:
+            raise
+        raise told from error
     finally:
         run.save()
         _draw(plan, state)

@@ -1,0 +1,24 @@
+"""Memory that does not suffice, in words."""
+
+from __future__ import annotations
+
+import torch
+
+from .errors import OutOfMemory
+from .hyperparameters import Hyperparameters
+
+# what torch's allocator for the CPU says; that of CUDA has a class of its own
+_CPU_WORDS = ("not enough memory", "can't allocate memory")
+
+
+def out_of_memory(error: BaseException, hyperparameters: Hyperparameters) -> OutOfMemory | None:
+    """``error`` as one line that names a batch size to try; None where it is another one."""
+    on_cpu = isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_WORDS)
+    if not (on_cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)):
+        return None
+    size, pieces = hyperparameters.batch_size, hyperparameters.accumulate
+    smaller = f"Try --batch-size {size // 2}, or" if size > 1 else "Try"
+    return OutOfMemory(
+        f"Memory does not suffice for batches of {size} samples. {smaller} --set accumulate={2 * pieces}, which "
+        "computes the same in smaller pieces."
+    )
