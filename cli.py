@@ -177,7 +177,7 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
         settings = training_settings(architecture, given)
         data_options = dataset_settings(registry, architecture, given)
         registry.listen(terminal.TrainingDisplay())
-        chosen = {key: given[key] for key in ("dataset", "seed", "init_from", "freeze")}
+        chosen = {key: given[key] for key in ("dataset", "seed", "init_from", "freeze", "dry_run")}
         chosen |= {"device": given["device"] or "auto", "data_options": data_options}
         run = zoo.train(name, **chosen, **common, **settings)
     else:
@@ -185,7 +185,7 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
     if as_json:
         print_json({"run": str(run.folder), **run.config})
     else:
-        terminal.show(*views.trained(run))
+        terminal.show(*(views.tried(run) if given["dry_run"] else views.trained(run)))
 
 
 @cli.command()

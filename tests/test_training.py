@@ -491,3 +491,25 @@ def test_too_little_memory_names_a_batch_size_to_try(error, tiny_registry, runs_
     (run,) = list_runs(runs_dir)
     assert run.status == "failed"
     assert run.config["error"].startswith("OutOfMemory: ")
+
+
+def test_a_dry_run_does_everything_once_and_keeps_nothing(tiny_registry, runs_dir, zoo_command, tmp_path):
+    steps = []
+
+    class Watch:
+        @zoo.hookimpl
+        def train_started(self, run, start):
+            steps.append((start.epochs, start.steps_per_epoch, start.samples))
+            assert run.folder.is_dir()
+
+        @zoo.hookimpl
+        def train_ended(self, run):
+            assert run.best.is_file()
+            assert run.curves.is_file()
+
+    tiny_registry.listen(Watch())
+    result = zoo_command("train", "tiny-cnn", "--dry-run", "--runs-dir", runs_dir, registry=tiny_registry)
+    assert result.code == 0, result.err
+    assert "nothing was kept" in result.out
+    assert steps == [(1, 2, {"train": 32, "validation": 16, "test": 16})]
+    assert list(runs_dir.rglob("*")) == []

@@ -47,6 +47,7 @@ _HOMES = {
     "folders": ("data_folder", "is_present", "runs_folder"),
     "loading": ("LoadedDataset", "load_dataset"),
     "options": ("Option",),
+    "plan": ("Progress", "TrainingStart"),
     "preprocess": ("Preprocess",),
     "reproduction": ("Reproduction", "record", "reproduce"),
     "registry": ("Plugin", "Registry", "create_registry"),
@@ -54,7 +55,7 @@ _HOMES = {
     "settings": ("parse_settings",),
     "specs": ("Architecture", "Dataset", "Exporter"),
     "trained": ("TrainedModel",),
-    "training": ("Progress", "TrainingStart", "resume", "train"),
+    "training": ("resume", "train"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

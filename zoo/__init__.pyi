@@ -62,8 +62,8 @@ from .settings import parse_settings as parse_settings
 from .specs import Architecture as Architecture
 from .specs import Dataset as Dataset
 from .specs import Exporter as Exporter
-from .training import Progress as Progress
-from .training import TrainingStart as TrainingStart
+from .plan import Progress as Progress
+from .plan import TrainingStart as TrainingStart
 from .training import resume as resume
 from .training import train as train
 

@@ -53,6 +53,7 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file."
         ),
         click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained."),
+        click.option("--dry-run", is_flag=True, help="Only try: two steps, a batch of the rest; nothing is kept."),
         click.option(
             "--resume", metavar="RUN", help="Go on with a run that was stopped; with --epochs, beyond its end."
         ),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from .data import Split
+from .devices import describe_device
 from .hyperparameters import Hyperparameters
 from .loading import LoadedDataset
 from .registry import Registry
@@ -96,3 +97,36 @@ def no_totals(device: torch.device) -> Tensor:
     """An epoch's totals at its beginning: loss, metric, first step that was not finite (none: infinity)."""
     dtype = torch.float32 if device.type == "mps" else torch.float64
     return torch.tensor([0.0, 0.0, math.inf], dtype=dtype, device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStart:
+    """What ``train_started`` tells: what is trained on what, and where."""
+
+    dataset: str
+    metric: str
+    samples: dict[str, int]
+    parameters: int
+    device: str
+    epochs: int
+    steps_per_epoch: int
+    first_epoch: int
+
+
+def describe_start(plan: Plan, state: State) -> TrainingStart:
+    """What listeners are told as a training begins."""
+    samples = {
+        "train": len(plan.train),
+        "validation": len(plan.validation),
+        "test": len(plan.data.splits.test),
+    }
+    return TrainingStart(
+        dataset=str(plan.data),
+        metric=plan.task.metric,
+        samples=samples,
+        parameters=plan.run.config["parameters"],
+        device=describe_device(plan.device),
+        epochs=plan.hyperparameters.epochs,
+        steps_per_epoch=plan.steps,
+        first_epoch=state.epoch,
+    )

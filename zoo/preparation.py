@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .checkpoint import load_tensors, model_state
 from .columns import columns_to_json
+from .data import Splits
 from .environment import git_commit, host, versions
 from .errors import UsageError
 from .hyperparameters import Hyperparameters
@@ -27,6 +28,20 @@ from .specs import Architecture
 from .tasks import Task
 
 log = logging.getLogger("zoo")
+
+
+def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:
+    """Two batches of training and one of everything else: enough to see that all goes well."""
+    splits = data.splits
+    validation = splits.validation
+    assert validation is not None  # load_dataset always holds one out
+    first = torch.arange(size)
+    short = Splits(
+        train=splits.train.take(torch.arange(min(2 * size, len(splits.train)))),
+        test=splits.test.take(first[: len(splits.test)]),
+        validation=validation.take(first[: len(validation)]),
+    )
+    return replace(data, splits=short)
 
 
 def prepare_model(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +14,7 @@ from torch import nn
 
 from .checkpoint import load_model_state, load_tensors
 from .curves import draw_curves
-from .devices import choose_device, describe_device, exact
+from .devices import choose_device, exact
 from .errors import TrainingInterrupted, UsageError
 from .evaluation import evaluate
 from .files import make_folder, sha256
@@ -24,8 +26,8 @@ from .loop import load_last, run_epochs, save_last
 from .memory import out_of_memory
 from .optimisation import make_average, make_optimizer
 from .options import Option
-from .plan import Plan, Progress, State, no_totals
-from .preparation import describe_run, prepare_model, take_over, transfer
+from .plan import Plan, State, describe_start, no_totals
+from .preparation import describe_run, first_batches, prepare_model, take_over, transfer
 from .preparation import freeze as _freeze
 from .registry import Registry, create_registry
 from .runs import Run, create_run, find_run, load_run, run_lock
@@ -37,22 +39,6 @@ from .trained import find_trained
 log = logging.getLogger("zoo")
 
 _SEED = Option(name="seed", default=0, minimum=0, maximum=2**32 - 1)
-
-__all__ = ["Progress", "TrainingStart", "resume", "train"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingStart:
-    """What ``train_started`` tells: what is trained on what, and where."""
-
-    dataset: str
-    metric: str
-    samples: dict[str, int]
-    parameters: int
-    device: str
-    epochs: int
-    steps_per_epoch: int
-    first_epoch: int
 
 
 def train(
@@ -66,6 +52,7 @@ def train(
     freeze: Sequence[str] = (),
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
+    dry_run: bool = False,
     registry: Registry | None = None,
     **settings: object,
 ) -> Run:
@@ -84,6 +71,8 @@ def train(
         freeze: patterns of names of parameters that are not trained: ``("features.*",)``.
         data_dir: the data folder; see :func:`zoo.data_folder`.
         runs_dir: the folder that the run's own folder is made in; see :func:`zoo.runs_folder`.
+        dry_run: only try: two steps of training, a batch of validation and of test, checkpoints and curves, in a folder
+            that is removed again.
         registry: the plugins to use; those installed, unless given.
         settings: hyperparameters and options of the architecture, by name.
 
@@ -108,18 +97,22 @@ def train(
     data = load_for(spec, registry, reference, folder, fall_back=dataset is None, options=data_options)
     foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
     hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
+    if dry_run:
+        hyperparameters = replace(hyperparameters, epochs=1)
+        data = first_batches(data, hyperparameters.batch_size)
     task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
     model = prepare_model(spec, data, task, options, hyperparameters, seed)
     origin = _transfer(model, spec, init_from, root, registry) if init_from else None
     _freeze(model.get_submodule("network"), freeze)
     config = describe_run(registry, spec, data, options, hyperparameters, seed, torch_device, model)
     config |= {"data_folder": str(folder.resolve()), "init_from": origin, "freeze": list(freeze)}
-    run = create_run(root, spec.name, config)
-    plan = _plan(run, registry, data, hyperparameters, task, seed, torch_device)
-    state = _start(model, plan)
-    with run_lock(run):
-        save_last(plan, state)
-        return _execute(plan, state)
+    with tempfile.TemporaryDirectory() if dry_run else contextlib.nullcontext(root) as place:
+        run = create_run(Path(place), spec.name, config)
+        plan = _plan(run, registry, data, hyperparameters, task, seed, torch_device)
+        state = _start(model, plan)
+        with run_lock(run):
+            save_last(plan, state)
+            return _execute(plan, state)
 
 
 def resume(
@@ -224,7 +217,7 @@ def _execute(plan: Plan, state: State) -> Run:
     run = plan.run
     try:
         with stop_requests() as request, exact(plan.device, tf32=True):
-            plan.notify("train_started", start=_describe_start(plan, state))
+            plan.notify("train_started", start=describe_start(plan, state))
             run_epochs(plan, state, request)
             _finish(plan, state)
     except (TrainingInterrupted, KeyboardInterrupt):
@@ -269,21 +262,3 @@ def _draw(plan: Plan, state: State) -> None:
             draw_curves(plan.run.curves, title, plan.task.metric, entries, best)
     except Exception as error:
         log.warning("The curves could not be drawn: %s: %s", type(error).__name__, error)
-
-
-def _describe_start(plan: Plan, state: State) -> TrainingStart:
-    samples = {
-        "train": len(plan.train),
-        "validation": len(plan.validation),
-        "test": len(plan.data.splits.test),
-    }
-    return TrainingStart(
-        dataset=str(plan.data),
-        metric=plan.task.metric,
-        samples=samples,
-        parameters=plan.run.config["parameters"],
-        device=describe_device(plan.device),
-        epochs=plan.hyperparameters.epochs,
-        steps_per_epoch=plan.steps,
-        first_epoch=state.epoch,
-    )

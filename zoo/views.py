@@ -143,6 +143,14 @@ def trained(run: Run) -> list[str]:
     ]
 
 
+def tried(run: Run) -> list[str]:
+    """How ``zoo train --dry-run`` ends."""
+    name = run.config["architecture"]
+    return [
+        f"{name} trains, is validated, kept, judged and drawn on {run.config['data']['name']}; nothing was kept of it."
+    ]
+
+
 def certificate(proven: Certificate) -> list[str]:
     """How ``zoo export`` ends."""
     return [
