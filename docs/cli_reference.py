@@ -14,7 +14,8 @@ def reference() -> str:
     looks = {"terminal_width": 100, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
     root = click.Context(cli, info_name="zoo", obj=create_registry(builtin), **looks)
     parts = []
-    for name, command in cli.commands.items():
+    for name in cli.builtin:
+        command = cli.get_command(root, name)
         ctx = click.Context(command, info_name=name, parent=root, **looks)
         parts.append(f"## zoo {name}\n\n```text\n{command.get_help(ctx)}\n```\n")
     return "\n".join(parts)

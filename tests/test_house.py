@@ -12,6 +12,8 @@ import zoo
 from zoo import specs, tasks
 
 ROOT = Path(__file__).parent.parent
+CLIENTS = ("plugins", "exporters", "zoo/datasets", "zoo/commands")
+FOLDERS = ("plugins", "exporters", "datasets", "commands")
 HEAVY = {"torch", "torchvision", "onnx", "onnxruntime", "sklearn", "matplotlib", "numpy", "rich"}
 LIGHT_COMMANDS = [
     "--help",
@@ -48,9 +50,10 @@ def python_files(folder):
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "cli.py", *python_files("plugins"), *python_files("exporters"), *python_files("zoo/datasets")],
+    "path",
+    [ROOT / "cli.py", *(path for folder in CLIENTS for path in python_files(folder))],
     ids=lambda path: str(path.relative_to(ROOT)),
-)  # fmt: skip
+)
 def test_clients_use_public_names_only(path):
     for module, name in imports(path):
         if module == "zoo":
@@ -64,7 +67,9 @@ def test_clients_use_public_names_only(path):
 def test_the_library_names_no_plugin_exporter_or_command(path):
     for module, _ in imports(path):
         assert not module.startswith(
-            ("zoo.plugins", "zoo.exporters", "zoo.datasets", ".plugins", ".exporters", ".datasets")
+            tuple(
+                f"{zoo}.{folder}" for zoo in ("zoo", "") for folder in ("plugins", "exporters", "datasets", "commands")
+            )
         )
         assert module != "cli" or path.name == "__main__.py"
 
@@ -125,14 +130,14 @@ def test_setup_cfg_lists_every_package_and_every_plugin():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     packages = set(config["options"]["packages"].split())
-    homes = {"zoo": "zoo", "zoo/datasets": "zoo.datasets", "plugins": "zoo.plugins", "exporters": "zoo.exporters"}
-    expected = set(homes.values())
+    bare = {"zoo", "zoo.commands", "zoo.plugins", "zoo.exporters"}
+    expected = bare | {"zoo.datasets"}
     for top in ("plugins", "exporters"):
         for init in (ROOT / top).glob("*/__init__.py"):
             expected.add(f"zoo.{top}.{init.parent.name}")
     assert packages == expected
     points = {line.partition("=")[2].strip() for line in config["options.entry_points"]["zoo"].split("\n") if line}
-    assert points == expected - {"zoo", "zoo.plugins", "zoo.exporters"}
+    assert points == expected - bare
     assert config["metadata"]["version"] == zoo.__version__
 
 

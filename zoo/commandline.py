@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -16,9 +15,10 @@ from .hyperparameters import OPTIONS
 from .options import unknown_option
 from .registry import Registry, create_registry
 from .settings import parse_settings
+from .specs import resolve_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from .specs import Architecture
 
@@ -29,38 +29,6 @@ data_dir_option = click.option(
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), help="The folder that holds the runs. [$ZOO_RUNS, else ./runs]"
 )
-
-
-def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `zoo train`, in the order of its help."""
-    options = [
-        click.option("--dataset", metavar="NAME|PATH", help="A dataset, a folder of images by class, or a CSV file."),
-        click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told."),
-        click.option(
-            "--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset."
-        ),
-        click.option("--epochs", help="Passes over the training split."),
-        click.option("--batch-size", help="Samples in one optimiser step."),
-        click.option("--lr", help="Peak learning rate."),
-        click.option(
-            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`."
-        ),
-        click.option(
-            "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random."
-        ),
-        click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]"),
-        click.option(
-            "--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file."
-        ),
-        click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained."),
-        click.option("--dry-run", is_flag=True, help="Only try: two steps, a batch of the rest; nothing is kept."),
-        click.option(
-            "--resume", metavar="RUN", help="Go on with a run that was stopped; with --epochs, beyond its end."
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 class ZooCommand(click.Command):
@@ -78,17 +46,25 @@ class ZooCommand(click.Command):
 
 
 class ZooGroup(click.Group):
-    """The built-in commands, and after them those of the plugins."""
+    """The built-in commands, each imported when it is used, and after them those of the plugins."""
 
-    command_class = ZooCommand
+    def __init__(self, *args: Any, builtin: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.builtin = builtin  # name: "module:command"
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names; the built-in ones in the order of their definition."""
-        return [*self.commands, *sorted(registry_of(ctx).commands(self.commands))]
+        return [*self.builtin, *sorted(self.foreign(ctx))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A built-in command, else a plugin's."""
-        return self.commands.get(cmd_name) or registry_of(ctx).commands(self.commands).get(cmd_name)
+        if cmd_name in self.builtin:
+            return cast("click.Command", resolve_reference(self.builtin[cmd_name]))
+        return self.foreign(ctx).get(cmd_name)
+
+    def foreign(self, ctx: click.Context) -> Mapping[str, click.Command]:
+        """The commands of the plugins."""
+        return registry_of(ctx).commands(self.builtin)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click does, but an unknown command answers with the closest."""
@@ -122,19 +98,6 @@ class ExportCommand(ZooCommand):
 def chosen_formats(registry: Registry, given: Mapping[str, Any]) -> list[str]:
     """The names of the exporters whose flags were given to an :class:`ExportCommand`."""
     return [name for name in registry.exporters if given[f"format_{_identifier(name)}"]]
-
-
-def is_wanted(
-    facts: dict[str, Any], pattern: str, task: str | None, max_params: int | None, min_accuracy: float | None
-) -> bool:
-    """Whether the facts of an architecture are what `zoo list` was asked for; ``min_accuracy`` in percent."""
-    accuracy = (facts["results"] or {"metrics": {}})["metrics"].get("accuracy", {"mean": 0.0})["mean"]
-    return (
-        (fnmatchcase(facts["name"], pattern) or pattern in facts["name"])
-        and (task is None or facts["task"] == task)
-        and (max_params is None or facts["parameters"] <= max_params)
-        and (min_accuracy is None or 100 * accuracy >= min_accuracy)
-    )
 
 
 def training_settings(architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,6 +182,13 @@ def registry_of(ctx: click.Context) -> Registry:
         root.obj = create_registry()
     registry: Registry = root.obj
     return registry
+
+
+def load_everything(ctx: click.Context) -> None:
+    """Have the plugins register their commands too: the last thing that can go wrong with one."""
+    root = ctx.find_root().command
+    if isinstance(root, ZooGroup):
+        root.foreign(ctx)
 
 
 def print_json(content: Any) -> None:

@@ -1,0 +1,1 @@
+"""The built-in commands: parse, call the library, print. ``cli.py`` says which there are."""
