@@ -189,7 +189,7 @@ def test_a_picture_that_cannot_be_drawn_fails_no_training(tiny_registry, runs_di
     def fail(*args):
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr("zoo.training.draw_curves", fail)
+    monkeypatch.setattr("zoo.execution.draw_curves", fail)
     assert train(tiny_registry, runs_dir, epochs=1).status == "finished"
     assert "no fonts" in caplog.text
 

@@ -20,6 +20,7 @@ _HOMES = {
     "api": ("create_model", "list_architectures", "list_datasets", "load"),
     "columns": ("Column",),
     "data": ("Split", "Splits", "fingerprint", "stratified_split"),
+    "distributed": ("launch", "launched"),
     "entry_points": ("EntryPoint",),
     "errors": (
         "BuildError",
@@ -30,6 +31,7 @@ _HOMES = {
         "ExportRefused",
         "InvalidValue",
         "OutOfMemory",
+        "PeerFailed",
         "PluginError",
         "RunBusy",
         "RunNotFound",

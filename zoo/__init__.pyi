@@ -12,6 +12,8 @@ from .data import Split as Split
 from .data import Splits as Splits
 from .data import fingerprint as fingerprint
 from .data import stratified_split as stratified_split
+from .distributed import launch as launch
+from .distributed import launched as launched
 from .entry_points import EntryPoint as EntryPoint
 from .errors import BuildError as BuildError
 from .errors import DataError as DataError
@@ -21,6 +23,7 @@ from .errors import ExportError as ExportError
 from .errors import ExportRefused as ExportRefused
 from .errors import InvalidValue as InvalidValue
 from .errors import OutOfMemory as OutOfMemory
+from .errors import PeerFailed as PeerFailed
 from .errors import PluginError as PluginError
 from .errors import RunBusy as RunBusy
 from .errors import RunNotFound as RunNotFound

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from .errors import TrainingInterrupted, UnknownName, UsageError, ZooError
+from .errors import PeerFailed, TrainingDiverged, TrainingInterrupted, UnknownName, UsageError, ZooError
 from .hyperparameters import OPTIONS
 from .options import unknown_option
 from .registry import Registry, create_registry
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from .specs import Architecture
+
+_ARGUMENTS = "zoo.arguments"
+# of several processes that torchrun started, the first says what all of them meet
+_SPEAKS = os.environ.get("RANK", "0") == "0"
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 data_dir_option = click.option(
@@ -51,6 +55,13 @@ class ZooGroup(click.Group):
     def __init__(self, *args: Any, builtin: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.builtin = builtin  # name: "module:command"
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        """As click does, and the arguments are kept for commands that start the same in other processes."""
+        arguments = list(args)
+        ctx = super().make_context(info_name, args, *rest, **extra)
+        ctx.meta[_ARGUMENTS] = arguments
+        return ctx
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names; the built-in ones in the order of their definition."""
@@ -102,7 +113,8 @@ def chosen_formats(registry: Registry, given: Mapping[str, Any]) -> list[str]:
 
 def training_settings(architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
     """``--epochs`` and its like, and every ``--set``, as values of their types."""
-    texts = {key: given[key] for key in ("epochs", "batch_size", "lr") if given[key] is not None}
+    texts = {key: given[key] for key in ("epochs", "batch_size", "lr", "precision") if given[key] is not None}
+    texts |= {"compile": "true"} if given["compile"] else {}
     texts |= _pairs("--set", given["settings"], texts)
     return dict(parse_settings(architecture, texts))
 
@@ -135,7 +147,7 @@ def refuse_beside_resume(ctx: click.Context) -> None:
     Raises:
         UsageError: something was named.
     """
-    free = {"resume", "epochs", "device", "data_dir", "runs_dir", "as_json"}
+    free = {"resume", "epochs", "device", "devices", "data_dir", "runs_dir", "as_json"}
     for parameter in ctx.command.params:
         name = str(parameter.name)
         if name not in free and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -191,6 +203,11 @@ def load_everything(ctx: click.Context) -> None:
         root.foreign(ctx)
 
 
+def arguments_of(ctx: click.Context) -> list[str]:
+    """The arguments that this ``zoo`` was started with."""
+    return list(ctx.meta[_ARGUMENTS])
+
+
 def print_json(content: Any) -> None:
     """A result for machines, on standard output."""
     import json
@@ -219,7 +236,8 @@ def run_command(cli: click.Group, arguments: Sequence[str], registry: Registry |
 
             traceback.print_exc()
         message, code = _explain(error)
-        click.echo(f"Error: {message}", err=True)
+        if _SPEAKS or not isinstance(error, PeerFailed | TrainingDiverged | TrainingInterrupted):
+            click.echo(f"Error: {message}", err=True)
         return code
 
 
@@ -252,5 +270,5 @@ class _Notes(logging.Handler):
 
 def _talk_on_stderr() -> None:
     logger = logging.getLogger("zoo")
-    if not any(isinstance(handler, _Notes) for handler in logger.handlers):
+    if _SPEAKS and not any(isinstance(handler, _Notes) for handler in logger.handlers):
         logger.addHandler(_Notes())

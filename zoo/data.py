@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +18,8 @@ from .specs import Dataset
 VALIDATION_FRACTION = 0.1
 VALIDATION_LIMIT = 5_000
 VALIDATION_SEED = 0
+READ_AHEAD = 2
+"""Batches of a mapped split that are read while one is computed."""
 SMALLEST_TO_DIVIDE = 4
 """Of fewer training samples none can be spared: they are their own validation."""
 
@@ -27,21 +31,37 @@ class Split:
     Args:
         inputs: images as uint8 ``[N, C, H, W]``, or columns as float32 ``[N, F]`` in their own units.
         targets: class indices as int64 ``[N]``; for regression float32 ``[N, K]`` in their own units.
+        mapped: whether the inputs lie in a file that the system reads as they are used, and so stay where they are.
     """
 
     inputs: Tensor
     targets: Tensor
+    mapped: bool = False
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def to(self, device: torch.device | str) -> Split:
-        """The same split on ``device``."""
-        return Split(self.inputs.to(device), self.targets.to(device))
+        """The same split on ``device``; a mapped one stays where it is."""
+        return self if self.mapped else Split(self.inputs.to(device), self.targets.to(device))
 
-    def take(self, index: Tensor) -> Split:
+    def take(self, index: Tensor | slice) -> Split:
         """The samples at ``index``, in that order."""
         return Split(self.inputs[index], self.targets[index])
+
+    def feed(self, indices: Iterable[Tensor | slice], device: torch.device) -> Iterator[Split]:
+        """The samples at each of ``indices``, on ``device``; of a mapped split the next are read meanwhile."""
+        if not self.mapped:
+            yield from (self.take(index) for index in indices)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            ahead: deque[Future[Split]] = deque()
+            for index in indices:
+                ahead.append(reader.submit(self.take, index))
+                if len(ahead) > READ_AHEAD:
+                    yield ahead.popleft().result().to(device)
+            while ahead:
+                yield ahead.popleft().result().to(device)
 
     def batches(self, size: int) -> Iterator[Split]:
         """The samples in order, ``size`` at a time; the last batch may be smaller."""

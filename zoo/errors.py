@@ -64,6 +64,10 @@ class OutOfMemory(ZooError):
     """A computation that needs more memory than there is."""
 
 
+class PeerFailed(ZooError):
+    """Another process of the same training failed, and with it this one."""
+
+
 class TrainingDiverged(ZooError):
     """The loss became NaN or infinite."""
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .data import Split
 from .devices import exact
+from .distributed import ALONE, World
 from .tasks import TASKS, Task
 
 BATCH_SIZE = 1_000
@@ -23,20 +24,29 @@ class Scores:
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, split: Split, task: Task | str, batch_size: int = BATCH_SIZE) -> Scores:
-    """Measure ``model`` on every sample of ``split``, which must be on the model's device.
+def evaluate(
+    model: nn.Module, split: Split, task: Task | str, batch_size: int = BATCH_SIZE, *, world: World = ALONE
+) -> Scores:
+    """Measure ``model`` on every sample of ``split``, which must be on the model's device unless it is mapped.
+
+    Several processes each take a share of the samples; every sample counts once, and all get the same answer.
 
     The model is put in evaluation mode for the time being, and its mode given back.
     """
     task = TASKS[task] if isinstance(task, str) else task
-    device = split.targets.device
+    device = next((parameter.device for parameter in model.parameters()), split.targets.device)
     wide = torch.float32 if device.type == "mps" else torch.float64
+    world = world if len(split) >= world.size else ALONE  # too few to divide: each process takes them all
     training = model.training
     model.eval()
     sums: dict[str, Tensor] = {}
     kept: list[Tensor] = []
     with exact(device, tf32=False):
-        for batch in split.batches(batch_size):
+        part = world.part(len(split))
+        places = (
+            slice(start, min(start + batch_size, part.stop)) for start in range(part.start, part.stop, batch_size)
+        )
+        for batch in split.feed(places, device):
             outputs = model(batch.inputs).float()
             if task.whole_split:
                 kept.append(outputs)
@@ -44,9 +54,9 @@ def evaluate(model: nn.Module, split: Split, task: Task | str, batch_size: int =
                 total = values.sum(dtype=wide)
                 sums[name] = sums[name] + total if name in sums else total
     model.train(training)
-    metrics = {name: float(total) / len(split) for name, total in sums.items()}
+    metrics = {name: float(world.sum(total)) / len(split) for name, total in sums.items()}
     if kept:
-        metrics |= task.summarise(torch.cat(kept), split.targets)
+        metrics |= task.summarise(world.gather(torch.cat(kept)), split.targets.to(device))
     return Scores(metrics, len(split))
 
 

@@ -50,6 +50,12 @@ class Hyperparameters:
         minimum=0,
         below=1,
     )
+    precision: str = _hyperparameter(
+        "fp32",
+        "arithmetic of the training: bf16 and fp16 compute where it is safe in 16 bits, the weights stay fp32",
+        choices=("fp32", "bf16", "fp16"),
+    )
+    compile: bool = _hyperparameter(False, "translate the network with torch.compile before the first step")
     patience: int = _hyperparameter(
         0, "epochs without a better validation after which the training stops; 0: it never does", minimum=0
     )

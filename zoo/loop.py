@@ -10,26 +10,20 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import load_model_state, load_tensors, model_state, save_tensors
+from .checkpoint import model_state, save_tensors
 from .data import Split
+from .distributed import AGREE_EVERY
 from .errors import TrainingDiverged, TrainingInterrupted
 from .evaluation import evaluate
 from .interrupts import StopRequest
-from .optimisation import (
-    augment,
-    epoch_order,
-    learning_rate,
-    load_optimizer_state,
-    optimizer_state,
-    seed_step,
-    set_learning_rate,
-)
+from .optimisation import augment, draw_augmentation, epoch_order, learning_rate, seed_step, set_learning_rate
 from .plan import Plan, Progress, State, no_totals
-from .runs import Run
+from .resuming import save_last
 
 log = logging.getLogger("zoo")
 
@@ -43,8 +37,9 @@ def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
         began = time.perf_counter()
         _train_epoch(plan, state, request)
         trained = time.perf_counter()
-        validation = evaluate(state.judged, plan.validation, plan.task).metrics
-        loss, metric = _means(plan, state)
+        plan.world.share_buffers(state.judged)
+        validation = evaluate(state.judged, plan.validation, plan.task, world=plan.world).metrics
+        loss, metric = _means(plan, state, together=True)
         if not math.isfinite(validation["loss"]):
             raise _diverged(plan, state.epoch, plan.steps)
         entry = {
@@ -55,17 +50,18 @@ def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
             "train_seconds": round(trained - began, 3),
             "validation_seconds": round(time.perf_counter() - trained, 3),
         }
-        score = plan.task.score(validation)
-        if state.best is None or score > tuple(state.best["score"]):
-            state.best = {"epoch": state.epoch, "validation": validation, "score": list(score)}
-            _save_best(plan, state)
+        _keep_best(plan, state, validation)
         plan.run.add_metrics(entry)
         state.seconds += time.perf_counter() - began
         state.epoch, state.step, state.totals = state.epoch + 1, 0, no_totals(plan.device)
-        save_last(plan, state)
+        ends = state.epoch > plan.hyperparameters.epochs
+        stop = plan.world.agree(request.signal_number, plan.device)
+        if ends or stop or (state.epoch - 1) % plan.checkpoints.epochs == 0:
+            save_last(plan, state)
         plan.notify("epoch_ended", metrics=entry)
-        if request.signal_number and state.epoch <= plan.hyperparameters.epochs:
-            raise _interrupted(plan, state, request)
+        if not ends and (stop := stop or plan.world.agree(request.signal_number, plan.device)):
+            save_last(plan, state)
+            raise _interrupted(plan, state, stop)
 
 
 def _out_of_patience(plan: Plan, state: State) -> bool:
@@ -79,42 +75,74 @@ def _out_of_patience(plan: Plan, state: State) -> bool:
 
 def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
     """The steps of one epoch that are still to be done. Nothing waits for the device but the progress reports."""
-    h = plan.hyperparameters
     _train_mode(state.model)
-    order = epoch_order(len(plan.train), plan.seed, state.epoch).to(plan.device)
     began = reported = time.perf_counter()
     first_step = state.step
-    while state.step < plan.steps:
-        seed_step(plan.seed, state.epoch, state.step)
-        set_learning_rate(state.optimizer, learning_rate(h, plan.steps_done(state), plan.total_steps))
-        _train_step(plan, state, plan.train.take(order[state.step * h.batch_size : (state.step + 1) * h.batch_size]))
+    for batch in plan.train.feed(_shares(plan, state), plan.device):
+        _train_step(plan, state, batch)
         state.step += 1
-        if request.signal_number and state.step < plan.steps:
-            state.seconds += time.perf_counter() - began
-            save_last(plan, state)
-            raise _interrupted(plan, state, request)
+        if state.step < plan.steps:
+            stop = _asked_to_stop(plan, state, request)
+            if stop or (plan.checkpoints.steps and state.step % plan.checkpoints.steps == 0):
+                state.seconds += time.perf_counter() - began
+                began, first_step = time.perf_counter(), state.step
+                save_last(plan, state)
+            if stop:
+                raise _interrupted(plan, state, stop)
         now = time.perf_counter()
         if now - reported >= PROGRESS_SECONDS:
             reported = now
             _report(plan, state, (state.step - first_step) / (now - began))
-    _means(plan, state)  # a last look for NaN
+    _means(plan, state, together=True)  # a last look for NaN
 
 
-def _train_step(plan: Plan, state: State, batch: Split) -> None:
-    """One step of the optimiser."""
-    h, model, optimizer = plan.hyperparameters, state.model, state.optimizer
+def _shares(plan: Plan, state: State) -> Iterator[Tensor]:
+    """Of each step that is still to be done in this epoch, the samples that this process computes."""
+    order = epoch_order(len(plan.train), plan.seed, state.epoch)
+    order = order if plan.train.mapped else order.to(plan.device)
+    for step in range(state.step, plan.steps):
+        batch = order[step * plan.hyperparameters.batch_size :][: plan.batch_length(step)]
+        yield batch[plan.part(len(batch))]
+
+
+def _train_step(plan: Plan, state: State, share: Split) -> None:
+    """One step of the optimiser, on this process's share of the batch."""
+    h, optimizer = plan.hyperparameters, state.optimizer
+    whole = plan.batch_length(state.step)
+    set_learning_rate(optimizer, learning_rate(h, plan.steps_done(state), plan.total_steps))
+    seed_step(plan.seed, state.epoch, state.step)
+    # drawn for the whole batch, so that several processes do to it what one would
+    drawn = draw_augmentation(whole if share.inputs.ndim == 4 else 0, h, plan.device).part(plan.part(whole))
+    if plan.world.rank:
+        seed_step(plan.seed, state.epoch, state.step, plan.world.rank)
     optimizer.zero_grad(set_to_none=True)
-    for part in batch.batches(math.ceil(len(batch) / h.accumulate)):
-        # what a regression has behind its network gives the target's units; the loss is taken before it
-        outputs = model[:2](augment(part.inputs, h))
-        loss = plan.task.loss(outputs, part.targets, h)
-        (loss * (len(part) / len(batch))).backward()  # type: ignore[no-untyped-call]
-        _count(plan, state, model[2:](outputs.detach()), part.targets, loss.detach())
+    weight = plan.world.size if plan.is_divided(whole) else 1  # gradients are averaged over the processes
+    size = math.ceil(len(share) / h.accumulate)
+    for start in range(0, len(share), size):
+        piece = slice(start, start + size)
+        inputs, targets = share.inputs[piece], share.targets[piece]
+        with plan.together(state.trained, now=piece.stop >= len(share)):
+            with plan.arithmetic():
+                # what a regression has behind its network gives the target's units; the loss is taken before it
+                outputs = state.trained(augment(inputs, drawn.part(piece), h)).float()
+                loss = plan.task.loss(outputs, targets, h)
+            state.scaler.scale(loss * (weight * len(targets) / whole)).backward()  # type: ignore[no-untyped-call]
+        if plan.world.first or plan.is_divided(whole):
+            _count(plan, state, state.model[2:](outputs.detach()), targets, loss.detach())
     if h.grad_clip:
-        nn.utils.clip_grad_norm_(model.parameters(), h.grad_clip)
-    optimizer.step()
+        state.scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(state.model.parameters(), h.grad_clip)
+    state.scaler.step(optimizer)
+    state.scaler.update()
     if state.average is not None:
-        state.average.update_parameters(model)
+        state.average.update_parameters(state.model)
+
+
+def _asked_to_stop(plan: Plan, state: State, request: StopRequest) -> int:
+    """The signal that asked to stop. Several processes look together, and so not after every step."""
+    if plan.world.size > 1 and state.step % AGREE_EVERY:
+        return 0
+    return plan.world.agree(request.signal_number, plan.device)
 
 
 def _train_mode(model: nn.Module) -> None:
@@ -131,25 +159,30 @@ def _count(plan: Plan, state: State, outputs: Tensor, targets: Tensor, loss: Ten
     totals = state.totals
     totals[0] += loss * len(targets)
     totals[1] += plan.task.metric_of_each(outputs, targets).sum()
+    totals[2] += len(targets)
     bad = torch.where(torch.isfinite(loss), math.inf, float(state.step + 1))
-    totals[2] = torch.minimum(totals[2], bad.to(totals.dtype))
+    totals[3] = torch.minimum(totals[3], bad.to(totals.dtype))
 
 
-def _means(plan: Plan, state: State) -> tuple[float, float]:
-    """Loss and metric over the epoch so far. This waits for the device.
+def _means(plan: Plan, state: State, *, together: bool) -> tuple[float, float]:
+    """Loss and metric over the epoch so far, of all processes or this one's share. This waits for the device.
 
     Raises:
         TrainingDiverged: a loss was not finite.
     """
-    loss, metric, bad_step = state.totals.tolist()
-    if math.isfinite(bad_step):
+    sums, bad = state.totals[:3], state.totals[3:]
+    if together:
+        sums, bad = plan.world.sum(sums), plan.world.minimum(bad)
+    (loss, metric, samples), bad_step = sums.tolist(), float(bad)
+    if math.isfinite(bad_step) and (together or plan.world.size == 1):
         raise _diverged(plan, state.epoch, int(bad_step))
-    samples = min(state.step * plan.hyperparameters.batch_size, len(plan.train))
-    return loss / samples, metric / samples
+    return loss / max(samples, 1), metric / max(samples, 1)
 
 
 def _report(plan: Plan, state: State, steps_per_second: float) -> None:
-    loss, metric = _means(plan, state)
+    if not plan.world.first or not steps_per_second:
+        return
+    loss, metric = _means(plan, state, together=False)
     done = plan.steps_done(state)
     progress = Progress(
         epoch=state.epoch,
@@ -166,40 +199,18 @@ def _report(plan: Plan, state: State, steps_per_second: float) -> None:
     plan.notify("train_progressed", progress=progress)
 
 
-def _save_best(plan: Plan, state: State) -> None:
+def _keep_best(plan: Plan, state: State, validation: dict[str, float]) -> None:
+    """Write the checkpoint of this epoch if it is the best so far."""
+    score = plan.task.score(validation)
+    if state.best is not None and score <= tuple(state.best["score"]):
+        return
+    state.best = {"epoch": state.epoch, "validation": validation, "score": list(score)}
     config = plan.run.config
-    metadata = {key: config[key] for key in _DESCRIPTION}
-    metadata |= state.best or {}
-    save_tensors(plan.run.best, model_state(state.judged), metadata)
+    if plan.world.first:
+        metadata = {key: config[key] for key in _DESCRIPTION} | state.best
+        save_tensors(plan.run.best, model_state(state.judged), metadata)
     config["best"] = state.best
     plan.run.save()
-
-
-def save_last(plan: Plan, state: State) -> None:
-    """Write everything that :func:`load_last` needs to go on from here."""
-    tensors = {f"model.{name}": tensor for name, tensor in model_state(state.model).items()}
-    tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_state(state.optimizer).items()}
-    if state.average is not None:
-        tensors |= {f"average.{name}": tensor for name, tensor in model_state(state.average).items()}
-    tensors["totals"] = state.totals
-    position = {"epoch": state.epoch, "step": state.step, "best": state.best, "seconds": state.seconds}
-    save_tensors(plan.run.last, tensors, position)
-
-
-def load_last(run: Run, state: State) -> None:
-    """Put ``state`` where :func:`save_last` left it."""
-    tensors, position = load_tensors(run.last)
-    state.totals = tensors.pop("totals").to(state.totals.device)
-    groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
-    for name, tensor in tensors.items():
-        group, _, rest = name.partition(".")
-        groups[group][rest] = tensor
-    load_model_state(state.model, groups["model"])
-    load_optimizer_state(state.optimizer, groups["optimizer"])
-    if state.average is not None:
-        load_model_state(state.average, groups["average"])
-    state.epoch, state.step = position["epoch"], position["step"]
-    state.best, state.seconds = position["best"], position["seconds"]
 
 
 def _diverged(plan: Plan, epoch: int, step: int) -> TrainingDiverged:
@@ -211,9 +222,9 @@ def _diverged(plan: Plan, epoch: int, step: int) -> TrainingDiverged:
     )
 
 
-def _interrupted(plan: Plan, state: State, request: StopRequest) -> TrainingInterrupted:
-    name = signal.Signals(request.signal_number).name
+def _interrupted(plan: Plan, state: State, number: int) -> TrainingInterrupted:
+    name = signal.Signals(number).name
     where = f"step {state.step} of epoch {state.epoch}" if state.step else f"epoch {state.epoch - 1}"
     return TrainingInterrupted(
-        f"Stopped by {name} after {where}. Go on with: zoo train --resume {plan.run.folder}", request.signal_number
+        f"Stopped by {name} after {where}. Go on with: zoo train --resume {plan.run.folder}", number
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -81,35 +82,69 @@ def epoch_order(size: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(size, generator=torch.Generator().manual_seed(_mix(seed, epoch, -1)))
 
 
-def seed_step(seed: int, epoch: int, step: int) -> None:
-    """Begin the random numbers of one step, so that a resumed run draws what an unbroken one does."""
-    torch.manual_seed(_mix(seed, epoch, step))
+def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
+    """Begin the random numbers of one step, so that a resumed run draws what an unbroken one does.
+
+    Args:
+        rank: of the process, for what each of several draws for itself.
+    """
+    torch.manual_seed((_mix(seed, epoch, step) + 7_919 * rank) % 2**63)
 
 
-def random_shift(images: Tensor, pixels: int) -> Tensor:
-    """Each image of ``[N, C, H, W]`` moved by its own whole number of pixels, at most ``pixels``, zeros moving in."""
-    count, _, height, width = images.shape
-    padded = nn.functional.pad(images, [pixels] * 4)
-    offsets = torch.randint(0, 2 * pixels + 1, (2, count, 1), device=images.device)
-    rows = torch.arange(height, device=images.device) + offsets[0]
-    columns = torch.arange(width, device=images.device) + offsets[1]
-    samples = torch.arange(count, device=images.device)[:, None, None]
-    return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What is done at random to each of N training images.
+
+    Args:
+        offsets: pixels to move by, plus the most that is moved by, int64 ``[2, N]``; None: nothing moves.
+        mirrored: whether to mirror left to right, bool ``[N]``; None: nothing is mirrored.
+    """
+
+    offsets: Tensor | None = None
+    mirrored: Tensor | None = None
+
+    def part(self, samples: slice) -> Augmentation:
+        """What is done to some of the images."""
+        return Augmentation(
+            None if self.offsets is None else self.offsets[:, samples],
+            None if self.mirrored is None else self.mirrored[samples],
+        )
 
 
-def random_flip(images: Tensor) -> Tensor:
-    """Each image of ``[N, C, H, W]`` as it is or mirrored left to right, by its own toss of a coin."""
-    mirrored = torch.randint(0, 2, (len(images), 1, 1, 1), device=images.device, dtype=torch.bool)
-    return torch.where(mirrored, images.flip(3), images)
+def draw_augmentation(count: int, hyperparameters: Hyperparameters, device: torch.device) -> Augmentation:
+    """Draw for ``count`` images what the recipe leaves to chance."""
+    offsets = mirrored = None
+    if hyperparameters.shift:
+        offsets = torch.randint(0, 2 * hyperparameters.shift + 1, (2, count, 1), device=device)[..., 0]
+    if hyperparameters.flip:
+        mirrored = torch.randint(0, 2, (count, 1, 1, 1), device=device, dtype=torch.bool)[:, 0, 0, 0]
+    return Augmentation(offsets, mirrored)
 
 
-def augment(images: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-    """Training images ``[N, C, H, W]`` changed at random as the recipe says; anything else as it is."""
+def augment(images: Tensor, drawn: Augmentation, hyperparameters: Hyperparameters) -> Tensor:
+    """Training images ``[N, C, H, W]`` changed as was drawn; anything else as it is."""
     if images.ndim != 4:
         return images
-    if hyperparameters.shift:
-        images = random_shift(images, hyperparameters.shift)
-    return random_flip(images) if hyperparameters.flip else images
+    if drawn.offsets is not None:
+        images = shift(images, drawn.offsets, hyperparameters.shift)
+    if drawn.mirrored is not None:
+        images = torch.where(drawn.mirrored[:, None, None, None], images.flip(3), images)
+    return images
+
+
+def shift(images: Tensor, offsets: Tensor, pixels: int) -> Tensor:
+    """Each image of ``[N, C, H, W]`` moved by its own whole number of pixels, zeros moving in.
+
+    Args:
+        offsets: int64 ``[2, N]``, from 0 (down, right) to twice ``pixels`` (up, left).
+        pixels: the most that is moved by.
+    """
+    count, _, height, width = images.shape
+    padded = nn.functional.pad(images, [pixels] * 4)
+    rows = torch.arange(height, device=images.device) + offsets[0, :, None]
+    columns = torch.arange(width, device=images.device) + offsets[1, :, None]
+    samples = torch.arange(count, device=images.device)[:, None, None]
+    return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def initialise(network: nn.Module, scheme: str) -> None:

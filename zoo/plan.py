@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from .data import Split
 from .devices import describe_device
+from .distributed import World
 from .hyperparameters import Hyperparameters
 from .loading import LoadedDataset
 from .registry import Registry
@@ -38,12 +40,33 @@ class Progress:
     seconds_left: float
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """How often a run writes down where it is; the last epoch always does.
+
+    Args:
+        epochs: after every so many epochs.
+        steps: and, inside an epoch, after every so many steps; 0: never.
+    """
+
+    epochs: int = 1
+    steps: int = 0
+
+
 @dataclass(slots=True)
 class State:
-    """Everything that changes while training; what :func:`save_last` writes."""
+    """Everything that changes while training; what :func:`zoo.resuming.save_last` writes.
+
+    Args:
+        model: raw inputs to answers.
+        trained: its part up to the loss, as it is called in training: as it is, compiled, or of several processes.
+        totals: of the epoch so far, in this process: see :func:`no_totals`.
+    """
 
     model: nn.Sequential
+    trained: nn.Module
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     totals: Tensor
     average: AveragedModel | None = None
     epoch: int = 1
@@ -70,6 +93,8 @@ class Plan:
     device: torch.device
     train: Split
     validation: Split
+    world: World
+    checkpoints: Checkpoints
 
     @property
     def steps(self) -> int:
@@ -83,20 +108,51 @@ class Plan:
         """Optimiser steps in the whole run."""
         return self.hyperparameters.epochs * self.steps
 
+    def batch_length(self, step: int) -> int:
+        """Samples in the batch of step ``step`` of an epoch, in all processes together."""
+        size = self.hyperparameters.batch_size
+        return min(size, len(self.train) - step * size)
+
+    def is_divided(self, batch: int) -> bool:
+        """Whether a batch of so many samples is divided among the processes.
+
+        Where some would have less than two, which batch norm cannot take, each computes the whole.
+        """
+        return self.world.size > 1 and batch >= 2 * self.world.size
+
+    def part(self, batch: int) -> slice:
+        """This process's part of a batch of so many samples."""
+        return self.world.part(batch) if self.is_divided(batch) else slice(0, batch)
+
+    def arithmetic(self) -> contextlib.AbstractContextManager[object]:
+        """The precision that the network and the loss are computed in."""
+        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+        kind = kinds.get(self.hyperparameters.precision)
+        return torch.autocast(self.device.type, kind) if kind else contextlib.nullcontext()
+
+    def together(self, trained: nn.Module, *, now: bool) -> contextlib.AbstractContextManager[object]:
+        """Whether gradients are averaged over the processes ``now``, or are only added up."""
+        inner = getattr(trained, "_orig_mod", trained)  # what torch.compile wraps
+        if isinstance(inner, nn.parallel.DistributedDataParallel) and not now:
+            return inner.no_sync()
+        return contextlib.nullcontext()
+
     def steps_done(self, state: State) -> int:
         """Optimiser steps taken so far."""
         return (state.epoch - 1) * self.steps + state.step
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell the plugins; one that fails is named in a warning and stops nothing."""
+        if not self.world.first:
+            return
         for problem in self.registry.notify(hook, run=self.run, **arguments):
             log.warning("%s", problem)
 
 
 def no_totals(device: torch.device) -> Tensor:
-    """An epoch's totals at its beginning: loss, metric, first step that was not finite (none: infinity)."""
+    """An epoch's totals at its beginning: loss, metric, samples, first step that was not finite (none: infinity)."""
     dtype = torch.float32 if device.type == "mps" else torch.float64
-    return torch.tensor([0.0, 0.0, math.inf], dtype=dtype, device=device)
+    return torch.tensor([0.0, 0.0, 0.0, math.inf], dtype=dtype, device=device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +181,7 @@ def describe_start(plan: Plan, state: State) -> TrainingStart:
         metric=plan.task.metric,
         samples=samples,
         parameters=plan.run.config["parameters"],
-        device=describe_device(plan.device),
+        device=describe_device(plan.device) + (f", {plan.world.size} processes" if plan.world.size > 1 else ""),
         epochs=plan.hyperparameters.epochs,
         steps_per_epoch=plan.steps,
         first_epoch=state.epoch,

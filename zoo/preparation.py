@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .checkpoint import load_tensors, model_state
 from .columns import columns_to_json
 from .data import Splits
+from .distributed import World
 from .environment import git_commit, host, versions
 from .errors import UsageError
 from .hyperparameters import Hyperparameters
@@ -58,6 +59,18 @@ def prepare_model(
     network = build_network(spec, data.spec.network_shape, data.spec.num_outputs, options)
     initialise(network, hyperparameters.init)
     return assemble(preprocess, network, task.postprocess())
+
+
+def trained_part(model: nn.Sequential, device: torch.device, world: World, *, compiled: bool) -> nn.Module:
+    """Normalisation and network, as they are called in training: of several processes, compiled, or as they are."""
+    part: nn.Module = model[:2]
+    if world.size > 1:
+        ids = [device.index] if device.type == "cuda" else None
+        part = nn.parallel.DistributedDataParallel(part, device_ids=ids, gradient_as_bucket_view=True)
+    if compiled:
+        # on CUDA as graphs: steps this small are bound by the launching of kernels
+        return cast("nn.Module", torch.compile(part, mode="reduce-overhead" if device.type == "cuda" else None))
+    return part
 
 
 def transfer(model: nn.Sequential, checkpoint: Path) -> list[str]:

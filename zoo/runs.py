@@ -24,10 +24,14 @@ FORMAT = 1
 
 @dataclass(slots=True)
 class Run:
-    """One training, and its folder. ``config`` is the content of ``run.json``."""
+    """One training, and its folder. ``config`` is the content of ``run.json``.
+
+    ``writes`` is false in all but one of several processes that train together.
+    """
 
     folder: Path
     config: dict[str, Any]
+    writes: bool = True
 
     @property
     def name(self) -> str:
@@ -56,6 +60,8 @@ class Run:
 
     def save(self) -> None:
         """Write ``config`` to ``run.json``."""
+        if not self.writes:
+            return
         write_json(self.folder / "run.json", self.config)
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -69,6 +75,8 @@ class Run:
 
     def add_metrics(self, entry: dict[str, Any]) -> None:
         """Append the entry of an epoch to ``metrics.jsonl``."""
+        if not self.writes:
+            return
         path = self.folder / "metrics.jsonl"
         try:
             with path.open("a", encoding="utf-8") as handle:
@@ -80,7 +88,15 @@ class Run:
 
     def set_metrics(self, entries: list[dict[str, Any]]) -> None:
         """Replace all entries of ``metrics.jsonl``."""
+        if not self.writes:
+            return
         write_text(self.folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
+
+    def remove_leftovers(self) -> None:
+        """Delete what a killed process had half written. Only for the one that holds :func:`run_lock`."""
+        if self.writes:
+            for path in self.folder.rglob(".*.part"):
+                path.unlink(missing_ok=True)
 
 
 def create_run(folder: Path, architecture: str, config: dict[str, Any]) -> Run:
@@ -115,6 +131,9 @@ def run_lock(run: Run) -> Iterator[None]:
     Raises:
         RunBusy: another process has it.
     """
+    if not run.writes:
+        yield
+        return
     import filelock
 
     lock = filelock.FileLock(run.last.with_name(".lock"))

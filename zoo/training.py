@@ -5,40 +5,38 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from .checkpoint import load_model_state, load_tensors
-from .curves import draw_curves
-from .devices import choose_device, exact
-from .errors import TrainingInterrupted, UsageError
-from .evaluation import evaluate
+from .devices import choose_device
+from .distributed import World, join, own_device
+from .errors import UsageError
+from .execution import execute, make_plan, make_state
 from .files import make_folder, sha256
 from .folders import data_folder, runs_folder
-from .hyperparameters import Hyperparameters, resolve
-from .interrupts import stop_requests
-from .loading import LoadedDataset, load_again, load_for
-from .loop import load_last, run_epochs, save_last
-from .memory import out_of_memory
-from .optimisation import make_average, make_optimizer
+from .hyperparameters import resolve
+from .loading import load_again, load_for
 from .options import Option
-from .plan import Plan, State, describe_start, no_totals
+from .plan import Checkpoints, Plan, State
 from .preparation import describe_run, first_batches, prepare_model, take_over, transfer
 from .preparation import freeze as _freeze
 from .registry import Registry, create_registry
+from .resuming import load_last, save_last
 from .runs import Run, create_run, find_run, load_run, run_lock
 from .settings import split_settings
 from .specs import Architecture, resolve_reference
-from .tasks import TASKS, Task
+from .tasks import TASKS
 from .trained import find_trained
 
 log = logging.getLogger("zoo")
 
 _SEED = Option(name="seed", default=0, minimum=0, maximum=2**32 - 1)
+_CHECKPOINT_EPOCHS = Option(name="checkpoint_epochs", default=1, minimum=1)
+_CHECKPOINT_STEPS = Option(name="checkpoint_steps", default=0, minimum=0)
 
 
 def train(
@@ -53,10 +51,14 @@ def train(
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
     dry_run: bool = False,
+    checkpoint_epochs: int = 1,
+    checkpoint_steps: int = 0,
     registry: Registry | None = None,
     **settings: object,
 ) -> Run:
     """Train an architecture and keep the checkpoint that is best on validation.
+
+    In several processes started by torchrun, each trains on its share of every batch, and all return the same run.
 
     Args:
         architecture: its name, as in ``zoo list``.
@@ -73,6 +75,8 @@ def train(
         runs_dir: the folder that the run's own folder is made in; see :func:`zoo.runs_folder`.
         dry_run: only try: two steps of training, a batch of validation and of test, checkpoints and curves, in a folder
             that is removed again.
+        checkpoint_epochs: write down, after every so many epochs, what is needed to resume.
+        checkpoint_steps: and, inside an epoch, after every so many steps; 0: never.
         registry: the plugins to use; those installed, unless given.
         settings: hyperparameters and options of the architecture, by name.
 
@@ -85,34 +89,44 @@ def train(
         DeviceUnavailable: the device is not there.
         TrainingDiverged: the loss became NaN or infinite.
         TrainingInterrupted: SIGINT or SIGTERM came; :func:`resume` goes on.
+        PeerFailed: another of several processes failed.
     """
     registry = registry or create_registry()
     spec = registry.architecture(architecture)
     chosen, options = split_settings(spec, settings)
     seed = int(_SEED.check(seed))  # type: ignore[arg-type]
-    torch_device = choose_device(device)
-    root = make_folder(runs_folder(runs_dir))
+    checkpoints = Checkpoints(
+        int(_CHECKPOINT_EPOCHS.check(checkpoint_epochs)),  # type: ignore[arg-type]
+        int(_CHECKPOINT_STEPS.check(checkpoint_steps)),  # type: ignore[arg-type]
+    )
+    torch_device = choose_device(own_device(device))
+    root = runs_folder(runs_dir)
     folder = data_folder(data_dir)
     reference = str(dataset or spec.dataset)
-    data = load_for(spec, registry, reference, folder, fall_back=dataset is None, options=data_options)
-    foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
-    hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
-    if dry_run:
-        hyperparameters = replace(hyperparameters, epochs=1)
-        data = first_batches(data, hyperparameters.batch_size)
-    task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
-    model = prepare_model(spec, data, task, options, hyperparameters, seed)
-    origin = _transfer(model, spec, init_from, root, registry) if init_from else None
-    _freeze(model.get_submodule("network"), freeze)
-    config = describe_run(registry, spec, data, options, hyperparameters, seed, torch_device, model)
-    config |= {"data_folder": str(folder.resolve()), "init_from": origin, "freeze": list(freeze)}
-    with tempfile.TemporaryDirectory() if dry_run else contextlib.nullcontext(root) as place:
-        run = create_run(Path(place), spec.name, config)
-        plan = _plan(run, registry, data, hyperparameters, task, seed, torch_device)
-        state = _start(model, plan)
-        with run_lock(run):
-            save_last(plan, state)
-            return _execute(plan, state)
+    with join(torch_device) as world:
+        with world.first_before_others():
+            if world.first:
+                make_folder(root)
+            data = load_for(spec, registry, reference, folder, fall_back=dataset is None, options=data_options)
+            foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
+            hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
+            if dry_run:
+                hyperparameters = replace(hyperparameters, epochs=1)
+                data = first_batches(data, hyperparameters.batch_size)
+            task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
+            model = prepare_model(spec, data, task, options, hyperparameters, seed)
+            origin = _transfer(model, spec, init_from, root, registry) if init_from else None
+            _freeze(model.get_submodule("network"), freeze)
+        config = describe_run(registry, spec, data, options, hyperparameters, seed, torch_device, model)
+        config |= {"data_folder": str(folder.resolve()), "init_from": origin, "freeze": list(freeze)}
+        config |= {"processes": world.size, "checkpoints": asdict(checkpoints)}
+        with tempfile.TemporaryDirectory() if dry_run else contextlib.nullcontext(root) as place:
+            run = _shared_run(world, lambda: create_run(Path(place), spec.name, config))
+            plan = make_plan(run, registry, data, hyperparameters, task, seed, torch_device, world)
+            with run_lock(run):
+                state = make_state(model, plan)
+                save_last(plan, state)
+                return execute(plan, state)
 
 
 def resume(
@@ -140,36 +154,58 @@ def resume(
         TrainingDiverged, TrainingInterrupted: as for :func:`train`.
     """
     registry = registry or create_registry()
-    run = find_run(reference, runs_folder(runs_dir), registry.architectures, trained=False)
-    make_folder(run.folder)
-    with run_lock(run):
-        return _execute(*_return_to(load_run(run.folder), epochs, device, data_dir, registry))
+    root = runs_folder(runs_dir)
+    torch_device = choose_device(own_device(device)) if device else None
+    with join(torch_device or choose_device(own_device("auto"))) as world:
+        run = _shared_run(world, lambda: find_run(reference, root, registry.architectures, trained=False))
+        if world.first:
+            make_folder(run.folder)
+        with run_lock(run):
+            run.remove_leftovers()
+            if world.first:
+                run.config = load_run(run.folder).config  # another process may have gone on with it until now
+            run.config = world.broadcast(run.config)
+            plan, state = _return_to(run, epochs, torch_device, data_dir, registry, world)
+            return execute(plan, state)
+
+
+def _shared_run(world: World, find: Callable[[], Run]) -> Run:
+    """The run that the first process makes or finds; the others see it and write nothing."""
+    run = find() if world.first else None
+    folder, config = world.broadcast((run.folder, run.config) if run else None)
+    return run or Run(folder, config, writes=False)
 
 
 def _return_to(
-    run: Run, epochs: int | None, device: str | None, data_dir: Path | str | None, registry: Registry
+    run: Run,
+    epochs: int | None,
+    device: torch.device | None,
+    data_dir: Path | str | None,
+    registry: Registry,
+    world: World,
 ) -> tuple[Plan, State]:
     """Plan and state of a run as it was left."""
     config = run.config
     if run.status == "finished" and epochs is None:
         raise UsageError(f"{run.name} is finished already; --epochs goes on beyond its end.")
     spec = registry.architecture(config["architecture"])
-    data = load_again(config, registry, data_folder(data_dir, config.get("data_folder")))
-    torch_device = choose_device(device or config["device"])
+    with world.first_before_others():
+        data = load_again(config, registry, data_folder(data_dir, config.get("data_folder")))
+    torch_device = device or choose_device(own_device(config["device"].partition(":")[0]))
     hyperparameters = resolve(config["hyperparameters"], {"epochs": epochs} if epochs is not None else {})
     task = TASKS[config["task"]].fit(data.splits.train.targets, hyperparameters)
     model = prepare_model(spec, data, task, config["options"], hyperparameters, config["seed"])
     _freeze(model.get_submodule("network"), config.get("freeze", ()))
-    plan = _plan(run, registry, data, hyperparameters, task, config["seed"], torch_device)
-    state = _start(model, plan)
-    if run.last.is_file():
-        load_last(run, state)
-    elif config.get("init_from"):
+    plan = make_plan(run, registry, data, hyperparameters, task, config["seed"], torch_device, world)
+    state = make_state(model, plan)
+    if not load_last(run, state, world) and config.get("init_from"):
         raise UsageError(f"{run.name} was stopped before it wrote the weights that it started from; train again.")
     if epochs is not None and epochs < state.epoch:
         raise UsageError(f"{run.name} has done {state.epoch - 1} epochs already; --epochs must be more.")
-    run.set_metrics([entry for entry in run.metrics() if entry["epoch"] < state.epoch])
+    if world.first:
+        run.set_metrics([entry for entry in run.metrics() if entry["epoch"] < state.epoch])
     config |= {"status": "running", "error": None, "results": None, "hyperparameters": asdict(hyperparameters)}
+    config["processes"] = world.size
     run.save()
     return plan, state
 
@@ -188,77 +224,3 @@ def _transfer(model: nn.Sequential, spec: Architecture, origin: Path | str, root
     if fresh:
         log.warning("Not in %s, and so trained from nothing: %s.", origin, ", ".join(fresh))
     return told
-
-
-def _plan(
-    run: Run,
-    registry: Registry,
-    data: LoadedDataset,
-    hyperparameters: Hyperparameters,
-    task: Task,
-    seed: int,
-    device: torch.device,
-) -> Plan:
-    validation = data.splits.validation
-    assert validation is not None  # load_dataset always holds one out
-    train_split = data.splits.train.to(device)
-    return Plan(run, registry, data, hyperparameters, task.to(device), seed, device, train_split, validation.to(device))
-
-
-def _start(model: nn.Sequential, plan: Plan) -> State:
-    # Channels last is the layout that convolutions are fastest in, on CPU and GPU alike.
-    model = model.to(plan.device).to(memory_format=torch.channels_last)
-    h = plan.hyperparameters
-    return State(model, make_optimizer(model, h), no_totals(plan.device), make_average(model, h.ema))
-
-
-def _execute(plan: Plan, state: State) -> Run:
-    """Run the loop and leave the run's folder telling how it ended, whichever way."""
-    run = plan.run
-    try:
-        with stop_requests() as request, exact(plan.device, tf32=True):
-            plan.notify("train_started", start=describe_start(plan, state))
-            run_epochs(plan, state, request)
-            _finish(plan, state)
-    except (TrainingInterrupted, KeyboardInterrupt):
-        run.config["status"] = "interrupted"
-        raise
-    except BaseException as error:
-        told = out_of_memory(error, plan.hyperparameters) or error
-        run.config |= {"status": "failed", "error": f"{type(told).__name__}: {told}"}
-        if told is error:
-            raise
-        raise told from error
-    finally:
-        run.save()
-        _draw(plan, state)
-        plan.notify("train_ended")
-    return run
-
-
-def _finish(plan: Plan, state: State) -> None:
-    """Judge the best checkpoint, as it stands on disk, on the test split: once, and nothing is chosen by it."""
-    tensors, _ = load_tensors(plan.run.best)
-    load_model_state(state.model, tensors)
-    scores = evaluate(state.model, plan.data.splits.test.to(plan.device), plan.task)
-    assert state.best is not None  # an epoch has ended
-    plan.run.config["status"] = "finished"
-    plan.run.config["results"] = {
-        "test": scores.metrics,
-        "test_samples": scores.samples,
-        "validation": state.best["validation"],
-        "epoch": state.best["epoch"],
-        "train_seconds": round(state.seconds, 2),
-    }
-
-
-def _draw(plan: Plan, state: State) -> None:
-    """The curves; a training does not fail for want of a picture."""
-    try:
-        entries = plan.run.metrics()
-        if entries:
-            title = f"{plan.run.config['architecture']} on {plan.data}"
-            best = state.best["epoch"] if state.best else None
-            draw_curves(plan.run.curves, title, plan.task.metric, entries, best)
-    except Exception as error:
-        log.warning("The curves could not be drawn: %s: %s", type(error).__name__, error)

@@ -12,6 +12,7 @@ import zoo
 from zoo import terminal, views
 from zoo.commandline import (
     ZooCommand,
+    arguments_of,
     data_dir_option,
     dataset_settings,
     epochs_given,
@@ -42,10 +43,24 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random."
         ),
         click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]"),
+        click.option("--devices", type=click.IntRange(1), metavar="N", help="Train in N processes, one for each GPU."),
+        click.option("--precision", help="fp32, bf16 or fp16. [fp32]"),
+        click.option("--compile", is_flag=True, help="Translate the network with torch.compile first."),
         click.option(
             "--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file."
         ),
         click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained."),
+        click.option(
+            "--checkpoint-epochs",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Write down after every N epochs what --resume needs.",
+        ),
+        click.option(
+            "--checkpoint-steps", type=click.IntRange(0), default=0, metavar="N", help="And after every N steps."
+        ),
         click.option("--dry-run", is_flag=True, help="Only try: two steps, a batch of the rest; nothing is kept."),
         click.option(
             "--resume", metavar="RUN", help="Go on with a run that was stopped; with --epochs, beyond its end."
@@ -93,6 +108,8 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
     zoo train --resume runs/resnet-mini/20260101-120000
     """
     registry = registry_of(ctx)
+    if (given["devices"] or 1) > 1 and not zoo.launched():
+        ctx.exit(zoo.launch(given["devices"], arguments_of(ctx)))
     common = {"registry": registry, "data_dir": given["data_dir"], "runs_dir": given["runs_dir"]}
     if resume is not None:
         refuse_beside_resume(ctx)
@@ -104,10 +121,13 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
         data_options = dataset_settings(registry, architecture, given)
         registry.listen(terminal.TrainingDisplay())
         chosen = {key: given[key] for key in ("dataset", "seed", "init_from", "freeze", "dry_run")}
+        chosen |= {key: given[key] for key in ("checkpoint_epochs", "checkpoint_steps")}
         chosen |= {"device": given["device"] or "auto", "data_options": data_options}
         run = zoo.train(name, **chosen, **common, **settings)
     else:
         raise zoo.UsageError("Give the NAME of an architecture, or --resume RUN. `zoo list` shows the names.")
+    if not run.writes:
+        return  # one of several processes, and not the one that tells
     if as_json:
         print_json({"run": str(run.folder), **run.config})
     else:

@@ -1,10 +1,10 @@
-"""Memory that does not suffice, in words."""
+"""What a machine cannot do, in words: memory that does not suffice, a network that cannot be compiled."""
 
 from __future__ import annotations
 
 import torch
 
-from .errors import OutOfMemory
+from .errors import OutOfMemory, ZooError
 from .hyperparameters import Hyperparameters
 
 # what torch's allocator for the CPU says; that of CUDA has a class of its own
@@ -22,3 +22,11 @@ def out_of_memory(error: BaseException, hyperparameters: Hyperparameters) -> Out
         f"Memory does not suffice for batches of {size} samples. {smaller} --set accumulate={2 * pieces}, which "
         "computes the same in smaller pieces."
     )
+
+
+def compile_failure(error: BaseException) -> ZooError | None:
+    """``error`` as one line where torch.compile failed; None where it is another one."""
+    if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return None
+    text = " ".join(str(error).split("\n\n")[0].split())
+    return ZooError(f"torch.compile failed: {text[:200]}. Train without --compile; the result is the same.")

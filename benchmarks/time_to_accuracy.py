@@ -1,0 +1,79 @@
+"""How much sooner `zoo train NAME` is as good as the loop that courses teach.
+
+    ZOO_DATA=FOLDER python benchmarks/time_to_accuracy.py NAME…
+
+For each architecture: `tutorial_loop.py` trains ten epochs of MNIST; its last test accuracy is the target. Then the
+zoo trains with the default recipe, and the moment counts at which its best checkpoint, as it stood on disk after an
+epoch, first had that accuracy on the test split. Two processes, one after the other, each timed from its start,
+imports and reading of data included. The test split is read after the training, by this script alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import zoo
+
+HERE = Path(__file__).parent
+
+
+class Copies:
+    """Keeps the best checkpoint of every epoch, and when it was there."""
+
+    def __init__(self, began: float, folder: Path) -> None:
+        self.began, self.folder = began, folder
+        self.seconds: list[float] = []
+
+    @zoo.hookimpl
+    def epoch_ended(self, run: zoo.Run, metrics: dict[str, Any]) -> None:
+        self.seconds.append(time.time() - self.began)
+        shutil.copy(run.best, self.folder / f"{metrics['epoch']}.safetensors")
+
+
+def train(name: str, began: float) -> None:
+    """The zoo's side, in a process of its own: a line of JSON for each epoch, as the tutorial's loop prints."""
+    registry = zoo.create_registry()
+    with tempfile.TemporaryDirectory() as scratch:
+        copies = Copies(began, Path(scratch))
+        registry.listen(copies)
+        run = zoo.train(name, dataset="mnist", registry=registry, runs_dir=Path(scratch) / "runs")
+        test = zoo.load_dataset(registry.dataset("mnist"), zoo.data_folder()).splits.test
+        for epoch, seconds in enumerate(copies.seconds, start=1):
+            shutil.copy(copies.folder / f"{epoch}.safetensors", run.best)
+            trained = zoo.load(str(run.folder), registry=registry)
+            accuracy = zoo.evaluate(trained.module, test, trained.task).metrics["accuracy"]
+            print(json.dumps({"epoch": epoch, "accuracy": accuracy, "seconds": seconds}), flush=True)
+
+
+def lines(*command: str) -> list[dict[str, Any]]:
+    """What a process printed."""
+    done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def main() -> None:
+    """One row for each architecture."""
+    if sys.argv[1] == "--train":
+        train(sys.argv[2], float(sys.argv[3]))
+        return
+    print(f"{'architecture':<16}{'accuracy':>9}{'tutorial s':>12}{'zoo s':>8}{'sooner':>8}")
+    for name in sys.argv[1:]:
+        tutorial = lines(str(HERE / "tutorial_loop.py"), name, str(zoo.data_folder()), "10", str(time.time()))
+        ours = lines(__file__, "--train", name, str(time.time()))
+        target, theirs = tutorial[-1]["accuracy"], tutorial[-1]["seconds"]
+        reached = next((entry for entry in ours if entry["accuracy"] >= target), None)
+        seconds = f"{reached['seconds']:8.1f}{theirs / reached['seconds']:8.1f}" if reached else "   never"
+        print(f"{name:<16}{target:9.4f}{theirs:12.1f}{seconds}", flush=True)
+        print("   tutorial", *(f"{e['accuracy']:.4f}@{e['seconds']:.1f}" for e in tutorial))
+        print("   zoo     ", *(f"{e['accuracy']:.4f}@{e['seconds']:.1f}" for e in ours), flush=True)
+
+
+if __name__ == "__main__":
+    main()
