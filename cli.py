@@ -22,6 +22,8 @@ COMMANDS = {
     "plugins": "zoo.commands.listing:plugins",
     "train": "zoo.commands.training:train",
     "runs": "zoo.commands.listing:runs",
+    "eval": "zoo.commands.evaluation:evaluate",
+    "predict": "zoo.commands.prediction:predict",
     "export": "zoo.commands.exporting:export",
     "reproduce": "zoo.commands.training:reproduce",
 }

@@ -30,6 +30,8 @@ LIGHT_COMMANDS = [
     "runs --json",
     "train --help",
     "export --help",
+    "eval --help",
+    "predict --help",
     "train resnet-mini --lr nonsense",
 ]
 
