@@ -32,6 +32,7 @@ LIGHT_COMMANDS = [
     "export --help",
     "eval --help",
     "predict --help",
+    "demo --help",
     "train resnet-mini --lr nonsense",
 ]
 

@@ -21,6 +21,7 @@ _HOMES = {
     "assessment": ("Assessment", "Calibration", "ClassScore"),
     "columns": ("Column",),
     "data": ("Split", "Splits", "fingerprint", "stratified_split"),
+    "demo": ("demo_page", "serve"),
     "description": ("ModelDescription",),
     "entry_points": ("EntryPoint",),
     "errors": (
@@ -54,6 +55,7 @@ _HOMES = {
     "loading": ("LoadedDataset", "load_dataset"),
     "options": ("Option",),
     "plan": ("Progress", "TrainingStart"),
+    "pages": ("write_page",),
     "plots": ("draw_assessment",),
     "prediction": ("Prediction", "predict"),
     "preprocess": ("Preprocess",),

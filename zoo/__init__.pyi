@@ -18,6 +18,8 @@ from .data import Split as Split
 from .data import Splits as Splits
 from .data import fingerprint as fingerprint
 from .data import stratified_split as stratified_split
+from .demo import demo_page as demo_page
+from .demo import serve as serve
 from .description import ModelDescription as ModelDescription
 from .entry_points import EntryPoint as EntryPoint
 from .errors import BuildError as BuildError
@@ -59,6 +61,7 @@ from .loading import LoadedDataset as LoadedDataset
 from .loading import load_dataset as load_dataset
 from .trained import TrainedModel as TrainedModel
 from .options import Option as Option
+from .pages import write_page as write_page
 from .plots import draw_assessment as draw_assessment
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict

@@ -175,9 +175,9 @@ def mistake_text(assessment: Assessment, place: int) -> str:
     return f"said {label(said)} ({sure:.0%})\nis {label(true)} · #{place}"
 
 
-def draw_assessment(assessment: Assessment, folder: Path) -> list[Path]:
+def draw_assessment(assessment: Assessment, folder: Path | str) -> list[Path]:
     """Every picture of an assessment into ``folder``, as PNG files."""
-    make_folder(folder)
+    folder = make_folder(Path(folder).expanduser())
     if not assessment.model.decides:
         return [save_png(residuals_figure(assessment), folder / "residuals.png")]
     made = [
