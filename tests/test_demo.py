@@ -26,10 +26,18 @@ from zoo.demo import RUNTIME
 DIST = os.environ.get("ORT_WEB_DIST")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1000,900"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1000,900",
+]
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +224,7 @@ def test_columns_are_filled_in(browser, table_file, tmp_path):
     browser.execute_async_script("setTimeout(arguments[0], 500)")
     (answer,) = zoo.predict(table_file, ["soil=sand"])
     shown = [bar.text for bar in browser.find_elements("css selector", ".bar output")]
-    assert float(shown[0].rstrip("%")) == pytest.approx(100 * list(answer.probabilities.values())[0], abs=0.01)
+    assert float(shown[0].rstrip("%")) == pytest.approx(100 * next(iter(answer.probabilities.values())), abs=0.01)
     assert not complaints(browser)
 
 
