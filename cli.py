@@ -22,6 +22,9 @@ COMMANDS = {
     "plugins": "zoo.commands.listing:plugins",
     "train": "zoo.commands.training:train",
     "runs": "zoo.commands.listing:runs",
+    "eval": "zoo.commands.evaluation:evaluate",
+    "predict": "zoo.commands.prediction:predict",
+    "demo": "zoo.commands.showing:demo",
     "export": "zoo.commands.exporting:export",
     "reproduce": "zoo.commands.training:reproduce",
 }

@@ -30,6 +30,9 @@ LIGHT_COMMANDS = [
     "runs --json",
     "train --help",
     "export --help",
+    "eval --help",
+    "predict --help",
+    "demo --help",
     "train resnet-mini --lr nonsense",
 ]
 

@@ -58,6 +58,7 @@ def test_site_packages_receives_zoo_and_cli_and_nothing_else(built):
         "zoo/exporters/onnx/check.py",
         "zoo/py.typed",
         "zoo/__init__.pyi",
+        "zoo/templates/demo.html",
     } <= set(names)
     assert any(name.endswith("LICENSE") for name in names)
 

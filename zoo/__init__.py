@@ -17,10 +17,13 @@ if not os.path.isdir(os.path.join(__path__[0], "plugins")) and os.path.isdir(os.
     __path__.append(_beside)
 
 _HOMES = {
-    "api": ("create_model", "list_architectures", "list_datasets", "load"),
+    "api": ("create_model", "is_onnx_file", "list_architectures", "list_datasets", "load", "open_model"),
+    "assessment": ("Assessment", "Calibration", "ClassScore"),
     "columns": ("Column",),
     "data": ("Split", "Splits", "fingerprint", "stratified_split"),
     "distributed": ("launch", "launched"),
+    "demo": ("demo_page", "serve"),
+    "description": ("ModelDescription",),
     "entry_points": ("EntryPoint",),
     "errors": (
         "BuildError",
@@ -44,12 +47,19 @@ _HOMES = {
     "evaluation": ("Scores", "evaluate", "predict_logits"),
     "exporting": ("Certificate", "Check", "ExportSubject", "export"),
     "facts": ("architecture_facts", "dataset_facts", "plugin_facts"),
+    "framing": ("Framing",),
     "hookspecs": ("hookimpl",),
     "hyperparameters": ("Hyperparameters",),
     "folders": ("data_folder", "is_present", "runs_folder"),
+    "inference": ("InferenceModel",),
+    "intervals": ("Interval",),
+    "judging": ("assess",),
     "loading": ("LoadedDataset", "load_dataset"),
     "options": ("Option",),
     "plan": ("Progress", "TrainingStart"),
+    "pages": ("write_page",),
+    "plots": ("draw_assessment",),
+    "prediction": ("Prediction", "predict"),
     "preprocess": ("Preprocess",),
     "reproduction": ("Reproduction", "record", "reproduce"),
     "registry": ("Plugin", "Registry", "create_registry"),
@@ -62,7 +72,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __version__ = "0.1.0"
-_MODULES = ("commandline", "terminal", "views")
+_MODULES = ("commandline", "tables", "terminal", "views")
 __all__ = [*sorted(_HOME_OF), *_MODULES]
 
 

@@ -1,12 +1,18 @@
 """The public names, for type checkers and editors; a test holds them equal to ``__init__.py``."""
 
 from . import commandline as commandline
+from . import tables as tables
 from . import terminal as terminal
 from . import views as views
 from .api import create_model as create_model
+from .api import is_onnx_file as is_onnx_file
 from .api import list_architectures as list_architectures
 from .api import list_datasets as list_datasets
 from .api import load as load
+from .api import open_model as open_model
+from .assessment import Assessment as Assessment
+from .assessment import Calibration as Calibration
+from .assessment import ClassScore as ClassScore
 from .columns import Column as Column
 from .data import Split as Split
 from .data import Splits as Splits
@@ -14,6 +20,9 @@ from .data import fingerprint as fingerprint
 from .data import stratified_split as stratified_split
 from .distributed import launch as launch
 from .distributed import launched as launched
+from .demo import demo_page as demo_page
+from .demo import serve as serve
+from .description import ModelDescription as ModelDescription
 from .entry_points import EntryPoint as EntryPoint
 from .errors import BuildError as BuildError
 from .errors import DataError as DataError
@@ -42,15 +51,23 @@ from .exporting import export as export
 from .facts import architecture_facts as architecture_facts
 from .facts import dataset_facts as dataset_facts
 from .facts import plugin_facts as plugin_facts
+from .framing import Framing as Framing
 from .hookspecs import hookimpl as hookimpl
 from .hyperparameters import Hyperparameters as Hyperparameters
 from .folders import data_folder as data_folder
 from .folders import is_present as is_present
 from .folders import runs_folder as runs_folder
+from .inference import InferenceModel as InferenceModel
+from .intervals import Interval as Interval
+from .judging import assess as assess
 from .loading import LoadedDataset as LoadedDataset
 from .loading import load_dataset as load_dataset
 from .trained import TrainedModel as TrainedModel
 from .options import Option as Option
+from .pages import write_page as write_page
+from .plots import draw_assessment as draw_assessment
+from .prediction import Prediction as Prediction
+from .prediction import predict as predict
 from .preprocess import Preprocess as Preprocess
 from .registry import Plugin as Plugin
 from .registry import Registry as Registry

@@ -12,6 +12,7 @@ from .specs import Architecture, Dataset
 if TYPE_CHECKING:
     from torch import nn
 
+    from .inference import InferenceModel
     from .trained import TrainedModel
 
 
@@ -70,3 +71,32 @@ def load(reference: str, *, runs_dir: Path | str | None = None, registry: Regist
 
     registry = registry or create_registry()
     return find_trained(reference, runs_folder(runs_dir), registry)
+
+
+def open_model(
+    reference: Path | str, *, runs_dir: Path | str | None = None, registry: Registry | None = None
+) -> InferenceModel:
+    """A trained model that takes arrays and answers: an exported file, or what :func:`load` finds.
+
+    ``open_model("resnet-mini.onnx").run(images)`` takes uint8 ``[N, C, H, W]`` and gives ``(logits, probabilities)``.
+    A file needs onnxruntime only: torch is not imported.
+
+    Args:
+        reference: a file ``NAME.onnx``, an architecture, ``ARCHITECTURE/RUN``, or a run's folder.
+
+    Raises:
+        ZooError: the file is missing, damaged, or not one of the zoo's.
+        RunNotFound, UnknownName: as for :func:`load`.
+    """
+    if is_onnx_file(reference):
+        from .onnx_model import OnnxModel
+
+        return OnnxModel(reference)
+    from .torch_model import TorchModel
+
+    return TorchModel(load(str(reference), runs_dir=runs_dir, registry=registry))
+
+
+def is_onnx_file(reference: Path | str) -> bool:
+    """Whether ``reference`` is an exported file, there or not, by its name."""
+    return str(reference).lower().endswith(".onnx")

@@ -127,13 +127,17 @@ def epochs_given(given: Mapping[str, Any]) -> int | None:
 
 def dataset_settings(registry: Registry, architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
     """``--target`` and every ``--data-option``, as values of their types."""
+    return data_settings(registry, given["dataset"] or architecture.dataset, given)
+
+
+def data_settings(registry: Registry, reference: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """``--target`` and every ``--data-option`` for the data ``reference``, as values of their types."""
     texts = {"target": given["target"]} if given["target"] is not None else {}
     texts |= _pairs("--data-option", given["data_options"], texts)
     if not texts:
         return {}
     from .loading import dataset_options
 
-    reference = given["dataset"] or architecture.dataset
     known = {option.name: option for option in dataset_options(reference, registry)}
     for name in texts:
         if name not in known:

@@ -149,7 +149,7 @@ def export(
     trained = find_trained(reference, runs_folder(runs_dir), registry)
     target = _target(output, trained.metadata["architecture"], exporter.suffix)
     make_folder(target.parent)
-    data = _test_data(trained, registry, data_folder(data_dir, trained.data_folder))
+    data = data_to_judge_on(trained, registry, data_folder(data_dir, trained.data_folder))
     return write_proven(exporter, make_subject(trained, data), target, checked)
 
 
@@ -165,7 +165,7 @@ def make_subject(trained: TrainedModel, data: LoadedDataset) -> ExportSubject:
         test=data.splits.test,
         recorded=recorded,
         judged_on=str(data),
-        description=_description(trained),
+        description=describe(trained),
     )
 
 
@@ -235,7 +235,7 @@ def _run_seeded(model: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ..
     return outputs
 
 
-def _test_data(trained: TrainedModel, registry: Registry, folder: Path) -> LoadedDataset:
+def data_to_judge_on(trained: TrainedModel, registry: Registry, folder: Path) -> LoadedDataset:
     """The data whose test split judges the file. For weights that came with an architecture, a bundled stand-in of the
     same shape will do where the data cannot be had: what is judged is the file, not the network."""
     try:
@@ -266,7 +266,8 @@ def _target(output: Path | str | None, name: str, suffix: str) -> Path:
     return path / file_name if path.is_dir() else path
 
 
-def _description(trained: TrainedModel) -> dict[str, Any]:
+def describe(trained: TrainedModel) -> dict[str, Any]:
+    """What an exported file says of the model inside."""
     metadata = trained.metadata
     preprocess = trained.module.get_submodule("preprocess")
     assert isinstance(preprocess, Preprocess | TablePreprocess)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .data import Split, Splits, stratified_split
 from .errors import DataError
+from .images import FITS, SUFFIXES, read_image, reason
 from .options import Option
 from .specs import Dataset
 
@@ -29,7 +29,7 @@ OPTIONS = (
         name="fit",
         default="crop",
         help="images of another shape are cropped at the centre, padded with black, or stretched",
-        choices=("crop", "pad", "stretch"),
+        choices=FITS,
     ),
     Option(
         name="corrupt",
@@ -41,7 +41,6 @@ OPTIONS = (
     Option(name="split", default=0, help="seed of that part", minimum=0),
 )
 
-SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
 LARGEST_OWN_SIZE = 128
 USUAL_SIZE = 64
 GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "F"})
@@ -84,44 +83,6 @@ def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: in
         options=OPTIONS,
         source=str(folder),
     )
-
-
-def read_image(path: Path, shape: Sequence[int], fit: str = "crop") -> NDArray[np.uint8]:
-    """An image file of any mode and size as uint8 ``[C, H, W]``, upright, transparency on white.
-
-    Args:
-        shape: channels (1 or 3), height, width.
-        fit: ``crop``, ``pad`` or ``stretch``.
-
-    Raises:
-        OSError, ValueError: the file is no image, or damaged.
-    """
-    channels, height, width = shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are large but allowed
-        with Image.open(path) as opened:
-            image = _eight_bits(ImageOps.exif_transpose(opened), "L" if channels == 1 else "RGB")
-    if image.size != (width, height):
-        method = Image.Resampling.BILINEAR
-        if fit == "crop":
-            image = ImageOps.fit(image, (width, height), method)
-        elif fit == "pad":
-            image = ImageOps.pad(image, (width, height), method, color=0)
-        else:
-            image = image.resize((width, height), method)
-    array = np.asarray(image, dtype=np.uint8)
-    return array[None] if channels == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
-
-
-def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits, or more: brought to 8 by the range of the type
-        values = np.asarray(image, dtype=np.float64)
-        top = 65_535.0 if values.max(initial=0) > 255 else 255.0
-        image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == mode else image.convert(mode)
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
@@ -167,12 +128,7 @@ def _header(path: Path) -> tuple[tuple[int, int], str] | str:
                 mode = "RGB" if "transparency" in image.info else image.mode
                 return (height, width), mode
     except Exception as error:  # whatever a damaged file makes the decoder raise
-        return _reason(error)
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return "no image" if "cannot identify" in text else text[:120] or type(error).__name__
+        return reason(error)
 
 
 def _report_corrupt(corrupt: Sequence[Path], folder: Path, choice: str, reasons: dict[Path, str]) -> None:
@@ -241,7 +197,7 @@ def _read_all(samples: Sequence[_Sample], shape: tuple[int, int, int], options: 
         try:
             images[place] = read_image(path, shape, options["fit"])
         except Exception as error:  # see _header
-            reasons[path] = _reason(error)
+            reasons[path] = reason(error)
 
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
         list(pool.map(read, range(len(samples))))

@@ -11,8 +11,8 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from .hookspecs import hookimpl
 from .metrics import main_metric, metric_name, metric_text
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from .runs import Run
 
 
+_T = TypeVar("_T")
 MOST_LINES = 25
 
-__all__ = ["TrainingDisplay", "duration", "show", "table"]
+__all__ = ["CountDisplay", "TrainingDisplay", "duration", "show", "table"]
 
 
 def table(
@@ -89,6 +90,33 @@ def duration(seconds: float) -> str:
 def talk_stream() -> TextIO:
     """Where everything is said that is not a result."""
     return sys.stderr
+
+
+class CountDisplay:
+    """How many are done and how fast: a live line on standard error, where that is a terminal and results are not
+    shown on one themselves."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._live = talk_stream().isatty() and not sys.stdout.isatty()
+
+    def watch(self, items: Iterable[_T]) -> Iterator[_T]:
+        """``items``, counted as they pass."""
+        began = shown = time.monotonic()
+        for count, item in enumerate(items, 1):
+            now = time.monotonic()
+            if self._live and now - shown > 0.1:
+                shown = now
+                talk_stream().write(f"\r\x1b[K{count:,} {self._what}, {count / (now - began):,.0f} a second")
+                talk_stream().flush()
+            yield item
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self._live:
+            talk_stream().write("\r\x1b[K")
+            talk_stream().flush()
 
 
 class TrainingDisplay:

@@ -1,0 +1,124 @@
+"""``zoo predict``: what a trained model says of a person's own files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import zoo
+from zoo import tables, terminal
+from zoo.commandline import ZooCommand, json_option, registry_of, runs_dir_option
+
+if TYPE_CHECKING:
+    from zoo import Prediction
+
+
+@click.command(cls=ZooCommand)
+@click.argument("name", metavar="NAME|RUN|FILE.onnx")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("--invert", type=click.Choice(["auto", "yes", "no"]), default="auto", show_default=True)
+@click.option(
+    "--frame",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    show_default=True,
+    help="Cut strokes out and bring them into the middle, as MNIST's digits are.",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["crop", "pad", "stretch"]),
+    default="crop",
+    show_default=True,
+    help="What to do with images of another shape.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print the result as CSV on standard output.")
+@runs_dir_option
+@json_option
+@click.pass_context
+def predict(
+    ctx: click.Context, /, name: str, inputs: tuple[str, ...], as_csv: bool, as_json: bool, **given: Any
+) -> None:
+    """Say what images or rows are.
+
+    An INPUT is an image of any kind and size, a folder of them, a CSV file, a row (5.1,3.5,1.4,0.2 or
+    temp=0.5,hum=0.8), or - for standard input: an image, names of files one a line, or CSV rows. Images are brought to
+    what the network learnt from, and what was done is said. What cannot be read is named, and the rest still done.
+
+    \b
+    zoo predict resnet-mini drawing.png
+    zoo predict resnet-mini.onnx scans/ --csv > answers.csv
+    zoo predict diabetes-mlp patients.csv --json
+    find . -name '*.png' | zoo predict resnet-mini.onnx -
+    """
+    if as_csv and as_json:
+        raise zoo.UsageError("Choose one of --csv and --json.")
+    registry = None if zoo.is_onnx_file(name) else registry_of(ctx)  # a file needs no plugins
+    model = zoo.open_model(name, runs_dir=given["runs_dir"], registry=registry)
+    framing = zoo.Framing(given["invert"], given["frame"], given["fit"])
+    progress = terminal.CountDisplay("predicted")
+    told = _Told(progress)
+    answers = told.watch(progress.watch(zoo.predict(model, inputs, framing=framing)))
+    if as_json:
+        _print_json(answers)
+    elif as_csv:
+        _print_csv(answers)
+    else:
+        for line in tables.predictions(answers, model.description):
+            click.echo(line)
+    if told.failed:
+        raise zoo.DataError(f"{told.failed:,} of {told.all:,} inputs could not be read; they are named above.")
+
+
+class _Told:
+    """Says once what is done to images, and names every input that failed."""
+
+    def __init__(self, progress: terminal.CountDisplay) -> None:
+        self.all = self.failed = 0
+        self._progress = progress
+        self._steps: set[str] = set()
+
+    def watch(self, answers: Iterable[Prediction]) -> Iterator[Prediction]:
+        for answer in answers:
+            self.all += 1
+            self.failed += bool(answer.error)
+            if answer.error:
+                self._say(f"{answer.source}: {answer.error}")
+            for step in answer.steps:
+                if step not in self._steps:
+                    self._steps.add(step)
+                    self._say(f"Note: {answer.source} {tables.step_text(step)}")
+            yield answer
+
+    def _say(self, line: str) -> None:
+        self._progress.clear()
+        click.echo(line, err=True)
+
+
+def _print_json(answers: Iterable[Prediction]) -> None:
+    """A list, an entry a line, as they come."""
+    first = True
+    sys.stdout.write("[")
+    for answer in answers:
+        sys.stdout.write(("\n" if first else ",\n") + json.dumps(answer.to_dict(), ensure_ascii=False))
+        first = False
+    sys.stdout.write("\n]\n")
+
+
+def _print_csv(answers: Iterable[Prediction]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    names: list[str] | None = None
+    for answer in answers:
+        named = answer.probabilities or answer.values
+        if named is None:
+            continue
+        if names is None:
+            names = list(named)
+            head = ["input", "label", "probability", *(f"p({n})" for n in names)] if answer.label else ["input", *names]
+            writer.writerow(head)
+        own = [answer.label, answer.probability] if answer.label else []
+        writer.writerow([answer.source, *own, *named.values()])

@@ -1,0 +1,85 @@
+"""Image files as a network takes them: decoded, upright, eight bits, of one size. Imports no torch."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
+FITS = ("crop", "pad", "stretch")
+LARGEST = 100_000_000
+"""Pixels of the largest picture that is decoded: a hundred million, 100 MB in grey."""
+
+
+def read_image(path: Path, shape: Sequence[int], fit: str = "crop") -> NDArray[np.uint8]:
+    """An image file of any mode and size as uint8 ``[C, H, W]``, upright, transparency on white.
+
+    Args:
+        shape: channels (1 or 3), height, width.
+        fit: ``crop``, ``pad`` or ``stretch``.
+
+    Raises:
+        OSError, ValueError: the file is no image, or damaged.
+    """
+    return as_array(fit_image(decode(path, shape[0]), shape, fit))
+
+
+def decode(source: Path | bytes, channels: int) -> Image.Image:
+    """An image of eight bits a channel, upright, transparency on white.
+
+    Raises:
+        OSError, ValueError: it is no image, damaged, or larger than :data:`LARGEST`.
+    """
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are large but allowed
+        try:
+            opened = Image.open(file)
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"more than {LARGEST:,} pixels") from error
+        with opened:
+            if opened.width * opened.height > LARGEST:
+                raise ValueError(f"{opened.width:,} x {opened.height:,} pixels, more than {LARGEST:,}")
+            return _eight_bits(ImageOps.exif_transpose(opened), "L" if channels == 1 else "RGB")
+
+
+def fit_image(image: Image.Image, shape: Sequence[int], fit: str) -> Image.Image:
+    """``image`` brought to the height and width of ``shape``; as it is where it has them."""
+    _, height, width = shape
+    if image.size == (width, height):
+        return image
+    method = Image.Resampling.BILINEAR
+    if fit == "crop":
+        return ImageOps.fit(image, (width, height), method)
+    if fit == "pad":
+        return ImageOps.pad(image, (width, height), method, color=0)
+    return image.resize((width, height), method)
+
+
+def as_array(image: Image.Image) -> NDArray[np.uint8]:
+    """A grey or colour image as uint8 ``[C, H, W]``."""
+    array = np.asarray(image, dtype=np.uint8)
+    return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
+
+
+def reason(error: Exception) -> str:
+    """Why a file is no image, in a few words."""
+    text = " ".join(str(error).split())
+    return "no image" if "cannot identify" in text else text[:120] or type(error).__name__
+
+
+def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits, or more: brought to 8 by the range of the type
+        values = np.asarray(image, dtype=np.float64)
+        top = 65_535.0 if values.max(initial=0) > 255 else 255.0
+        image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)
