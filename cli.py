@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "zoo.commands.training:train",
     "runs": "zoo.commands.listing:runs",
     "export": "zoo.commands.exporting:export",
+    "verify": "zoo.commands.exporting:verify",
     "reproduce": "zoo.commands.training:reproduce",
 }
 

@@ -39,8 +39,9 @@ _HOMES = {
         "UsageError",
         "ZooError",
     ),
+    "certificate": ("Certificate", "Check"),
     "evaluation": ("Scores", "evaluate", "predict_logits"),
-    "exporting": ("Certificate", "Check", "ExportSubject", "export"),
+    "exporting": ("export",),
     "facts": ("architecture_facts", "dataset_facts", "plugin_facts"),
     "hookspecs": ("hookimpl",),
     "hyperparameters": ("Hyperparameters",),
@@ -52,10 +53,14 @@ _HOMES = {
     "reproduction": ("Reproduction", "record", "reproduce"),
     "registry": ("Plugin", "Registry", "create_registry"),
     "runs": ("Run", "find_run", "list_runs"),
+    "runtime": ("Inspection", "Runtime", "RuntimeFailed", "Runtimes", "TensorSpec"),
     "settings": ("parse_settings",),
     "specs": ("Architecture", "Dataset", "Exporter"),
+    "subject": ("ExportSubject",),
+    "tracing": ("trace_program",),
     "trained": ("TrainedModel",),
     "training": ("resume", "train"),
+    "verifying": ("Verification", "verify"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

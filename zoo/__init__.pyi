@@ -7,6 +7,8 @@ from .api import create_model as create_model
 from .api import list_architectures as list_architectures
 from .api import list_datasets as list_datasets
 from .api import load as load
+from .certificate import Certificate as Certificate
+from .certificate import Check as Check
 from .columns import Column as Column
 from .data import Split as Split
 from .data import Splits as Splits
@@ -32,9 +34,6 @@ from .errors import ZooError as ZooError
 from .evaluation import Scores as Scores
 from .evaluation import evaluate as evaluate
 from .evaluation import predict_logits as predict_logits
-from .exporting import Certificate as Certificate
-from .exporting import Check as Check
-from .exporting import ExportSubject as ExportSubject
 from .exporting import export as export
 from .facts import architecture_facts as architecture_facts
 from .facts import dataset_facts as dataset_facts
@@ -58,14 +57,23 @@ from .reproduction import reproduce as reproduce
 from .runs import Run as Run
 from .runs import find_run as find_run
 from .runs import list_runs as list_runs
+from .runtime import Inspection as Inspection
+from .runtime import Runtime as Runtime
+from .runtime import RuntimeFailed as RuntimeFailed
+from .runtime import Runtimes as Runtimes
+from .runtime import TensorSpec as TensorSpec
 from .settings import parse_settings as parse_settings
 from .specs import Architecture as Architecture
 from .specs import Dataset as Dataset
 from .specs import Exporter as Exporter
+from .subject import ExportSubject as ExportSubject
+from .tracing import trace_program as trace_program
 from .plan import Progress as Progress
 from .plan import TrainingStart as TrainingStart
 from .training import resume as resume
 from .training import train as train
+from .verifying import Verification as Verification
+from .verifying import verify as verify
 
 __version__: str
 __all__: list[str]

@@ -1,0 +1,102 @@
+"""The gates that every exported file has to pass, whatever its format, before it is put in place.
+
+A  determinism   the model itself gives the same twice
+   structure     the file is whole, says what it is, and takes a batch of any size
+B  numerics      run as it is written, it is as close to float64 as torch is
+D  providers     so is every other way to run it
+C  test split    every test sample is decided as torch decides it, and the metric is the recorded one
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .certificate import Check
+from .decisions import check_test_split
+from .numerics import Case, check_numerics, check_providers
+from .runtime import Inspection, RuntimeFailed, Runtimes, TensorSpec
+from .subject import ExportSubject
+
+DETERMINISM_BATCH = 32
+INPUT_NAME, BATCH_NAME = "input", "batch"
+
+
+def check_determinism(subject: ExportSubject) -> Check:
+    """Run the model twice under different seeds: what differs then cannot be proven equal to anything."""
+    inputs = subject.samples(DETERMINISM_BATCH)
+    try:
+        first, second = (_run_seeded(subject.model, inputs, seed) for seed in (1, 2))
+    except Exception as error:
+        cause = " ".join(str(error).split())
+        return Check("determinism", False, f"{subject.name} cannot run a batch of {len(inputs)} test samples: {cause}")
+    if all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
+        return Check("determinism", True, f"two runs of {len(inputs)} samples under different seeds are equal")
+    return Check(
+        "determinism",
+        False,
+        f"{subject.name} gives different outputs for the same input in evaluation mode: something in it draws "
+        "random numbers (dropout that ignores eval(), random depth). Make it depend on self.training",
+    )
+
+
+def check_structure(subject: ExportSubject, inspection: Inspection) -> Check:
+    """The file is sound, takes and gives what the subject does, at any batch size, and carries its description."""
+    problem = inspection.problem or wrong_interface(subject, inspection)
+    if not problem:
+        missing = sorted(subject.description.keys() - inspection.description.keys())
+        problem = f"the description lacks {', '.join(missing)}" if missing else ""
+    return Check("structure", not problem, problem or inspection.summary, inspection.figures)
+
+
+def wrong_interface(subject: ExportSubject, inspection: Inspection) -> str:
+    """What is wrong with names, types and shapes of what goes in and out."""
+    inputs, outputs = inspection.inputs, inspection.outputs
+    batch = inputs[0].shape[0] if inputs and inputs[0].shape else None
+    if isinstance(batch, int):
+        return (
+            f"the batch is fixed at {batch}: something in the network depends on it, a hard-coded size in view() or "
+            "reshape(), or a branch on its shape; write -1 or x.shape[0] in its place"
+        )
+    samples = subject.test.inputs
+    wanted = TensorSpec(INPUT_NAME, str(samples.dtype).removeprefix("torch."), (BATCH_NAME, *samples.shape[1:]))
+    if inputs != (wanted,):
+        return f"the input is {', '.join(map(str, inputs))}, not {wanted}"
+    names = [output.name for output in outputs]
+    if names != list(subject.task.outputs):
+        return f"the outputs are {names}, not {list(subject.task.outputs)}"
+    for output in outputs:
+        if output.shape[:1] != (BATCH_NAME,):
+            return f"output {output.name!r} has the fixed batch {list(output.shape[:1])}"
+    return ""
+
+
+def judge(subject: ExportSubject, cases: list[Case], runtimes: Runtimes, wanted: Iterable[str] = ()) -> Iterator[Check]:
+    """The gates that run the file: B, D and C.
+
+    Args:
+        cases: from :func:`zoo.numerics.make_cases`.
+        wanted: execution providers that have to be tested; the others are where they run.
+    """
+    gate = "numerics"
+    try:
+        yield check_numerics(subject, cases, runtimes.literal)
+        gate = "providers"
+        yield check_providers(subject, cases, runtimes, wanted)
+        gate = "test split"
+        yield from check_test_split(subject, runtimes.usual_of_each_provider)
+    except RuntimeFailed as error:
+        yield Check(gate, False, str(error))
+
+
+@torch.inference_mode()
+def _run_seeded(model: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ...]:
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+    outputs: tuple[Tensor, ...] = model(inputs)
+    return outputs
