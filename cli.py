@@ -26,6 +26,7 @@ COMMANDS = {
     "predict": "zoo.commands.prediction:predict",
     "demo": "zoo.commands.showing:demo",
     "export": "zoo.commands.exporting:export",
+    "verify": "zoo.commands.exporting:verify",
     "reproduce": "zoo.commands.training:reproduce",
 }
 

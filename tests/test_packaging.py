@@ -55,7 +55,7 @@ def test_site_packages_receives_zoo_and_cli_and_nothing_else(built):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"zoo", "cli.py"}
     assert {
         "zoo/plugins/resnet_mini/model.py",
-        "zoo/exporters/onnx/check.py",
+        "zoo/exporters/onnx/write.py",
         "zoo/py.typed",
         "zoo/__init__.pyi",
         "zoo/templates/demo.html",
@@ -67,7 +67,7 @@ def test_the_sdist_holds_the_sources_at_their_places(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.cfg", "cli.py", "plugins/resnet_mini/model.py", "exporters/onnx/check.py", "LICENSE"} <= names
+    assert {"setup.cfg", "cli.py", "plugins/resnet_mini/model.py", "exporters/onnx/write.py", "LICENSE"} <= names
 
 
 def test_the_installed_wheel_finds_its_own_plugins(installed, tmp_path):

@@ -49,7 +49,7 @@ def test_the_weights_that_were_recorded_load_and_export(tiny_registry, runs_dir,
     assert shipped.shipped
     assert shipped.recorded == made.runs[0].config["results"]["test"]
     certificate = zoo.export("tiny-cnn", "onnx", tmp_path, runs_dir=tmp_path / "empty", registry=registry)
-    assert certificate.description["run"] == "weights of tiny-cnn"
+    assert certificate.origin == "weights of tiny-cnn"
     assert zoo.load("tiny-cnn", runs_dir=runs_dir, registry=registry).origin == made.runs[0].name
 
 

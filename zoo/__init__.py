@@ -17,13 +17,40 @@ if not os.path.isdir(os.path.join(__path__[0], "plugins")) and os.path.isdir(os.
     __path__.append(_beside)
 
 _HOMES = {
-    "api": ("create_model", "is_onnx_file", "list_architectures", "list_datasets", "load", "open_model"),
-    "assessment": ("Assessment", "Calibration", "ClassScore"),
+    "api": (
+        "create_model",
+        "is_onnx_file",
+        "list_architectures",
+        "list_datasets",
+        "load",
+        "open_model",
+    ),
+    "assessing": ("assess",),
+    "assessment": (
+        "Assessment",
+        "Calibration",
+        "ClassScore",
+    ),
+    "certificate": (
+        "Certificate",
+        "Check",
+    ),
     "columns": ("Column",),
-    "data": ("Split", "Splits", "fingerprint", "stratified_split"),
-    "distributed": ("launch", "launched"),
-    "demo": ("demo_page", "serve"),
+    "data": (
+        "Split",
+        "Splits",
+        "fingerprint",
+        "stratified_split",
+    ),
+    "demo": (
+        "demo_page",
+        "serve",
+    ),
     "description": ("ModelDescription",),
+    "distributed": (
+        "launch",
+        "launched",
+    ),
     "entry_points": ("EntryPoint",),
     "errors": (
         "BuildError",
@@ -44,30 +71,82 @@ _HOMES = {
         "UsageError",
         "ZooError",
     ),
-    "evaluation": ("Scores", "evaluate", "predict_logits"),
-    "exporting": ("Certificate", "Check", "ExportSubject", "export"),
-    "facts": ("architecture_facts", "dataset_facts", "plugin_facts"),
+    "evaluation": (
+        "Scores",
+        "evaluate",
+        "predict_logits",
+    ),
+    "exporting": ("export",),
+    "facts": (
+        "architecture_facts",
+        "dataset_facts",
+        "plugin_facts",
+    ),
+    "folders": (
+        "data_folder",
+        "is_present",
+        "runs_folder",
+    ),
     "framing": ("Framing",),
     "hookspecs": ("hookimpl",),
     "hyperparameters": ("Hyperparameters",),
-    "folders": ("data_folder", "is_present", "runs_folder"),
     "inference": ("InferenceModel",),
     "intervals": ("Interval",),
-    "judging": ("assess",),
-    "loading": ("LoadedDataset", "load_dataset"),
+    "loading": (
+        "LoadedDataset",
+        "load_dataset",
+    ),
     "options": ("Option",),
-    "plan": ("Progress", "TrainingStart"),
     "pages": ("write_page",),
+    "plan": (
+        "Progress",
+        "TrainingStart",
+    ),
     "plots": ("draw_assessment",),
-    "prediction": ("Prediction", "predict"),
+    "prediction": (
+        "Prediction",
+        "predict",
+    ),
     "preprocess": ("Preprocess",),
-    "reproduction": ("Reproduction", "record", "reproduce"),
-    "registry": ("Plugin", "Registry", "create_registry"),
-    "runs": ("Run", "find_run", "list_runs"),
+    "registry": (
+        "Plugin",
+        "Registry",
+        "create_registry",
+    ),
+    "reproduction": (
+        "Reproduction",
+        "record",
+        "reproduce",
+    ),
+    "runs": (
+        "Run",
+        "find_run",
+        "list_runs",
+    ),
+    "runtime": (
+        "Inspection",
+        "Runtime",
+        "RuntimeFailed",
+        "Runtimes",
+        "TensorSpec",
+    ),
     "settings": ("parse_settings",),
-    "specs": ("Architecture", "Dataset", "Exporter"),
+    "specs": (
+        "Architecture",
+        "Dataset",
+        "Exporter",
+    ),
+    "subject": ("ExportSubject",),
+    "tracing": ("trace_program",),
     "trained": ("TrainedModel",),
-    "training": ("resume", "train"),
+    "training": (
+        "resume",
+        "train",
+    ),
+    "verifying": (
+        "Verification",
+        "verify",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

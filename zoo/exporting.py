@@ -2,115 +2,51 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import logging
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-
+from .bundle import write_bundle
+from .certificate import Certificate, Check, certificate_path, certify
 from .columns import columns_from_json
-from .data import Split
-from .environment import versions
-from .errors import DataUnavailable, ExportError, ExportRefused
-from .files import make_folder, replacing, sha256, write_json
+from .errors import DataUnavailable, ExportError, ExportRefused, UsageError
+from .files import make_folder, replacing_together, write_json
 from .folders import data_folder, runs_folder
+from .golden import GoldenVectors
+from .judging import check_determinism, check_structure, judge
 from .loading import LoadedDataset, load_again, load_dataset
+from .noise import noise_kept
+from .numerics import golden_vectors, make_cases
 from .options import check_all
-from .preprocess import Preprocess, TablePreprocess
+from .reducing import Gain, golden_of_reduced, judge_reduced
 from .registry import Registry, create_registry
+from .repeating import check_reproducible
+from .runtime import Runtimes
 from .specs import Dataset, Exporter, resolve_reference
-from .tasks import Task
+from .subject import ExportSubject, make_subject
 from .trained import TrainedModel, find_trained
 
 log = logging.getLogger("zoo")
 
-CERTIFICATE_FORMAT = 1
-
 
 @dataclass(frozen=True, slots=True)
-class ExportSubject:
-    """What an exporter is given.
+class Demands:
+    """What an export is asked for beyond its format.
 
     Args:
-        name: of the architecture.
-        model: raw inputs ``[N, …]`` to a tuple of outputs, one for each of ``task.outputs``, the network's own first;
-            float32, evaluation mode, on the CPU.
-        task: what it learnt.
-        test: the test split: raw inputs, uint8 ``[N, C, H, W]`` or float32 ``[N, F]``, and targets.
-        recorded: the run's own test metrics, or None where it was stopped before it had any.
-        description: what goes into the file: architecture, data, labels, metrics, checkpoint. No time stamp.
-        judged_on: the dataset that ``test`` is of.
+        reduction: the name of a smaller form (``int8``), or nothing.
+        max_drop: how many points of accuracy that may cost; of a regression, by how many percent the error may rise.
+        providers: execution providers that have to be tested, ``CPU`` or ``CUDA``; the others are where they run.
+        reproducible: another process, in another folder, has to write the same bytes.
     """
 
-    name: str
-    model: nn.Module
-    task: Task
-    test: Split
-    recorded: dict[str, float] | None
-    description: dict[str, Any]
-    judged_on: str = ""
-
-    def in_float64(self) -> nn.Module:
-        """A copy of the model that computes in float64: the judge of everything that computes in float32."""
-        return copy.deepcopy(self.model).double()
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One verdict of a certificate.
-
-    Args:
-        gate: its name: ``structure``, ``numerics`` …
-        passed: whether the file may be used.
-        summary: one line, for people: what was held against what, and the figures that decided.
-        figures: all figures, for machines.
-    """
-
-    gate: str
-    passed: bool
-    summary: str
-    figures: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What was checked of an exported file, and what came out. Beside the file as ``FILE.json``."""
-
-    file: Path
-    sha256: str
-    bytes: int
-    description: dict[str, Any]
-    judged_on: str
-    checks: tuple[Check, ...]
-
-    @property
-    def path(self) -> Path:
-        """Where the certificate itself is."""
-        return certificate_path(self.file)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The content of the certificate's file."""
-        return {
-            "format": CERTIFICATE_FORMAT,
-            "passed": all(check.passed for check in self.checks),
-            "file": {"name": self.file.name, "sha256": self.sha256, "bytes": self.bytes},
-            "model": self.description,
-            "judged_on": self.judged_on,
-            "checks": [asdict(check) for check in self.checks],
-            "versions": versions(),
-        }
-
-
-def certificate_path(file: Path) -> Path:
-    """``FILE.json`` beside ``FILE``."""
-    return file.with_name(file.name + ".json")
+    reduction: str = ""
+    max_drop: float = 1.0
+    providers: tuple[str, ...] = ()
+    reproducible: bool = False
 
 
 def export(
@@ -118,6 +54,12 @@ def export(
     format: str = "onnx",
     output: Path | str | None = None,
     *,
+    reduction: str = "",
+    max_drop: float = 1.0,
+    preprocess: bool = True,
+    providers: tuple[str, ...] = (),
+    reproducible: bool = False,
+    bundle: Path | str | None = None,
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
@@ -132,6 +74,13 @@ def export(
         format: name of an exporter.
         output: the file, or a folder to put it in; ``ARCHITECTURE`` and the format's suffix in the working
             directory, unless given.
+        reduction: a smaller form that the format has, ``int8`` or ``fp16`` for ``onnx``.
+        max_drop: how many points of accuracy the smaller form may cost; of a regression, by how many percent its error
+            may rise.
+        preprocess: whether normalisation is part of the file; else it takes standardised floats.
+        providers: execution providers that have to be tested, ``CPU`` or ``CUDA``; the others are where they run.
+        reproducible: export again in another process and folder, and refuse what differs by a byte.
+        bundle: a folder for the file and everything that is needed to use it, in place of ``output``.
         options: of the exporter.
 
     Returns:
@@ -146,96 +95,128 @@ def export(
     registry = registry or create_registry()
     exporter = registry.exporter(format)
     checked = check_all(exporter.options, options, f"--{format}")
+    demands = Demands(reduction, max_drop, tuple(provider.upper() for provider in providers), reproducible)
+    _check_demands(exporter, demands)
+    if bundle is not None and output is not None:
+        raise UsageError("A bundle is a folder of its own: give an output or a bundle, not both.")
+    if bundle is not None and exporter.open is None:
+        raise UsageError(f"--{format} cannot be bundled: the zoo cannot run such files.")
     trained = find_trained(reference, runs_folder(runs_dir), registry)
-    target = _target(output, trained.metadata["architecture"], exporter.suffix)
+    if bundle is not None:
+        output = Path(bundle).expanduser() / f"model{exporter.suffix}"
+    target = _target(output, trained.metadata["architecture"], reduction, exporter.suffix)
     make_folder(target.parent)
-    data = data_to_judge_on(trained, registry, data_folder(data_dir, trained.data_folder))
-    return write_proven(exporter, make_subject(trained, data), target, checked)
+    data = load_test_data(trained, registry, data_folder(data_dir, trained.data_folder))
+    subject = make_subject(trained, data, preprocess=preprocess)
+    certificate = write_proven(exporter, subject, target, checked, demands)
+    if bundle is not None:
+        write_bundle(certificate, exporter.runners)
+    return certificate
 
 
-def make_subject(trained: TrainedModel, data: LoadedDataset) -> ExportSubject:
-    """The subject for exporting ``trained``, judged on the test split of ``data``."""
-    task = trained.task
-    model = nn.Sequential(trained.module, task.answers()).eval()
-    recorded = None if data.stand_in_for else trained.recorded
-    return ExportSubject(
-        name=trained.metadata["architecture"],
-        model=model,
-        task=task,
-        test=data.splits.test,
-        recorded=recorded,
-        judged_on=str(data),
-        description=describe(trained),
-    )
-
-
-def write_proven(exporter: Exporter, subject: ExportSubject, target: Path, options: dict[str, Any]) -> Certificate:
+def write_proven(
+    exporter: Exporter,
+    subject: ExportSubject,
+    target: Path,
+    options: dict[str, Any],
+    demands: Demands | None = None,
+) -> Certificate:
     """Write ``subject`` to ``target`` unless a check refuses it; then nothing at ``target`` has changed.
 
     Raises:
         ExportError, ExportRefused: as for :func:`export`.
     """
-    refuse_randomness(subject)
-    write = resolve_reference(exporter.write)
-    check = resolve_reference(exporter.check)
-    with replacing(target) as temporary:
-        write(subject, temporary, **options)
-        if not temporary.is_file():
-            raise ExportError(f"The exporter {exporter.name} wrote no file.")
-        certificate = Certificate(
-            file=target,
-            sha256=sha256(temporary),
-            bytes=temporary.stat().st_size,
-            description=subject.description,
-            judged_on=subject.judged_on,
-            checks=_judge(functools.partial(check, subject, temporary, **options), target),
-        )
-    write_json(certificate.path, certificate.to_dict())
+    about = {"origin": subject.origin, "description": subject.description, "judged_on": subject.judged_on}
+    with replacing_together(target, certificate_path(target)) as (temporary, beside):
+        with noise_kept(target, f"The exporter {exporter.name}"):
+            proof = _Proof(exporter, subject, temporary, options, demands or Demands())
+            passed = tuple(_all_passed(proof.gates(), target))
+        certificate = certify(temporary, target, passed, proof.golden, **about)
+        write_json(beside, certificate.to_dict())
     return certificate
 
 
-def refuse_randomness(subject: ExportSubject) -> None:
-    """Run the model twice under different seeds: what differs then cannot be proven equal to anything.
+class _Proof:
+    """One export on its way through the gates. What it writes is at ``path`` when :meth:`gates` is through."""
 
-    Raises:
-        ExportError: the outputs differ.
-    """
-    inputs = subject.test.inputs[:32]
-    try:
-        first, second = (_run_seeded(subject.model, inputs, seed) for seed in (1, 2))
-    except Exception as error:
-        cause = " ".join(str(error).split())
-        raise ExportError(f"{subject.name} cannot run a batch of {len(inputs)} test samples: {cause}") from error
-    if not all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
-        raise ExportError(
-            f"{subject.name} gives different outputs for the same input in evaluation mode: something in it draws "
-            "random numbers (dropout that ignores eval(), random depth). Make it depend on self.training."
-        )
+    def __init__(
+        self, exporter: Exporter, subject: ExportSubject, path: Path, options: dict[str, Any], demands: Demands
+    ) -> None:
+        self.exporter, self.subject, self.path, self.options, self.demands = exporter, subject, path, options, demands
+        self.golden: GoldenVectors | None = None
+
+    def gates(self) -> Iterator[Check]:
+        """Every verdict, as soon as it is there; each part of the work is done only when all before it passed."""
+        yield check_determinism(self.subject)
+        self._write(self.path)
+        if self.demands.reproducible:
+            yield check_reproducible(self.exporter, self.subject, self.path, self.options)
+        if self.exporter.open is None:
+            yield from self._own_checks()
+            return
+        yield check_structure(self.subject, self._call(self.exporter.inspect, self.path))
+        yield from self._own_checks()
+        runtimes = self._open(self.path)
+        cases = make_cases(self.subject)
+        self.golden = golden_vectors(self.subject, cases)
+        yield from judge(self.subject, cases, runtimes, self.demands.providers)
+        if self.demands.reduction:
+            yield from self._reduce(cases, runtimes)
+
+    def _reduce(self, cases: list[Any], proven: Runtimes) -> Iterator[Check]:
+        """Put a smaller form in the place of the proven file."""
+        name, proven_bytes = self.demands.reduction, self.path.stat().st_size
+        with tempfile.TemporaryDirectory() as scratch:
+            smaller = Path(scratch) / self.path.name
+            self._call(self.exporter.reductions[name], self.subject, self.path, smaller)
+            # on the disk of the target, so that a full one is noticed here
+            self.path.write_bytes(smaller.read_bytes())
+        verdict = check_structure(self.subject, self._call(self.exporter.inspect, self.path))
+        yield replace(verdict, gate=f"{name} {verdict.gate}")
+        runtimes = self._open(self.path)
+        gain = Gain(proven, proven_bytes, self.path.stat().st_size)
+        yield from judge_reduced(self.subject, cases, runtimes, name, self.demands.max_drop, gain)
+        self.golden = golden_of_reduced(self.subject, cases, runtimes.usual)
+
+    def _write(self, path: Path) -> None:
+        self._call(self.exporter.write, self.subject, path, **self.options)
+        if not path.is_file():
+            raise ExportError(f"The exporter {self.exporter.name} wrote no file.")
+
+    def _own_checks(self) -> Iterator[Check]:
+        if self.exporter.check is not None:
+            yield from self._call(self.exporter.check, self.subject, self.path, **self.options)
+
+    def _open(self, path: Path) -> Runtimes:
+        runtimes: Runtimes = self._call(self.exporter.open, path)
+        return runtimes
+
+    def _call(self, reference: Any, *args: Any, **options: Any) -> Any:
+        return resolve_reference(reference)(*args, **options)
 
 
-def _judge(checks: Callable[[], Iterator[Check]], target: Path) -> tuple[Check, ...]:
+def _all_passed(checks: Iterator[Check], target: Path) -> Iterator[Check]:
     """Every check up to the first that fails, which is raised: what comes after it would judge a broken file."""
-    done = []
-    for check in checks():
-        done.append(check)
+    proven = False
+    for check in checks:
         if not check.passed:
             kept = f" The earlier {target} is untouched." if target.exists() else ""
-            raise ExportRefused(f"{target.name} was refused and not written. {check.gate}: {check.summary}{kept}")
-    if not done:
+            raise ExportRefused(f"{target.name} was refused and not written. {check.gate}: {check.summary}.{kept}")
+        proven = proven or check.gate != "determinism"
+        yield check
+    if not proven:
         raise ExportRefused(f"{target.name} was refused and not written: its exporter checked nothing.")
-    return tuple(done)
 
 
-@torch.inference_mode()
-def _run_seeded(model: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ...]:
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
-    outputs: tuple[Tensor, ...] = model(inputs)
-    return outputs
+def _check_demands(exporter: Exporter, demands: Demands) -> None:
+    if demands.reduction and demands.reduction not in exporter.reductions:
+        known = ", ".join(exporter.reductions) or "none"
+        raise UsageError(f"--{exporter.name} has no smaller form {demands.reduction!r}; it has: {known}.")
+    if demands.max_drop < 0:
+        raise UsageError(f"max_drop is how much may be lost, at least 0, not {demands.max_drop:g}.")
 
 
-def data_to_judge_on(trained: TrainedModel, registry: Registry, folder: Path) -> LoadedDataset:
+def load_test_data(trained: TrainedModel, registry: Registry, folder: Path) -> LoadedDataset:
     """The data whose test split judges the file. For weights that came with an architecture, a bundled stand-in of the
     same shape will do where the data cannot be had: what is judged is the file, not the network."""
     try:
@@ -258,34 +239,9 @@ def _takes_the_same(dataset: Dataset, recorded: dict[str, Any]) -> bool:
     )
 
 
-def _target(output: Path | str | None, name: str, suffix: str) -> Path:
-    file_name = name.replace("/", "-") + suffix
+def _target(output: Path | str | None, name: str, reduction: str, suffix: str) -> Path:
+    file_name = "-".join(filter(None, (*name.split("/"), reduction))) + suffix
     if output is None:
         return Path(file_name)
     path = Path(output).expanduser()
     return path / file_name if path.is_dir() else path
-
-
-def describe(trained: TrainedModel) -> dict[str, Any]:
-    """What an exported file says of the model inside."""
-    metadata = trained.metadata
-    preprocess = trained.module.get_submodule("preprocess")
-    assert isinstance(preprocess, Preprocess | TablePreprocess)
-    return {
-        "architecture": metadata["architecture"],
-        "plugin": metadata["plugin"],
-        "options": metadata["options"],
-        "task": metadata["task"],
-        "dataset": metadata["data"]["name"],
-        "dataset_fingerprint": metadata["data"]["fingerprint"],
-        "stand_in_for": metadata["data"]["stand_in_for"],
-        "input_shape": metadata["data"]["input_shape"],
-        "labels": metadata["data"]["labels"],
-        "columns": metadata["data"].get("columns", []),
-        "normalisation": preprocess.describe(),
-        "run": trained.origin,
-        "epoch": metadata["epoch"],
-        "validation": metadata["validation"],
-        "test": trained.recorded,
-        "checkpoint_sha256": trained.sha256,
-    }

@@ -45,18 +45,33 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         ZooError: the folder is missing, read-only or full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing_together(path) as (temporary,):
         yield temporary
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def replacing_together(*paths: Path) -> Iterator[list[Path]]:
+    """As :func:`replacing`, for files that belong together: none takes its place before all are whole and on disk.
+
+    Raises:
+        ZooError: a folder is missing, read-only or full.
+    """
+    temporaries = [path.with_name(f".{path.name}.{os.getpid()}.part") for path in paths]
+    try:
+        yield temporaries
+        for temporary in temporaries:
+            with temporary.open("rb+") as handle:
+                os.fsync(handle.fileno())
+        for path, temporary in zip(paths, temporaries, strict=True):
+            temporary.replace(path)
+        for folder in {path.parent for path in paths}:
+            _sync_folder(folder)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise unwritable(paths[0], error) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        for temporary in temporaries:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,124 +1,102 @@
-"""Judging a trained model on a split of its data."""
+"""The gates that every exported file has to pass, whatever its format, before it is put in place.
+
+A  determinism   the model itself gives the same twice
+   structure     the file is whole, says what it is, and takes a batch of any size
+B  numerics      run as it is written, it is as close to float64 as torch is
+D  providers     so is every other way to run it
+C  test split    every test sample is decided as torch decides it, and the metric is the recorded one
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import random
+from collections.abc import Iterable, Iterator
 
-from .api import open_model
-from .assessment import Assessment
-from .columns import columns_to_json
-from .description import ModelDescription
-from .errors import DataError, DataUnavailable, UsageError
-from .exporting import data_to_judge_on
-from .folders import data_folder
-from .inference import InferenceModel
-from .loading import LoadedDataset, load_dataset, load_named
-from .registry import Registry, create_registry
-from .torch_model import TorchModel
+import numpy as np
+import torch
+from torch import Tensor, nn
 
-SPLITS = ("test", "validation", "train")
+from .certificate import Check
+from .decisions import check_test_split
+from .numerics import Case, check_numerics, check_providers
+from .runtime import Inspection, RuntimeFailed, Runtimes, TensorSpec
+from .subject import ExportSubject
+
+DETERMINISM_BATCH = 32
+INPUT_NAME, BATCH_NAME = "input", "batch"
 
 
-def assess(
-    reference: Path | str | InferenceModel,
-    *,
-    split: str = "test",
-    dataset: str | None = None,
-    data_options: Mapping[str, object] | None = None,
-    data_dir: Path | str | None = None,
-    runs_dir: Path | str | None = None,
-    registry: Registry | None = None,
-) -> Assessment:
-    """Every figure of a trained model on a split: metrics with confidence intervals, classes, calibration, mistakes.
-
-    Args:
-        reference: an exported file, an architecture, a run, or a model that is open already.
-        split: ``test``, ``validation`` or ``train``.
-        dataset: other data than the model was trained on: a name or a path.
-        data_options: of that data.
-
-    Raises:
-        RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
-        DataUnavailable: the data cannot be had.
-        DataError: it is not the data that the model was trained on, or not of the kind that the model takes.
-    """
-    if split not in SPLITS:
-        raise UsageError(f"Split {split!r} is not one of {', '.join(SPLITS)}.")
-    registry = registry or create_registry()
-    opened = reference if isinstance(reference, InferenceModel) else None
-    model = opened or open_model(reference, runs_dir=runs_dir, registry=registry)  # type: ignore[arg-type]
-    data = _data(model, registry, data_dir, dataset, data_options or {})
-    chosen = getattr(data.splits, split)
-    inputs = chosen.inputs.numpy()
-    return Assessment(
-        model.description, model.engine, str(data), split, inputs, model.outputs(inputs), chosen.targets.numpy()
+def check_determinism(subject: ExportSubject) -> Check:
+    """Run the model twice under different seeds: what differs then cannot be proven equal to anything."""
+    inputs = subject.samples(DETERMINISM_BATCH)
+    try:
+        first, second = (_run_seeded(subject.model, inputs, seed) for seed in (1, 2))
+    except Exception as error:
+        cause = " ".join(str(error).split())
+        return Check("determinism", False, f"{subject.name} cannot run a batch of {len(inputs)} test samples: {cause}")
+    if all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
+        return Check("determinism", True, f"two runs of {len(inputs)} samples under different seeds are equal")
+    return Check(
+        "determinism",
+        False,
+        f"{subject.name} gives different outputs for the same input in evaluation mode: something in it draws "
+        "random numbers (dropout that ignores eval(), random depth). Make it depend on self.training",
     )
 
 
-def _data(
-    model: InferenceModel,
-    registry: Registry,
-    data_dir: Path | str | None,
-    dataset: str | None,
-    options: Mapping[str, object],
-) -> LoadedDataset:
-    description = model.description
-    if dataset is not None:
-        return _other_data(description, registry, data_folder(data_dir), dataset, options)
-    if isinstance(model, TorchModel) and not options:
-        folder = data_folder(data_dir, model.trained.data_folder)
-        return data_to_judge_on(model.trained, registry, folder)
-    return _recorded_data(description, registry, data_folder(data_dir), options)
+def check_structure(subject: ExportSubject, inspection: Inspection) -> Check:
+    """The file is sound, takes and gives what the subject does, at any batch size, and carries its description."""
+    problem = inspection.problem or wrong_interface(subject, inspection)
+    if not problem:
+        missing = sorted(subject.description.keys() - inspection.description.keys())
+        problem = f"the description lacks {', '.join(missing)}" if missing else ""
+    return Check("structure", not problem, problem or inspection.summary, inspection.figures)
 
 
-def _recorded_data(
-    description: ModelDescription, registry: Registry, folder: Path, options: Mapping[str, object]
-) -> LoadedDataset:
-    """The data that a file says it was trained on."""
-    spec = registry.datasets.get(description.dataset)
-    if spec is None:
-        raise DataUnavailable(
-            f"{description.name} was trained on {description.dataset}, which is none of the registered datasets. "
-            "Give it with --dataset PATH."
+def wrong_interface(subject: ExportSubject, inspection: Inspection) -> str:
+    """What is wrong with names, types and shapes of what goes in and out."""
+    inputs, outputs = inspection.inputs, inspection.outputs
+    batch = inputs[0].shape[0] if inputs and inputs[0].shape else None
+    if isinstance(batch, int):
+        return (
+            f"the batch is fixed at {batch}: something in the network depends on it, a hard-coded size in view() or "
+            "reshape(), or a branch on its shape; write -1 or x.shape[0] in its place"
         )
+    samples = subject.test.inputs
+    wanted = TensorSpec(INPUT_NAME, str(samples.dtype).removeprefix("torch."), (BATCH_NAME, *samples.shape[1:]))
+    if inputs != (wanted,):
+        return f"the input is {', '.join(map(str, inputs))}, not {wanted}"
+    names = [output.name for output in outputs]
+    if names != list(subject.task.outputs):
+        return f"the outputs are {names}, not {list(subject.task.outputs)}"
+    for output in outputs:
+        if output.shape[:1] != (BATCH_NAME,):
+            return f"output {output.name!r} has the fixed batch {list(output.shape[:1])}"
+    return ""
+
+
+def judge(subject: ExportSubject, cases: list[Case], runtimes: Runtimes, wanted: Iterable[str] = ()) -> Iterator[Check]:
+    """The gates that run the file: B, D and C.
+
+    Args:
+        cases: from :func:`zoo.numerics.make_cases`.
+        wanted: execution providers that have to be tested; the others are where they run.
+    """
+    gate = "numerics"
     try:
-        data = load_dataset(spec, folder, options=options)
-    except DataUnavailable as error:
-        raise DataUnavailable(f"{error} Run `zoo fetch {spec.name}`, or say with --data-dir where it is.") from error
-    if data.fingerprint != description.content.get("dataset_fingerprint"):
-        hint = " (another --data-option, perhaps)" if spec.options else ""
-        raise DataError(f"This is not the {spec.name} that {description.name} was trained on{hint}.")
-    return data
+        yield check_numerics(subject, cases, runtimes.literal)
+        gate = "providers"
+        yield check_providers(subject, cases, runtimes, wanted)
+        gate = "test split"
+        yield from check_test_split(subject, runtimes.usual_of_each_provider)
+    except RuntimeFailed as error:
+        yield Check(gate, False, str(error))
 
 
-def _other_data(
-    description: ModelDescription, registry: Registry, folder: Path, reference: str, options: Mapping[str, object]
-) -> LoadedDataset:
-    """Data that a person named, as far as the model can take it."""
-    chosen: dict[str, Any] = dict(options)
-    if description.takes_images and reference not in registry.datasets and Path(reference).is_dir():
-        channels, height, width = description.input_shape
-        chosen = {"size": (height, width), "colour": "grey" if channels == 1 else "rgb"} | chosen
-    data = load_named(reference, registry, description.task, folder, chosen)
-    spec = data.spec
-    if spec.task != description.task:
-        raise DataError(f"{description.name} learnt {description.task}, but {data} is for {spec.task}.")
-    if spec.input_shape != description.input_shape or spec.num_outputs != _outputs(description, spec.num_outputs):
-        raise DataError(
-            f"{description.name} takes samples of shape {description.input_shape}; those of {data} are "
-            f"{spec.input_shape}, or its classes are others."
-        )
-    if description.labels and spec.labels and description.labels != spec.labels:
-        raise DataError(f"{description.name} knows {', '.join(description.labels[:5])} …; {data} has other classes.")
-    if columns_to_json(spec.columns) != columns_to_json(description.columns):
-        raise DataError(f"The columns of {data}, or their categories, are not those that {description.name} takes.")
-    return data
-
-
-def _outputs(description: ModelDescription, usual: int) -> int:
-    """How many outputs the model has, where it says."""
-    if description.task == "binary":
-        return 1
-    return len(description.labels) or usual
+@torch.inference_mode()
+def _run_seeded(model: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ...]:
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+    outputs: tuple[Tensor, ...] = model(inputs)
+    return outputs

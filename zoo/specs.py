@@ -26,7 +26,10 @@ Reference = str | Callable[..., Any]
 """A callable, or where to import it from: ``"package.module:name"``."""
 
 _FLAG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_EXPORT_FLAGS = frozenset({"output", "data-dir", "runs-dir", "json", "debug", "help"})
+_EXPORT_FLAGS = frozenset(
+    {"output", "bundle", "no-preprocess", "max-drop", "provider", "reproducible"}
+    | {"data-dir", "runs-dir", "json", "debug", "help"}
+)
 _NAME = re.compile(r"[a-z0-9]+([-/_.][a-z0-9]+)*")
 
 
@@ -152,8 +155,9 @@ class Dataset:
 class Exporter:
     """A file format that a trained model can leave in.
 
-    The library chooses the checkpoint, calls ``write`` on a temporary path, calls ``check`` on what was written,
-    and puts file and certificate in place only if every check passed.
+    The library chooses the checkpoint, calls ``write`` on a temporary path, judges what was written, and puts file and
+    certificate in place only if every gate was passed. Where ``inspect`` and ``open`` are given, its own gates judge
+    (structure, numbers, providers, the whole test split), and ``zoo verify`` can repeat them; ``check`` adds to them.
 
     Args:
         name: the flag, ``onnx`` for ``zoo export NAME --onnx``.
@@ -161,24 +165,40 @@ class Exporter:
         suffix: of the file, with its dot.
         write: ``write(subject, path, **options) -> None`` writes the file; ``subject`` is a :class:`zoo.ExportSubject`.
             It raises :class:`zoo.ExportError` in one line where the model cannot be written.
-        check: ``check(subject, path, **options) -> Iterator[zoo.Check]`` judges the file, one gate after another.
+        check: ``check(subject, path, **options) -> Iterator[zoo.Check]`` judges what only the format knows.
+        inspect: ``inspect(path) -> zoo.Inspection`` tells what is in a file, and what is wrong with it.
+        open: ``open(path) -> zoo.Runtimes`` gives every way to run a file on this machine.
         options: the keywords that ``write`` and ``check`` accept, each a flag of ``zoo export``.
+        reductions: smaller forms by the name of their flag, ``int8`` for ``--int8``:
+            ``reduce(subject, proven, path) -> None`` writes ``path`` from the proven file. It needs ``inspect`` and
+            ``open``, and is judged by what it costs.
+        runners: small programs that use a file named ``model`` and the suffix, copied into a bundle.
     """
 
     name: str
     summary: str
     suffix: str
     write: Reference
-    check: Reference
+    check: Reference | None = None
+    inspect: Reference | None = None
+    open: Reference | None = None
     options: tuple[Option, ...] = ()
+    reductions: Mapping[str, Reference] = field(default_factory=dict)
+    runners: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         _check_name(self)
-        for flag in (self.name, *(option.name.replace("_", "-") for option in self.options)):
+        for flag in (self.name, *self.reductions, *(option.name.replace("_", "-") for option in self.options)):
             if flag in _EXPORT_FLAGS or not _FLAG.fullmatch(flag):
                 raise PluginError(f"{_label(self)}: --{flag} is no possible flag of `zoo export`; choose another name.")
-        for reference in (self.write, self.check):
-            _check_reference(self, reference)
+        given = (self.write, self.check, self.inspect, self.open, *self.reductions.values())
+        for reference in given:
+            if reference is not None:
+                _check_reference(self, reference)
+        if (self.inspect is None) != (self.open is None):
+            raise PluginError(f"{_label(self)}: inspect and open go together; give both, or neither.")
+        if self.open is None and (self.check is None or self.reductions):
+            raise PluginError(f"{_label(self)}: without inspect and open it must have a check, and no reductions.")
         if not self.suffix.startswith("."):
             raise PluginError(f"{_label(self)}: suffix {self.suffix!r} must begin with a dot.")
 

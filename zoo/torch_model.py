@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from .description import ModelDescription
-from .exporting import describe
 from .inference import Array, InferenceModel
+from .subject import describe
 from .trained import TrainedModel
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from .results import result_text
 from .terminal import duration, table
 
 if TYPE_CHECKING:
-    from .exporting import Certificate
+    from .certificate import Certificate, Check
     from .reproduction import Reproduction
     from .runs import Run
+    from .verifying import Verification
 
 Facts = dict[str, Any]
 
@@ -154,10 +155,22 @@ def tried(run: Run) -> list[str]:
 def certificate(proven: Certificate) -> list[str]:
     """How ``zoo export`` ends."""
     return [
-        f"{proven.file}  {proven.bytes:,} bytes, from {proven.description['run']}",
-        *(f"  passed  {check.gate}: {check.summary}" for check in proven.checks),
+        f"{proven.file}  {proven.bytes:,} bytes, from {proven.origin}",
+        _gates(proven.checks, {}),
         f"{proven.path}  the certificate",
     ]
+
+
+def verification(found: Verification) -> list[str]:
+    """What ``zoo verify`` found out."""
+    verdict = "nothing that was checked is wrong" if found.passed else "NOT what it should be"
+    return [_gates(found.checks, found.not_checked), f"{found.file}  {verdict}"]
+
+
+def _gates(checks: Iterable[Check], not_checked: Mapping[str, str]) -> str:
+    rows = [(check.gate, "passed" if check.passed else "FAILED", check.summary) for check in checks]
+    rows += [(gate, "not checked", why) for gate, why in not_checked.items()]
+    return table(("GATE", "VERDICT", "WHAT WAS HELD AGAINST WHAT"), rows, wrap=("WHAT WAS HELD AGAINST WHAT",))
 
 
 def _run_row(run: Run) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Exporter, Option, hookimpl
 
@@ -16,9 +17,16 @@ def register_exporters(register: Callable[[Exporter], None]) -> None:
             summary="one ONNX file, raw input to probabilities, proven in onnxruntime",
             suffix=".onnx",
             write="zoo.exporters.onnx.write:write",
-            check="zoo.exporters.onnx.check:check",
+            check="zoo.exporters.onnx.structure:check_opset",
+            inspect="zoo.exporters.onnx.structure:inspect",
+            open="zoo.exporters.onnx.sessions:open_sessions",
             options=(
                 Option(name="opset", default=20, help="version of the ONNX operator set", minimum=18, maximum=26),
             ),
+            runners=tuple(Path(__file__).parent / "runners" / name for name in ("run.py", "run.mjs", "run.cc")),
+            reductions={
+                "int8": "zoo.exporters.onnx.reduce:to_int8",
+                "fp16": "zoo.exporters.onnx.reduce:to_fp16",
+            },
         )
     )

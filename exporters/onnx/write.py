@@ -1,26 +1,21 @@
-"""From a torch module to one ONNX file that says what it is and nothing of where it was made."""
+"""From a traced program to one ONNX file that says what it is and nothing of where it was made."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
 
 import zoo
-from zoo import ExportError, ExportSubject
+from zoo import ExportError, ExportSubject, trace_program
 
 INPUT_NAME = "input"
-# Traced at a batch of 1, some models come out fixed to it.
-TRACE_BATCH = 3
-_NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript", "onnx_ir")
+BATCH_NAME = "batch"
 
 
 def write(subject: ExportSubject, path: Path, opset: int) -> None:
@@ -29,57 +24,63 @@ def write(subject: ExportSubject, path: Path, opset: int) -> None:
     Equal weights give equal bytes, for the same versions of torch and onnx.
 
     Raises:
-        ExportError: torch cannot express the model in ONNX.
+        ExportError: the model cannot be traced, or torch cannot express it in ONNX.
     """
-    example = subject.test.inputs[:TRACE_BATCH]
+    program = trace_program(subject)
     try:
-        with quiet():
-            program = torch.onnx.export(
-                subject.model,
-                (example,),
-                input_names=[INPUT_NAME],
-                output_names=list(subject.task.outputs),
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                opset_version=opset,
-                external_data=False,
-                dynamo=True,  # the older tracer exports branches on data without an error, and wrongly
-                verbose=False,
-            )
+        # never the older tracer, which exports branches on data without an error, and wrongly
+        exported = torch.onnx.export(
+            program,
+            input_names=[INPUT_NAME],
+            output_names=list(subject.task.outputs),
+            opset_version=opset,
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
     except Exception as error:  # torch raises many kinds, some private
-        raise ExportError(f"torch cannot export {subject.name} to ONNX: {_cause(error)}") from error
-    assert program is not None  # only the older tracer gives None
-    model = program.model_proto
+        raise ExportError(f"torch cannot write {subject.name} as ONNX: {_cause(error, program)}") from error
+    assert exported is not None  # only the older tracer gives None
+    model = exported.model_proto
+    _name_the_batch(model)
     _forget_origin(model)
     _describe(model, subject)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep torch's exporter from writing to the terminal; what it raises says enough."""
-    talk = io.StringIO()
-    loggers = [logging.getLogger(name) for name in _NOISY]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+def _name_the_batch(model: onnx.ModelProto) -> None:
+    """Put a word in the place of torch's symbol: a person reads it in every viewer."""
+    symbol = model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    if symbol:
+        for item in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+            for dimension in item.type.tensor_type.shape.dim:
+                if dimension.dim_param:  # the symbol, or an expression with it
+                    dimension.dim_param = re.sub(rf"\b{re.escape(symbol)}\b", BATCH_NAME, dimension.dim_param)
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:
     """Remove what torch notes of source files and lines: paths of this machine, and different bytes on the next."""
     model.producer_name, model.producer_version = "pluggy-zoo", zoo.__version__
-    model.doc_string = model.graph.doc_string = ""
-    items = [model.graph, *model.graph.node, *model.graph.initializer]
-    items += [*model.graph.input, *model.graph.output, *model.graph.value_info]
-    for item in items:
+    model.doc_string = ""
+    for item in _everything(model):
         item.doc_string = ""
         del item.metadata_props[:]
+
+
+def _everything(model: onnx.ModelProto) -> Iterator[Any]:
+    """Every part that can carry notes, those of branches, loops and functions included."""
+    graphs: list[Any] = [model.graph, *model.functions]
+    while graphs:
+        graph = graphs.pop()
+        yield graph
+        yield from graph.value_info
+        if isinstance(graph, onnx.GraphProto):
+            yield from (*graph.initializer, *graph.input, *graph.output)
+        for node in graph.node:
+            yield node
+            for attribute in node.attribute:
+                attribute.doc_string = ""
+                graphs += [attribute.g] if attribute.HasField("g") else attribute.graphs
 
 
 def _describe(model: onnx.ModelProto, subject: ExportSubject) -> None:
@@ -90,15 +91,28 @@ def _describe(model: onnx.ModelProto, subject: ExportSubject) -> None:
         model.metadata_props.add(key=key, value=text)
 
 
-def _cause(error: BaseException) -> str:
-    """The innermost cause and its place in one line; torch's own message is a page."""
+def _cause(error: BaseException, program: torch.export.ExportedProgram) -> str:
+    """The cause in one line, with the line of the network where an operation has no counterpart."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # torch quotes the line of the network that it was at, as a traceback does
-    quoted = re.findall(r'File "([^"]+)", line (\d+), in \w+\n\s*(.+)', text)
-    place = f" at {quoted[-1][0]}:{quoted[-1][1]} (`{quoted[-1][2].strip()}`)" if quoted else ""
-    if "data-dependent" in text:
-        return f"it branches on its data{place}. Use torch.where, torch.cond or torch.while_loop in place of Python."
-    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}{place}"
+    missing = re.search(r"No ONNX function found for <OpOverload\(op='([^']+)'", text)
+    if missing is None:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
+    name = missing[1].removeprefix("aten.")
+    # torch may have broken what the network calls (linalg_svd) into what it is made of (_linalg_svd)
+    for node in program.graph.nodes:
+        if name.strip("_") in str(node.target) and node.meta.get("stack_trace"):
+            place = _innermost(node.meta["stack_trace"])
+            break
+    else:
+        place = ""
+    return (
+        f"ONNX has no operator for {missing[1]}{place}. Write it with others, or leave it out of the exported network."
+    )
+
+
+def _innermost(stack_trace: str) -> str:
+    frames = re.findall(r'File "([^"]+)", line (\d+), in \w+\n\s*(.+)', stack_trace)
+    return f" at {frames[-1][0]}:{frames[-1][1]} (`{frames[-1][2].strip()}`)" if frames else ""

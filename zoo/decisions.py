@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo import Check, ExportSubject, predict_logits
-
-from .constants import EPSILON, ROUNDINGS, TIMES_TORCH
+from .certificate import Check
+from .evaluation import predict_logits
+from .numerics import EPSILON, ROUNDINGS, TIMES_TORCH
+from .runtime import Runtime
+from .subject import ExportSubject
 
 TEST_BATCH = 500
+GATE = "test split"
 
 
-class Session(Protocol):
-    """What is judged."""
-
-    def run(self, inputs: Tensor) -> list[Any]:
-        """All outputs, as arrays, for raw ``inputs``."""
-
-
-def check_test_split(subject: ExportSubject, session: Session) -> Check:
-    """Every test sample, and the metric that the run recorded."""
-    return _check_decisions(subject, session) if subject.task.decides else _check_predictions(subject, session)
+def check_test_split(subject: ExportSubject, runtimes: list[Runtime]) -> Iterator[Check]:
+    """Every test sample, and the metric that the run recorded; one verdict for each runtime."""
+    own = torch_outputs(subject)
+    judge = _check_decisions if subject.task.decides else _check_predictions
+    for runtime in runtimes:
+        yield judge(subject, runtime, own)
 
 
-def _check_decisions(subject: ExportSubject, session: Session) -> Check:
+def torch_outputs(subject: ExportSubject) -> Tensor:
+    """What torch in float32 gives for the test split, the first output alone."""
+    return predict_logits(_FirstOutput(subject.model), subject.test.inputs, TEST_BATCH)
+
+
+def file_outputs(runtime: Runtime, inputs: Tensor) -> Tensor:
+    """What the file gives for all ``inputs``, the first output alone."""
+    return torch.from_numpy(np.concatenate([runtime.run(batch)[0] for batch in torch.split(inputs, TEST_BATCH)]))
+
+
+def _check_decisions(subject: ExportSubject, runtime: Runtime, own: Tensor) -> Check:
     """The same decision as torch, but for ties."""
     task, test = subject.task, subject.test
-    got = _run_all(session, test.inputs)
-    own = predict_logits(_FirstOutput(subject.model), test.inputs, TEST_BATCH)
+    got = file_outputs(runtime, test.inputs)
     changed = torch.nonzero(task.decisions(got) != task.decisions(own)).flatten()
-    exact = (
-        predict_logits(_FirstOutput(subject.in_float64()), test.inputs[changed], TEST_BATCH) if len(changed) else own
-    )
+    margins: list[float] = []
+    if len(changed):
+        exact = predict_logits(_FirstOutput(subject.in_float64()), test.inputs[changed], TEST_BATCH)
+        margins = task.margins(exact).tolist()
     tie = 2 * ROUNDINGS * EPSILON * float(own.abs().max())
-    margins = task.margins(exact).tolist() if len(changed) else []
     real_changes = sum(margin > tie for margin in margins)
 
     metric = float(task.metric_of_each(got, test.targets).double().mean())
@@ -46,9 +54,10 @@ def _check_decisions(subject: ExportSubject, session: Session) -> Check:
     # the two means: as fractions, one twelfth is not one less eleven twelfths.
     ties = int((task.margins(own) <= tie).sum())
     differs = recorded is not None and abs(metric - recorded) * len(test) > ties + 1e-6
-    where = f"{len(test):,} test samples of {subject.judged_on}"
+    where = _where(subject)
     figures = {
         "samples": len(test),
+        "runtime": str(runtime),
         task.metric: metric,
         "recorded": recorded,
         "changed": [{"sample": int(i), "margin": margin} for i, margin in zip(changed, margins, strict=True)],
@@ -56,7 +65,7 @@ def _check_decisions(subject: ExportSubject, session: Session) -> Check:
     if real_changes:
         summary = f"{real_changes} of {where} are decided differently than in torch"
     elif differs:
-        summary = f"{task.metric} {metric:.6f} on {where}, but recorded was {recorded:.6f}"
+        summary = f"{task.metric} {metric:.6f} on {where}, but recorded was {recorded:.6f}. {_NOT_WHAT_WAS_MEASURED}"
     else:
         if recorded is None:
             held = "none was recorded"
@@ -65,24 +74,24 @@ def _check_decisions(subject: ExportSubject, session: Session) -> Check:
         else:
             held = f"recorded {recorded:.4%}, apart by ties"
         summary = f"{task.metric} {metric:.4%} on {where}, {held}; {len(changed)} decisions changed"
-    return Check("test split", not (real_changes or differs), summary, figures)
+    return Check(GATE, not (real_changes or differs), summary, figures)
 
 
-def _check_predictions(subject: ExportSubject, session: Session) -> Check:
+def _check_predictions(subject: ExportSubject, runtime: Runtime, own: Tensor) -> Check:
     """Every prediction as close to float64 as torch's own, or nearly so."""
     task, test = subject.task, subject.test
-    got = _run_all(session, test.inputs).double()
-    own = predict_logits(_FirstOutput(subject.model), test.inputs, TEST_BATCH).double()
+    got = file_outputs(runtime, test.inputs).double()
     exact = predict_logits(_FirstOutput(subject.in_float64()), test.inputs, TEST_BATCH)
-    error, torch_error = float((got - exact).abs().max()), float((own - exact).abs().max())
+    error, torch_error = float((got - exact).abs().max()), float((own.double() - exact).abs().max())
     limit = max(TIMES_TORCH * torch_error, ROUNDINGS * EPSILON * float(exact.abs().max()))
     metric = float(task.metric_of_each(got, test.targets.double()).mean())
     recorded = (subject.recorded or {}).get(task.metric)
     # a mean of absolute errors moves by no more than its terms do; the run's own was taken in float32, batch by batch
     differs = recorded is not None and not abs(metric - recorded) <= 2 * limit
-    where = f"{len(test):,} test samples of {subject.judged_on}"
+    where = _where(subject)
     figures = {
         "samples": len(test),
+        "runtime": str(runtime),
         task.metric: metric,
         "recorded": recorded,
         "largest_error": error,
@@ -92,18 +101,23 @@ def _check_predictions(subject: ExportSubject, session: Session) -> Check:
     if not error <= limit:
         summary = f"a prediction is {error:.2g} from float64 on {where}; {limit:.2g} is allowed"
     elif differs:
-        summary = f"{task.metric} {metric:.6g} on {where}, but recorded was {recorded:.6g}"
+        summary = f"{task.metric} {metric:.6g} on {where}, but recorded was {recorded:.6g}. {_NOT_WHAT_WAS_MEASURED}"
     else:
         held = "none was recorded" if recorded is None else f"recorded {recorded:.6g}"
         summary = (
             f"{task.metric} {metric:.6g} on {where}, {held}; every prediction within {error:.2g} of "
             f"float64, limit {limit:.2g}"
         )
-    return Check("test split", error <= limit and not differs, summary, figures)
+    return Check(GATE, error <= limit and not differs, summary, figures)
 
 
-def _run_all(session: Session, inputs: Tensor) -> Tensor:
-    return torch.from_numpy(np.concatenate([session.run(batch)[0] for batch in torch.split(inputs, TEST_BATCH)]))
+_NOT_WHAT_WAS_MEASURED = (
+    "The file does what torch does, so what was recorded is not of this checkpoint or not of this data; train again"
+)
+
+
+def _where(subject: ExportSubject) -> str:
+    return f"{len(subject.test):,} test samples of {subject.judged_on}"
 
 
 class _FirstOutput(nn.Module):

@@ -1,0 +1,76 @@
+"""Every way that onnxruntime runs a file on this machine."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo import Runtime, RuntimeFailed, Runtimes
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# TF32 rounds inputs to ten bits: fine to run with, not to be judged with
+_OPTIONS = {_CPU: {}, _CUDA: {"use_tf32": "0"}}
+_LEVELS = {
+    "as written": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "optimised": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+_FATAL = 4
+
+
+def open_sessions(path: Path) -> Runtimes:
+    """A session for each execution provider that really runs, with graph optimisation off and on.
+
+    Raises:
+        RuntimeFailed: onnxruntime cannot load the file.
+    """
+    onnxruntime.set_default_logger_severity(_FATAL)
+    cuda, why = _cuda_sessions(path)
+    literal, usual = _sessions(path, _CPU)
+    return Runtimes((literal, *cuda, usual), {"CUDA": why} if why else {})
+
+
+def _cuda_sessions(path: Path) -> tuple[list[Runtime], str]:
+    """The sessions on CUDA, or why there are none."""
+    if _CUDA not in onnxruntime.get_available_providers():
+        return [], "this onnxruntime is built without it"
+    if not torch.cuda.is_available():
+        return [], "no CUDA device"
+    # torch has loaded most of what the provider needs; this finds the rest where pip put it
+    onnxruntime.preload_dlls()
+    sessions = _sessions(path, _CUDA)
+    return sessions, "" if sessions else "onnxruntime fell back to the CPU; are its CUDA libraries installed?"
+
+
+def _sessions(path: Path, provider: str) -> list[Runtime]:
+    """As written and optimised on ``provider``; nothing where onnxruntime falls back to another one."""
+    found = []
+    for mode, level in _LEVELS.items():
+        settings = onnxruntime.SessionOptions()
+        settings.graph_optimization_level = level
+        try:
+            session = onnxruntime.InferenceSession(path, settings, providers=[(provider, _OPTIONS[provider])])
+        except Exception as error:  # onnxruntime's exceptions have no base of their own
+            raise RuntimeFailed(f"onnxruntime cannot load it: {_one_line(error)}") from error
+        if session.get_providers()[0] == provider:  # asked for is not given: it falls back without a word
+            name = provider.removesuffix("ExecutionProvider")
+            found.append(Runtime(name, mode, functools.partial(_run, session, f"{name} {mode}")))
+    return found
+
+
+def _run(session: onnxruntime.InferenceSession, name: str, inputs: Tensor) -> list[NDArray[Any]]:
+    try:
+        outputs: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
+    except Exception as error:  # see _sessions
+        cause = _one_line(error)
+        raise RuntimeFailed(f"onnxruntime cannot run it at batch {len(inputs)} ({name}): {cause}") from error
+    return outputs
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

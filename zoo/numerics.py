@@ -1,0 +1,220 @@
+"""The gates of numbers: every output of every runtime against a float64 run of the same weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from .certificate import Check
+from .golden import GoldenVectors
+from .runtime import Runtime, Runtimes
+from .subject import ExportSubject
+
+Array = NDArray[Any]
+
+# A runtime may be this many times further from float64 than torch in float32 is, or this many rounding units of the
+# largest output, whichever is more. Faithful exports stay under 3.5 and 5.6; weights off by one millionth do not.
+# However wrong torch itself is (a network that draws random numbers, say), nothing beyond the cap is accepted.
+TIMES_TORCH = 4.0
+ROUNDINGS = 16.0
+CAP = 1e-4
+EPSILON = float(np.finfo(np.float32).eps)
+
+BATCHES = (1, 2, 3, 7, 64)
+REAL = "real samples"
+GOLDEN_BATCH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A batch of one kind of input, and what torch gives for it: every output in float64, and by float32."""
+
+    kind: str
+    inputs: Tensor
+    exact: list[Array]
+    own: list[Array]
+
+    def torch_error(self, output: int) -> float:
+        """The largest error of torch's own float32."""
+        return float(np.abs(self.own[output] - self.exact[output]).max())
+
+    def scale(self, output: int) -> float:
+        """The largest value."""
+        return float(np.abs(self.exact[output]).max())
+
+    def relative_error(self, output: int) -> float:
+        """Torch's error as a part of the scale."""
+        return self.torch_error(output) / (self.scale(output) or 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One output of one runtime for one input, held against float64."""
+
+    output: str
+    inputs: str
+    batch: int
+    runtime: str
+    error: float
+    torch_error: float
+    limit: float
+
+    @property
+    def of_limit(self) -> float:
+        """The error as a part of what is allowed; NaN, on either side, counts as infinitely wrong."""
+        ratio = self.error / self.limit
+        return ratio if ratio == ratio else float("inf")
+
+    @property
+    def over_torch(self) -> float:
+        """The error as a multiple of torch's own; 0 where both are exact."""
+        return self.error / self.torch_error if self.torch_error else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures; None for what is infinite or NaN, which JSON does not know."""
+        return {name: _finite(getattr(self, name)) for name in self.__slots__}
+
+    def __str__(self) -> str:
+        return (
+            f"{self.error:.2g} from float64, limit {self.limit:.2g}, torch itself {self.torch_error:.2g} "
+            f"(worst of all: {self.output}, {self.inputs}, batch {self.batch}, {self.runtime})"
+        )
+
+
+def make_cases(subject: ExportSubject) -> list[Case]:
+    """Real and hostile inputs of every batch size, and what torch gives for them."""
+    reference, described = subject.in_float64(), subject.description
+    missing = bool(described.get("columns")) and described.get("normalises", True)
+    return [
+        Case(kind, inputs, _run_torch(reference, inputs), _run_torch(subject.model, inputs))
+        for kind, inputs in hostile_and_real_inputs(subject.test.inputs, missing)
+    ]
+
+
+def check_numerics(subject: ExportSubject, cases: list[Case], runtime: Runtime) -> Check:
+    """The file, run as it is written, is as close to float64 as torch itself, on real and hostile inputs."""
+    comparisons = compare_all(subject, cases, [runtime])
+    worst = max(comparisons, key=lambda comparison: comparison.of_limit)
+    figures = {
+        "comparisons": len(comparisons),
+        "batches": list(BATCHES),
+        "largest_error_over_torch": max(comparison.over_torch for comparison in comparisons),
+        "runtime": str(runtime),
+        "worst": worst.to_dict(),
+    }
+    return Check("numerics", worst.of_limit <= 1, f"{worst}; {len(comparisons)} comparisons", figures)
+
+
+def check_providers(subject: ExportSubject, cases: list[Case], runtimes: Runtimes, wanted: Iterable[str] = ()) -> Check:
+    """The same of every other way to run the file: each provider that really runs, with and without optimisation.
+
+    Args:
+        wanted: the providers that have to be tested; the others are where they run.
+    """
+    ran, faults = {}, []
+    for runtime in runtimes.all[1:]:
+        worst = max(compare_all(subject, cases, [runtime]), key=lambda comparison: comparison.of_limit)
+        ran[str(runtime)] = {"of_limit": worst.of_limit, "worst": worst.to_dict()}
+        if worst.of_limit > 1:
+            faults.append(f"{runtime} computes something else than the file says: {worst}")
+    for name in sorted(set(wanted) - {runtime.provider for runtime in runtimes.all}):
+        faults.append(
+            f"{name} was asked for, but {runtimes.usual.provider} is what ran "
+            f"({runtimes.absent.get(name, 'no such provider')})"
+        )
+    parts = [f"{name} at {entry['of_limit']:.0%} of the limit" for name, entry in ran.items()]
+    parts += [f"{name} not tested ({why})" for name, why in runtimes.absent.items()]
+    figures = {"ran": ran, "not_tested": dict(runtimes.absent)}
+    return Check("providers", not faults, "; ".join(faults or parts) or f"{runtimes.usual} is the only one", figures)
+
+
+def compare_all(subject: ExportSubject, cases: list[Case], runtimes: Sequence[Runtime]) -> list[Comparison]:
+    """Every output of every runtime for every case."""
+    return [comparison for case in cases for comparison in compare(subject, runtimes, case, cases)]
+
+
+def compare(subject: ExportSubject, runtimes: Sequence[Runtime], case: Case, cases: list[Case]) -> Iterator[Comparison]:
+    """Every output of every runtime for ``case`` against float64."""
+    allowed = limits(case, cases)
+    for runtime in runtimes:
+        # a file of another tool may stop at the first outputs, which its structure has told
+        for output, (name, mine) in enumerate(zip(subject.task.outputs, runtime.run(case.inputs), strict=False)):
+            want = case.exact[output]
+            error = float(np.abs(mine - want).max()) if mine.shape == want.shape else float("inf")
+            torch_error = case.torch_error(output)
+            yield Comparison(name, case.kind, len(case.inputs), str(runtime), error, torch_error, allowed[output])
+
+
+def limits(case: Case, cases: list[Case]) -> list[float]:
+    """How far from float64 each output may be.
+
+    How far torch itself is from float64 depends on the algorithms that it chooses for a batch of that size; so its
+    error is taken, relative to the scale, as the largest over all batches of that kind.
+    """
+    found = []
+    inherited = EPSILON**2  # never zero, so that an error can be held against it
+    for output in range(len(case.exact)):
+        errors = [other.relative_error(output) for other in cases if other.kind == case.kind]
+        scale = case.scale(output)
+        # where everything cancels out (a line at its zero), torch's error is larger than the output that it is of
+        cap = CAP * np.max([other.scale(output) for other in cases])
+        allowed = min(np.max(errors) * TIMES_TORCH * scale, cap)
+        # The later outputs are computed from the first by functions that stretch no distance (softmax at most halves
+        # it), so an error that is allowed there is allowed here.
+        inherited = float(np.maximum(np.maximum(allowed, ROUNDINGS * EPSILON * scale), inherited))
+        found.append(inherited)
+    return found
+
+
+def golden_vectors(subject: ExportSubject, cases: list[Case]) -> GoldenVectors:
+    """A few real samples, what float64 gives for them, and the limits that the file was judged by."""
+    case = next(case for case in cases if case.kind == REAL and len(case.inputs) == GOLDEN_BATCH)
+    outputs = {name: exact.astype(np.float32) for name, exact in zip(subject.task.outputs, case.exact, strict=True)}
+    return GoldenVectors(case.inputs.numpy(), outputs, tuple(limits(case, cases)))
+
+
+def hostile_and_real_inputs(samples: Tensor, columns: bool = False) -> Iterator[tuple[str, Tensor]]:
+    """Batches of several sizes: real samples, and the extremes and noise that no test split holds.
+
+    Args:
+        columns: whether missing values (NaN) are part of what the model takes.
+    """
+    random = torch.Generator().manual_seed(0)
+    for size in BATCHES:
+        real = samples[torch.randint(len(samples), (size,), generator=random)]
+        yield REAL, real
+        if real.dtype == torch.uint8:
+            yield "all zero", torch.zeros_like(real)
+            yield "all maximum", torch.full_like(real, 255)
+            yield "noise", torch.randint(0, 256, real.shape, generator=random).to(torch.uint8)
+        else:
+            low, high = _extremes(samples)
+            if columns:
+                yield "all missing", torch.full_like(real, float("nan"))
+            yield "all zero", torch.zeros_like(real)
+            yield "all minimum", low.expand_as(real).contiguous()
+            yield "all maximum", high.expand_as(real).contiguous()
+            yield "noise", low + (high - low) * torch.rand(real.shape, generator=random)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@torch.inference_mode()
+def _run_torch(model: nn.Module, inputs: Tensor) -> list[Array]:
+    return [output.double().numpy() for output in model(inputs)]
+
+
+def _extremes(samples: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest value of each column ``[N, F]``, missing ones (NaN) left out."""
+    low = samples.nan_to_num(nan=float("inf")).amin(0)
+    high = samples.nan_to_num(nan=float("-inf")).amax(0)
+    return low.nan_to_num(posinf=0.0), high.nan_to_num(neginf=0.0)
