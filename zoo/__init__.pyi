@@ -49,7 +49,8 @@ from .loading import load_dataset as load_dataset
 from .trained import TrainedModel as TrainedModel
 from .options import Option as Option
 from .preprocess import Preprocess as Preprocess
-from .registry import Plugin as Plugin
+from .plugin_record import PLUGIN_API as PLUGIN_API
+from .plugin_record import Plugin as Plugin
 from .registry import Registry as Registry
 from .registry import create_registry as create_registry
 from .reproduction import Reproduction as Reproduction

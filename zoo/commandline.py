@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from .errors import TrainingInterrupted, UnknownName, UsageError, ZooError
+from .errors import PluginError, TrainingInterrupted, UnknownName, UsageError, ZooError
 from .hyperparameters import OPTIONS
 from .options import unknown_option
+from .plugin_options import plugin_options as plugin_options
+from .plugin_record import describe_error
 from .registry import Registry, create_registry
 from .settings import parse_settings
 from .specs import resolve_reference
@@ -45,6 +47,12 @@ class ZooCommand(click.Command):
         return [*own, debug, help_option]
 
 
+class PluginCommands(click.Group):
+    """What a plugin puts its commands into: `@cli.command()` makes them like the built-in ones."""
+
+    command_class = ZooCommand
+
+
 class ZooGroup(click.Group):
     """The built-in commands, each imported when it is used, and after them those of the plugins."""
 
@@ -64,7 +72,21 @@ class ZooGroup(click.Group):
 
     def foreign(self, ctx: click.Context) -> Mapping[str, click.Command]:
         """The commands of the plugins."""
-        return registry_of(ctx).commands(self.builtin)
+        return registry_of(ctx).commands(self.builtin, PluginCommands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does, but what a plugin's command did not foresee names the plugin."""
+        try:
+            return super().invoke(ctx)
+        except (ZooError, click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            name = ctx.invoked_subcommand or ""
+            owner = registry_of(ctx).command_owner(name)
+            if owner is None:
+                raise
+            told = f"zoo {name}, a command of plugin {owner}, failed: {describe_error(error)}. --debug shows where."
+            raise PluginError(told) from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click does, but an unknown command answers with the closest."""
@@ -185,10 +207,11 @@ def registry_of(ctx: click.Context) -> Registry:
 
 
 def load_everything(ctx: click.Context) -> None:
-    """Have the plugins register their commands too: the last thing that can go wrong with one."""
+    """Have the plugins register their commands too, and look up what they name: the last that can go wrong."""
     root = ctx.find_root().command
     if isinstance(root, ZooGroup):
         root.foreign(ctx)
+    registry_of(ctx).check_references()
 
 
 def print_json(content: Any) -> None:
@@ -247,7 +270,8 @@ class _Notes(logging.Handler):
     """Shows what the library has to say (a stand-in in use, a plugin that failed) on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"Note: {record.getMessage()}", err=True)
+        kind = "Trace" if record.name == "zoo.trace" else "Note"
+        click.echo(f"{kind}: {record.getMessage()}", err=True)
 
 
 def _talk_on_stderr() -> None:

@@ -112,16 +112,16 @@ def datasets(facts: Iterable[Facts], folder: Path) -> list[str]:
 
 def plugins(facts: Iterable[Facts]) -> str:
     """``zoo plugins``."""
-    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "ERROR")
+    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "PROBLEM")
     rows = [
         (
             *(f[key] for key in ("name", "distribution", "version", "status")),
             ", ".join(f["hooks"]) or "-",
-            "; ".join(f["errors"]) or "-",
+            "; ".join(problem.rstrip(".") for problem in [*f["errors"], *f["notes"]]) or "-",
         )
         for f in facts
     ]
-    return table(columns, rows, wrap=("HOOKS", "ERROR"))
+    return table(columns, rows, wrap=("HOOKS", "PROBLEM"))
 
 
 def runs(found: Sequence[Run]) -> str:
