@@ -30,6 +30,7 @@ LIGHT_COMMANDS = [
     "runs --json",
     "train --help",
     "export --help",
+    "check --help",
     "train resnet-mini --lr nonsense",
 ]
 

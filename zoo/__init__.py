@@ -19,6 +19,7 @@ if not os.path.isdir(os.path.join(__path__[0], "plugins")) and os.path.isdir(os.
 _HOMES = {
     "api": ("create_model", "list_architectures", "list_datasets", "load"),
     "columns": ("Column",),
+    "conformance": ("Verdict", "check"),
     "data": ("Split", "Splits", "fingerprint", "stratified_split"),
     "entry_points": ("EntryPoint",),
     "errors": (

@@ -8,6 +8,8 @@ from .api import list_architectures as list_architectures
 from .api import list_datasets as list_datasets
 from .api import load as load
 from .columns import Column as Column
+from .conformance import Verdict as Verdict
+from .conformance import check as check
 from .data import Split as Split
 from .data import Splits as Splits
 from .data import fingerprint as fingerprint

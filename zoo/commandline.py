@@ -206,12 +206,16 @@ def registry_of(ctx: click.Context) -> Registry:
     return registry
 
 
-def load_everything(ctx: click.Context) -> None:
-    """Have the plugins register their commands too, and look up what they name: the last that can go wrong."""
+def load_everything(ctx: click.Context) -> list[str]:
+    """Have the plugins register their commands too, and look up what they name: the last that can go wrong.
+
+    Returns:
+        The names of their commands.
+    """
     root = ctx.find_root().command
-    if isinstance(root, ZooGroup):
-        root.foreign(ctx)
+    names = list(root.foreign(ctx)) if isinstance(root, ZooGroup) else []
     registry_of(ctx).check_references()
+    return names
 
 
 def print_json(content: Any) -> None:

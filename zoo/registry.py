@@ -86,6 +86,10 @@ class Registry:
         """
         return self._find(Exporter, name, "`zoo export --help` shows them all.")
 
+    def declared(self) -> list[tuple[Spec, Plugin]]:
+        """Everything that was registered, with its owner, in the order of registration."""
+        return [(self._specs[kind][name], plugin) for (kind, name), plugin in self._owners.items()]
+
     def owner(self, spec: Spec) -> Plugin:
         """The plugin that registered ``spec``."""
         return self._owners[type(spec), spec.name]
@@ -156,13 +160,29 @@ class Registry:
         from .references import missing  # only where somebody asks: it takes long to import
 
         homes = {id(plugin): getattr(module, "__name__", "") for module, plugin in self._modules.values()}
-        foreign = [(key, plugin) for key, plugin in self._owners.items() if not plugin.builtin]
-        for (kind, name), plugin in foreign:
-            for field, reference in references_of(self._specs[kind][name]):
+        for spec, plugin in [item for item in self.declared() if not item[1].builtin]:
+            for field, reference in references_of(spec):
                 problem = missing(reference, homes.get(id(plugin), ""))
-                told = f"{kind.__name__} {name!r}: {field} {problem}"
+                told = f"{type(spec).__name__} {spec.name!r}: {field} {problem}"
                 if problem and told not in plugin.errors:
                     self.report(plugin, told)
+
+    def copy(self) -> Registry:
+        """Another registry of the same plugins: what is added to it, this one knows nothing of."""
+        other = Registry()
+        for name, (module, _) in self._modules.items():
+            other.manager.register(module, name=name)
+        other.plugins = list(self.plugins)
+        other._specs = {kind: dict(specs) for kind, specs in self._specs.items()}
+        other._owners, other._modules = dict(self._owners), dict(self._modules)
+        return other
+
+    def module_name(self, plugin: Plugin) -> str:
+        """The name of the module that was loaded for ``plugin``; empty where it is none."""
+        for module, owner in self._modules.values():
+            if (owner.distribution, owner.name) == (plugin.distribution, plugin.name):
+                return getattr(module, "__name__", "")
+        return ""
 
     def listen(self, listener: object) -> None:
         """Have the training hooks of ``listener`` called, an object with methods marked ``@zoo.hookimpl``."""

@@ -12,6 +12,7 @@ from .results import result_text
 from .terminal import duration, table
 
 if TYPE_CHECKING:
+    from .conformance import Verdict
     from .exporting import Certificate
     from .reproduction import Reproduction
     from .runs import Run
@@ -122,6 +123,13 @@ def plugins(facts: Iterable[Facts]) -> str:
         for f in facts
     ]
     return table(columns, rows, wrap=("HOOKS", "PROBLEM"))
+
+
+def verdict(made: Verdict) -> list[str]:
+    """One line of ``zoo check``, and what to do about it where it failed."""
+    status = "FAILED" if made.status == "failed" else made.status
+    lines = [f"  {status:<8} {made.check:<22} {made.reason}"]
+    return [*lines, f"{'':<34}{made.remedy}"] if made.remedy else lines
 
 
 def runs(found: Sequence[Run]) -> str:
