@@ -24,6 +24,7 @@ COMMANDS = {
     "runs": "zoo.commands.listing:runs",
     "export": "zoo.commands.exporting:export",
     "reproduce": "zoo.commands.training:reproduce",
+    "new": "zoo.commands.scaffolding:new",
     "check": "zoo.commands.checking:check",
 }
 

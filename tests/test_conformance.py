@@ -469,7 +469,6 @@ def pytester_folder(tmp_path):
 
 
 def test_the_pytest_plugin_costs_other_suites_nothing():
-    import ast
 
     script = "import sys, zoo.pytest_plugin; print(sorted({m.partition('.')[0] for m in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

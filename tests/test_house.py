@@ -31,6 +31,7 @@ LIGHT_COMMANDS = [
     "train --help",
     "export --help",
     "check --help",
+    "new --help",
     "train resnet-mini --lr nonsense",
 ]
 

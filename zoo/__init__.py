@@ -54,6 +54,7 @@ _HOMES = {
     "plugin_record": ("PLUGIN_API", "Plugin"),
     "registry": ("Registry", "create_registry"),
     "runs": ("Run", "find_run", "list_runs"),
+    "scaffold": ("first_command", "new_package"),
     "settings": ("parse_settings",),
     "specs": ("Architecture", "Dataset", "Exporter"),
     "trained": ("TrainedModel",),

@@ -61,6 +61,8 @@ from .reproduction import reproduce as reproduce
 from .runs import Run as Run
 from .runs import find_run as find_run
 from .runs import list_runs as list_runs
+from .scaffold import first_command as first_command
+from .scaffold import new_package as new_package
 from .settings import parse_settings as parse_settings
 from .specs import Architecture as Architecture
 from .specs import Dataset as Dataset
