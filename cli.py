@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import zoo
-from zoo.commandline import ZooGroup, run_command
+from zoo.commandline import ZooGroup, plugin_options, run_command
 
 if TYPE_CHECKING:
     from zoo import Registry
@@ -28,11 +28,14 @@ COMMANDS = {
     "export": "zoo.commands.exporting:export",
     "verify": "zoo.commands.exporting:verify",
     "reproduce": "zoo.commands.training:reproduce",
+    "new": "zoo.commands.scaffolding:new",
+    "check": "zoo.commands.checking:check",
 }
 
 
 @click.group(cls=ZooGroup, builtin=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(zoo.__version__, prog_name="zoo")
+@plugin_options
 def cli() -> None:
     """Small neural networks that train for real and leave as ONNX files proven right.
 

@@ -1,4 +1,4 @@
-"""What `zoo list` costs beside the least that any click and pluggy program costs.
+"""What `zoo list` costs beside the least that any click and pluggy program costs, and with thirty plugins beside none.
 
     python benchmarks/startup.py [RUNS]
 
@@ -7,20 +7,80 @@ Both are run in turn, so that a machine that is busy with something else slows b
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 GOAL = 2.0
+PLUGINS, PLUGINS_GOAL = 30, 2.5
 COMMANDS = ("list", "info resnet-mini", "datasets", "plugins", "runs")
 
 
-def seconds(command: list[str]) -> float:
+PLUGIN = """
+from zoo import Architecture, Option, hookimpl
+
+
+@hookimpl
+def register_architectures(register):
+    register(
+        Architecture(
+            name="benchmark-net-{number}",
+            summary="a network of a package of its own",
+            task="classification",
+            builder="benchmark_plugin_{number}.model:build",
+            dataset="mnist",
+            parameters=7_850,
+            hyperparameters={{"epochs": 5, "lr": 0.1}},
+            options=(Option(name="width", default=32, help="units in the hidden layer", minimum=1),),
+        )
+    )
+"""
+
+
+def install_plugins(folder: Path, count: int) -> None:
+    """Packages as pip leaves them, each with an entry point in the group ``zoo``."""
+    for number in range(count):
+        package = folder / f"benchmark_plugin_{number}"
+        package.mkdir()
+        (package / "__init__.py").write_text(PLUGIN.format(number=number))
+        (package / "model.py").write_text(
+            "def build(input_shape, num_outputs, width):\n    raise NotImplementedError\n"
+        )
+        info = folder / f"benchmark_plugin_{number}-1.0.dist-info"
+        info.mkdir()
+        name = f"Name: benchmark-plugin-{number}"
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\n{name}\nVersion: 1.0\nRequires-Dist: pluggy-zoo>=0.1\n")
+        (info / "entry_points.txt").write_text(f"[zoo]\nbenchmark-net-{number} = benchmark_plugin_{number}\n")
+        files = (
+            f"{package.name}/__init__.py",
+            f"{package.name}/model.py",
+            f"{info.name}/METADATA",
+            f"{info.name}/entry_points.txt",
+        )
+        (info / "RECORD").write_text("".join(f"{file},,\n" for file in (*files, f"{info.name}/RECORD")))
+
+
+def plugins_ratio(folder: Path, runs: int) -> float:
+    """`zoo list` with the plugins in ``folder`` over `zoo list` with none but the built-in ones, by the medians."""
+    command = [sys.executable, "-m", "zoo", "list"]
+    none = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    pairs = [(seconds(command, none | {"PYTHONPATH": str(folder)}), seconds(command, none)) for _ in range(runs + 1)][
+        1:
+    ]
+    many, few = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
+    print(f"{f'with {PLUGINS} plugins':<20}{many:>10.1f}{few:>10.1f}{many / few:>8.2f}   goal {PLUGINS_GOAL}")
+    return many / few
+
+
+def seconds(command: list[str], environment: dict[str, str] | None = None) -> float:
     """Wall-clock time of one run of ``command``."""
     began = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=environment)
     return time.perf_counter() - began
 
 
@@ -36,6 +96,9 @@ def main() -> None:
         pairs = [(seconds([zoo, *command.split()]), seconds(bare)) for _ in range(runs + 1)][1:]
         ours, least = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
         print(f"{'zoo ' + command:<20}{ours:>10.1f}{least:>10.1f}{ours / least:>8.2f}")
+    with tempfile.TemporaryDirectory() as folder:
+        install_plugins(Path(folder), PLUGINS)
+        plugins_ratio(Path(folder), runs)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ LIGHT_COMMANDS = [
     "predict --help",
     "demo --help",
     "verify --help",
+    "check --help",
+    "new --help",
     "train resnet-mini --lr nonsense",
 ]
 

@@ -1,5 +1,10 @@
 """Plugins: found, isolated, refused where they collide, and named when they fail."""
 
+import dataclasses
+import json
+import re
+import sys
+
 import pytest
 
 from zoo import EntryPoint, PluginError, Registry, UnknownName, create_registry
@@ -23,6 +28,34 @@ BROKEN = {
     "wrong-type": ("@zoo.hookimpl\ndef register_datasets(register):\n    register('mnist')", "zoo.Dataset(...)"),
     "wrong-kind": (ARCHITECTURE.format(name="x").replace("architectures", "exporters"), "zoo.Exporter(...)"),
     "misspelled-field": (ARCHITECTURE.format(name="x").replace("summary", "sumary"), "sumary"),
+    "panic": ("class Panic(BaseException): pass\nraise Panic('in an extension')", "Panic: in an extension"),
+    "no-hook": ("def helper():\n    pass", "adds nothing"),
+    "forgotten-mark": (
+        "def register_architectures(register):\n    pass\n@zoo.hookimpl\ndef train_ended(run):\n    pass",
+        "register_architectures is not marked with @zoo.hookimpl",
+    ),
+    "newer-api": (ARCHITECTURE.format(name="x") + "zoo_plugin_api = 2", "pip install --upgrade pluggy-zoo"),
+    "older-api": (ARCHITECTURE.format(name="x") + "zoo_plugin_api = 0", "was written for version 0 of the plugin API"),
+    "missing-field": (
+        ARCHITECTURE.format(name="x").replace("dataset='mnist',", "").replace('dataset="mnist",', ""),
+        "the field 'dataset' is missing",
+    ),
+    "by-position": (
+        "@zoo.hookimpl\ndef register_architectures(register):\n    register(zoo.Architecture('x', 's'))",
+        "Architecture(name=…)",
+    ),
+    "text-for-number": (ARCHITECTURE.format(name="x").replace("=1)", "='1')"), "parameters must be a whole number"),
+    "text-for-tuple": (ARCHITECTURE.format(name="x").replace("=1)", "=1, tags='image')"), "tags must be a tuple"),
+    "list-for-tuple": (ARCHITECTURE.format(name="x").replace("=1)", "=1, options=[])"), "options must be a tuple"),
+    "path-as-text": (
+        ARCHITECTURE.format(name="x").replace("=1)", "=1, weights='w')"),
+        "weights must be a pathlib.Path",
+    ),
+    "two-lines": (ARCHITECTURE.format(name="x").replace('"s"', '"a\\nb"'), "summary must be one line"),
+    "option-field": (
+        ARCHITECTURE.format(name="x").replace("=1)", "=1, options=(zoo.Option(name='w', defualt=3),))"),
+        "Did you mean 'default'?",
+    ),
     "bad-name": (ARCHITECTURE.format(name="No Name"), "lower-case"),
     "bad-builder": (ARCHITECTURE.format(name="x").replace("m:b", "m.b"), "package.module:name"),
     "bad-flag": (
@@ -75,6 +108,100 @@ def test_a_broken_plugin_costs_nothing_but_itself(kind, add_plugin, caplog):
     assert len(messages) == 1
     assert "\n" not in messages[0]
     assert f"{kind} (stranger 1.0)" in messages[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("register_architecture", "register_architectures"), ("epoch_end", "epoch_ended"), ("summry", "summary")],
+)
+def test_what_is_misspelled_is_answered_with_what_was_meant(written, meant, add_plugin, caplog):
+    source = ARCHITECTURE.format(name="x").replace(meant, written)
+    if written == "epoch_end":
+        source = "@zoo.hookimpl\ndef epoch_end(run, metrics):\n    pass"
+    plugin = plugin_named(with_strangers(add_plugin("typo", source)), "typo")
+    assert f"Did you mean '{meant}'?" in plugin.errors[0]
+    assert len(caplog.records) == 1
+
+
+BUILDERS = {
+    "no-module": ("nothing_of_that_name:build", "there is no module 'nothing_of_that_name'"),
+    "no-submodule": ("{home}.model:build", "there is no module"),
+    "no-function": ("{home}:biuld", "Did you mean 'build'?"),
+    "no-function-of-others": ("json.nothing:here", ""),
+    "there": ("{home}:build", ""),
+    "imported-there": ("{home}:Path", ""),
+}
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_a_builder_that_is_not_there_is_a_row_in_zoo_plugins(kind, add_plugin, zoo_command):
+    builder, expected = BUILDERS[kind]
+    source = "from pathlib import Path\ndef build(input_shape, num_outputs):\n    pass\n"
+    source += ARCHITECTURE.format(name="x").replace('"m:b"', f"{builder!r}.format(home=__name__)")
+    registry = with_strangers(add_plugin("net", source))
+    assert plugin_named(registry, "net").status == "loaded"  # declared well: what it names is looked up when asked for
+    shown = zoo_command("plugins", registry=registry)
+    assert shown.code == 0
+    plugin = plugin_named(registry, "net")
+    assert plugin.status == ("partial" if expected else "loaded")
+    assert [expected in error for error in plugin.errors] == ([True] if expected else [])
+    assert expected in shown.out
+    assert "resnet-mini" in zoo_command("list", registry=registry).out
+
+
+@pytest.mark.parametrize(
+    ("requires", "loads"),
+    [("", True), (">=0.1", True), (">=0.0.9,<1", True), (">=7", False), ("<0.1", False), (">=0.1,!=0.1.0", False),
+     (">=0.1.0", True), ("~=0.1", True), ("of course", False)],
+)  # fmt: skip
+def test_a_package_made_for_another_zoo_is_not_imported(requires, loads, add_plugin):
+    point = add_plugin("theirs", ARCHITECTURE.format(name="theirs"))
+    plugin = plugin_named(with_strangers(dataclasses.replace(point, requires=requires)), "theirs")
+    assert plugin.status == ("loaded" if loads else "failed")
+    if not loads:
+        assert requires in plugin.errors[0]
+        assert point.value not in sys.modules
+
+
+def test_a_slow_import_is_named_with_its_time_and_what_it_brings(add_plugin, caplog, monkeypatch):
+    monkeypatch.setattr("zoo.plugin_loading.SLOW_IMPORT", 0.0)
+    source = "import sys\nsys.modules['jax'] = sys\n" + ARCHITECTURE.format(name="theirs")
+    registry = with_strangers(add_plugin("slow", source))
+    del sys.modules["jax"]
+    (note,) = plugin_named(registry, "slow").notes
+    assert re.match(r"took \d+\.\d s to import, .* It imports jax\.", note)
+    assert [note in record.getMessage() for record in caplog.records] == [True]
+    assert plugin_named(registry, "slow").status == "loaded"
+    assert not plugin_named(registry, "resnet-mini").notes
+
+
+def test_what_a_plugin_prints_stays_out_of_the_result(add_plugin, capsys):
+    with_strangers(add_plugin("chatty", "print('hello')\n" + ARCHITECTURE.format(name="theirs")))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "hello\n"
+
+
+def test_each_call_can_be_told(add_plugin, monkeypatch, caplog):
+    monkeypatch.setenv("ZOO_TRACE_PLUGINS", "1")
+    source = ARCHITECTURE.format(name="theirs") + "@zoo.hookimpl\ndef train_ended(run):\n    1 / 0"
+    registry = with_strangers(add_plugin("traced", source))
+    registry.notify("train_ended", run=None)
+    told = [record.getMessage().split() for record in caplog.records if "traced (stranger 1.0)" in record.getMessage()]
+    assert [line[2] for line in told] == ["import", "register_architectures", "train_ended"]
+    assert told[-1][-4:] == ["ZeroDivisionError:", "division", "by", "zero"]
+
+
+def test_what_is_wrong_with_a_plugin_is_shown_whole_by_every_reader(add_plugin, zoo_command):
+    """One line on standard error is the log's; here: the row, and the JSON, of each broken plugin at once."""
+    points = [add_plugin(kind, source, distribution=f"d-{kind}") for kind, (source, _) in BROKEN.items()]
+    registry = with_strangers(*points)
+    rows = zoo_command("plugins", registry=registry).out
+    facts = {fact["name"]: fact for fact in json.loads(zoo_command("plugins", "--json", registry=registry).out)}
+    for kind, (_, expected) in BROKEN.items():
+        assert len(facts[kind]["errors"]) == 1
+        assert expected in facts[kind]["errors"][0]
+        assert facts[kind]["errors"][0].rstrip(".") in rows
 
 
 def test_what_a_partly_broken_plugin_registered_well_is_kept(add_plugin):
@@ -204,6 +331,20 @@ def test_a_stranger_can_add_a_command(add_plugin, zoo_command):
     registry = with_strangers(add_plugin("greeter", COMMAND.format(name="hello")))
     assert zoo_command("hello", registry=registry).out == "hello from a stranger\n"
     assert "hello" in zoo_command("--help", registry=registry).out
+
+
+def test_a_command_that_fails_names_its_plugin(add_plugin, zoo_command):
+    source = (
+        COMMAND.format(name="hello")
+        .replace("click.echo('hello from a stranger')", "")
+        .replace('click.echo("hello from a stranger")', "raise RuntimeError('out of paint')")
+    )
+    registry = with_strangers(add_plugin("greeter", source))
+    result = zoo_command("hello", registry=registry)
+    assert result.code == 1
+    assert "plugin greeter (stranger 1.0), failed: RuntimeError: out of paint" in result.error
+    shown = zoo_command("hello", "--debug", registry=registry)  # a plugin's command has the options of all commands
+    assert "Traceback" in shown.err
 
 
 def test_a_stranger_cannot_replace_a_builtin_command(add_plugin, zoo_command):

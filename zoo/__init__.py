@@ -36,6 +36,10 @@ _HOMES = {
         "Check",
     ),
     "columns": ("Column",),
+    "conformance": (
+        "Verdict",
+        "check",
+    ),
     "data": (
         "Split",
         "Splits",
@@ -103,13 +107,16 @@ _HOMES = {
         "TrainingStart",
     ),
     "plots": ("draw_assessment",),
+    "plugin_record": (
+        "PLUGIN_API",
+        "Plugin",
+    ),
     "prediction": (
         "Prediction",
         "predict",
     ),
     "preprocess": ("Preprocess",),
     "registry": (
-        "Plugin",
         "Registry",
         "create_registry",
     ),
@@ -129,6 +136,10 @@ _HOMES = {
         "RuntimeFailed",
         "Runtimes",
         "TensorSpec",
+    ),
+    "scaffold": (
+        "first_command",
+        "new_package",
     ),
     "settings": ("parse_settings",),
     "specs": (

@@ -17,6 +17,8 @@ from .assessment import ClassScore as ClassScore
 from .certificate import Certificate as Certificate
 from .certificate import Check as Check
 from .columns import Column as Column
+from .conformance import Verdict as Verdict
+from .conformance import check as check
 from .data import Split as Split
 from .data import Splits as Splits
 from .data import fingerprint as fingerprint
@@ -66,10 +68,11 @@ from .pages import write_page as write_page
 from .plan import Progress as Progress
 from .plan import TrainingStart as TrainingStart
 from .plots import draw_assessment as draw_assessment
+from .plugin_record import PLUGIN_API as PLUGIN_API
+from .plugin_record import Plugin as Plugin
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict
 from .preprocess import Preprocess as Preprocess
-from .registry import Plugin as Plugin
 from .registry import Registry as Registry
 from .registry import create_registry as create_registry
 from .reproduction import Reproduction as Reproduction
@@ -83,6 +86,8 @@ from .runtime import Runtime as Runtime
 from .runtime import RuntimeFailed as RuntimeFailed
 from .runtime import Runtimes as Runtimes
 from .runtime import TensorSpec as TensorSpec
+from .scaffold import first_command as first_command
+from .scaffold import new_package as new_package
 from .settings import parse_settings as parse_settings
 from .specs import Architecture as Architecture
 from .specs import Dataset as Dataset

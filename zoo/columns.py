@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .declarations import declaration
 from .errors import PluginError
 
 KINDS = ("number", "as-is", "category")
 
 
+@declaration
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
     """One column of a table, as it stands in the raw input: one float32, NaN where it is missing.

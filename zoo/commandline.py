@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from .errors import PeerFailed, TrainingDiverged, TrainingInterrupted, UnknownName, UsageError, ZooError
+from .errors import PeerFailed, PluginError, TrainingDiverged, TrainingInterrupted, UnknownName, UsageError, ZooError
 from .hyperparameters import OPTIONS
 from .options import unknown_option
+from .plugin_options import plugin_options as plugin_options
+from .plugin_record import describe_error
 from .registry import Registry, create_registry
 from .settings import parse_settings
 from .specs import resolve_reference
@@ -49,6 +51,12 @@ class ZooCommand(click.Command):
         return [*own, debug, help_option]
 
 
+class PluginCommands(click.Group):
+    """What a plugin puts its commands into: `@cli.command()` makes them like the built-in ones."""
+
+    command_class = ZooCommand
+
+
 class ZooGroup(click.Group):
     """The built-in commands, each imported when it is used, and after them those of the plugins."""
 
@@ -75,63 +83,27 @@ class ZooGroup(click.Group):
 
     def foreign(self, ctx: click.Context) -> Mapping[str, click.Command]:
         """The commands of the plugins."""
-        return registry_of(ctx).commands(self.builtin)
+        return registry_of(ctx).commands(self.builtin, PluginCommands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does, but what a plugin's command did not foresee names the plugin."""
+        try:
+            return super().invoke(ctx)
+        except (ZooError, click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            name = ctx.invoked_subcommand or ""
+            owner = registry_of(ctx).command_owner(name)
+            if owner is None:
+                raise
+            told = f"zoo {name}, a command of plugin {owner}, failed: {describe_error(error)}. --debug shows where."
+            raise PluginError(told) from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click does, but an unknown command answers with the closest."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise UnknownName("command", args[0], self.list_commands(ctx), "`zoo --help` shows them all.")
         return super().resolve_command(ctx, args)
-
-
-class ExportCommand(ZooCommand):
-    """A command with a flag for each registered export format, and the options of them all."""
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The fixed parameters, and behind NAME what the exporter plugins add: ``format_…``, ``reduction_…`` and
-        ``option_…``."""
-        exporters = registry_of(ctx).exporters.values()
-        flags = [
-            click.Option([f"--{spec.name}", f"format_{_identifier(spec.name)}"], is_flag=True, help=f"{spec.summary}.")
-            for spec in exporters
-        ]
-        smaller = {name: spec.name for spec in exporters for name in spec.reductions}
-        flags += [
-            click.Option(
-                [f"--{name}", f"reduction_{_identifier(name)}"], is_flag=True, help=f"A smaller form of --{of}."
-            )
-            for name, of in smaller.items()
-        ]
-        options = {option.name: option for spec in exporters for option in spec.options}
-        added = [
-            click.Option(
-                [f"--{name.replace('_', '-')}", f"option_{name}"],
-                help=f"{option.help}: {option.describe()}. [{option.default}]",
-            )
-            for name, option in options.items()
-        ]
-        argument, *rest = super().get_params(ctx)
-        return [argument, *flags, *added, *rest]
-
-
-def chosen_formats(registry: Registry, given: Mapping[str, Any]) -> list[str]:
-    """The names of the exporters whose flags were given to an :class:`ExportCommand`."""
-    return [name for name in registry.exporters if given[f"format_{_identifier(name)}"]]
-
-
-def chosen_reduction(registry: Registry, format: str, given: Mapping[str, Any]) -> str:
-    """The smaller form of ``format`` whose flag was given to an :class:`ExportCommand`; empty for none.
-
-    Raises:
-        UsageError: several, or one of another format.
-    """
-    every = {name for spec in registry.exporters.values() for name in spec.reductions}
-    chosen = sorted(name for name in every if given[f"reduction_{_identifier(name)}"])
-    if len(chosen) > 1:
-        raise UsageError(f"Choose one smaller form: {' or '.join(f'--{name}' for name in chosen)}.")
-    if chosen and chosen[0] not in registry.exporter(format).reductions:
-        raise UsageError(f"--{chosen[0]} is no form of --{format}.")
-    return chosen[0] if chosen else ""
 
 
 def training_settings(architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,24 +168,6 @@ def _pairs(flag: str, settings: Sequence[str], taken: Container[str]) -> dict[st
     return texts
 
 
-def exporter_options(registry: Registry, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given to an :class:`ExportCommand` for the exporter ``name``, as values of their types.
-
-    Raises:
-        UsageError: an option of another exporter was given, or a wrong value.
-    """
-    known = {option.name: option for option in registry.exporter(name).options}
-    texts = {
-        key.removeprefix("option_"): text
-        for key, text in given.items()
-        if key.startswith("option_") and text is not None
-    }
-    for key in texts:
-        if key not in known:
-            raise UsageError(f"--{key.replace('_', '-')} is no option of --{name}.")
-    return {key: known[key].parse(text) for key, text in texts.items()}
-
-
 def registry_of(ctx: click.Context) -> Registry:
     """The registry of this invocation, made when first asked for."""
     root = ctx.find_root()
@@ -223,11 +177,16 @@ def registry_of(ctx: click.Context) -> Registry:
     return registry
 
 
-def load_everything(ctx: click.Context) -> None:
-    """Have the plugins register their commands too: the last thing that can go wrong with one."""
+def load_everything(ctx: click.Context) -> list[str]:
+    """Have the plugins register their commands too, and look up what they name: the last that can go wrong.
+
+    Returns:
+        The names of their commands.
+    """
     root = ctx.find_root().command
-    if isinstance(root, ZooGroup):
-        root.foreign(ctx)
+    names = list(root.foreign(ctx)) if isinstance(root, ZooGroup) else []
+    registry_of(ctx).check_references()
+    return names
 
 
 def arguments_of(ctx: click.Context) -> list[str]:
@@ -268,10 +227,6 @@ def run_command(cli: click.Group, arguments: Sequence[str], registry: Registry |
         return code
 
 
-def _identifier(flag: str) -> str:
-    return flag.replace("-", "_")
-
-
 def _explain(error: BaseException) -> tuple[str, int]:
     """An error as one line and an exit code."""
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -292,7 +247,8 @@ class _Notes(logging.Handler):
     """Shows what the library has to say (a stand-in in use, a plugin that failed) on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"Note: {record.getMessage()}", err=True)
+        kind = "Trace" if record.name == "zoo.trace" else "Note"
+        click.echo(f"{kind}: {record.getMessage()}", err=True)
 
 
 def _talk_on_stderr() -> None:

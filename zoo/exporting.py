@@ -151,6 +151,10 @@ class _Proof:
         self._write(self.path)
         if self.demands.reproducible:
             yield check_reproducible(self.exporter, self.subject, self.path, self.options)
+        yield from self.gates_of_the_file()
+
+    def gates_of_the_file(self) -> Iterator[Check]:
+        """The verdicts on what was written."""
         if self.exporter.open is None:
             yield from self._own_checks()
             return
@@ -193,6 +197,11 @@ class _Proof:
 
     def _call(self, reference: Any, *args: Any, **options: Any) -> Any:
         return resolve_reference(reference)(*args, **options)
+
+
+def judge_file(exporter: Exporter, subject: ExportSubject, path: Path, options: dict[str, Any]) -> Iterator[Check]:
+    """The verdicts on a file that is there already, as an export would give them."""
+    return _Proof(exporter, subject, path, options, Demands()).gates_of_the_file()
 
 
 def _all_passed(checks: Iterator[Check], target: Path) -> Iterator[Check]:

@@ -32,7 +32,7 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
         "weights": architecture.shipped_weights.stat().st_size if architecture.shipped_weights else None,
         "tags": list(architecture.tags),
         "source": architecture.source,
-        "plugin": {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version},
+        "plugin": plugin.origin,
         "options": [_option_facts(option, option.default) for option in architecture.options],
         "hyperparameters": [_option_facts(option, recipe.get(option.name, option.default)) for option in OPTIONS],
     }
@@ -69,6 +69,8 @@ def plugin_facts(plugin: Plugin) -> dict[str, Any]:
         "status": plugin.status,
         "hooks": list(plugin.hooks),
         "errors": list(plugin.errors),
+        "notes": list(plugin.notes),
+        "seconds": plugin.seconds,
     }
 
 

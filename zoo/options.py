@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .declarations import declaration
 from .errors import InvalidValue, PluginError, UnknownName
 
 Value = bool | int | float | str | tuple[Any, ...]
@@ -19,6 +20,7 @@ _KINDS: dict[type, tuple[str, str]] = {
 }
 
 
+@declaration
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Option:
     """One setting: its name, its default (whose type is the setting's type), its help and its range.

@@ -128,10 +128,9 @@ def describe_run(
     model: nn.Sequential,
 ) -> dict[str, Any]:
     """``run.json`` as a run begins: everything needed to repeat it."""
-    plugin = registry.owner(spec)
     return {
         "status": "running",
-        "plugin": {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version},
+        "plugin": registry.owner(spec).origin,
         "task": spec.task,
         "options": dict(options),
         "hyperparameters": asdict(hyperparameters),

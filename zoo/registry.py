@@ -9,59 +9,27 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from . import hookspecs
-from .entry_points import EntryPoint, find_entry_points, normalise
-from .errors import PluginError, UnknownName, ZooError
-from .specs import Architecture, Dataset, Exporter, Spec
+from .entry_points import EntryPoint, find_entry_points
+from .errors import UnknownName
+from .hook_calls import UNSTOPPABLE, call
+from .plugin_loading import files_of_folder, in_order, is_blocked, load_module
+from .plugin_module import forgotten, refusal
+from .plugin_record import DISTRIBUTION, Plugin, StrictFailure, describe_error
+from .specs import Architecture, Dataset, Exporter, Spec, references_of
 
 if TYPE_CHECKING:
     import click
 
 log = logging.getLogger("zoo")
 
-DISTRIBUTION = "pluggy-zoo"
+__all__ = ["Plugin", "Registry", "create_registry"]
 
 _S = TypeVar("_S", Architecture, Dataset, Exporter)
-
-
-@dataclass(slots=True, eq=False)
-class Plugin:
-    """One entry point: where it comes from, whether it works, and what is wrong with it."""
-
-    name: str
-    distribution: str
-    version: str
-    value: str
-    hooks: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    blocked: bool = False
-    loaded: bool = False
-
-    @property
-    def builtin(self) -> bool:
-        """Whether it comes with the zoo itself."""
-        return self.distribution == DISTRIBUTION
-
-    @property
-    def status(self) -> str:
-        """``loaded``, ``blocked``, ``failed`` (nothing of it works) or ``partial`` (some of it was refused)."""
-        if self.blocked:
-            return "blocked"
-        if not self.loaded:
-            return "failed"
-        return "partial" if self.errors else "loaded"
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.distribution} {self.version})"
-
-
-class _StrictFailure(PluginError):
-    """What :meth:`Registry.report` raises under ``ZOO_STRICT=1``."""
 
 
 class Registry:
@@ -75,6 +43,7 @@ class Registry:
         self._owners: dict[tuple[type[Spec], str], Plugin] = {}
         self._modules: dict[str, tuple[object, Plugin]] = {}
         self._commands: dict[str, click.Command] | None = None
+        self._command_owners: dict[str, Plugin] = {}
 
     @property
     def architectures(self) -> Mapping[str, Architecture]:
@@ -117,23 +86,30 @@ class Registry:
         """
         return self._find(Exporter, name, "`zoo export --help` shows them all.")
 
+    def declared(self) -> list[tuple[Spec, Plugin]]:
+        """Everything that was registered, with its owner, in the order of registration."""
+        return [(self._specs[kind][name], plugin) for (kind, name), plugin in self._owners.items()]
+
     def owner(self, spec: Spec) -> Plugin:
         """The plugin that registered ``spec``."""
         return self._owners[type(spec), spec.name]
 
-    def commands(self, taken: Container[str]) -> dict[str, click.Command]:
+    def command_owner(self, name: str) -> Plugin | None:
+        """The plugin that a command comes from, once :meth:`commands` was asked; None for a built-in one."""
+        return self._command_owners.get(name)
+
+    def commands(self, taken: Container[str], make_group: Callable[[str], click.Group]) -> dict[str, click.Command]:
         """The click commands of all plugins, by name. One whose name is taken is refused, and said so.
 
         Args:
             taken: the names of the built-in commands.
+            make_group: makes the group that a plugin adds its commands to.
         """
         if self._commands is None:
-            import click
-
             self._commands = {}
             owners: dict[str, Plugin] = {}
             for module, plugin in self._modules.values():
-                group = click.Group("zoo")
+                group = make_group("zoo")
                 self._call(module, plugin, "register_commands", cli=group)
                 for name, command in group.commands.items():
                     if name in taken or name in owners:
@@ -142,6 +118,7 @@ class Registry:
                     else:
                         self._commands[name] = command
                         owners[name] = plugin
+            self._command_owners = owners
         return self._commands
 
     def add(self, plugin: Plugin, module: object) -> None:
@@ -156,20 +133,56 @@ class Registry:
             owner = next(owner for other, owner in self._modules.values() if other is module)
             self.report(plugin, f"is the same module as {owner}, which is already loaded.")
             return
+        name = f"{plugin.distribution}:{plugin.name}"
         try:
-            name = self.manager.register(module, name=f"{plugin.distribution}:{plugin.name}")
-            self.manager.check_pending()
-        except Exception as error:  # whatever a stranger's module does
+            problem = refusal(module, self.manager, plugin.distribution)
+            if not problem:
+                self.manager.register(module, name=name)
+        except UNSTOPPABLE:
+            raise
+        except BaseException as error:  # whatever a stranger's module does
+            problem = describe_error(error)
+        if problem:
             if self.manager.is_registered(module):
                 self.manager.unregister(module)
-            self.report(plugin, _describe(error))
+            self.report(plugin, problem)
             return
-        assert name is not None  # pluggy gives None only for blocked names, and we block none
         plugin.loaded = True
         plugin.hooks = [caller.name for caller in self.manager.get_hookcallers(module) or ()]
         self._modules[name] = (module, plugin)
+        for hook in forgotten(module, self.manager):
+            self.report(plugin, f"{hook} is not marked with @zoo.hookimpl, so it is never called.")
         for hook, kind in _DECLARATIONS.items():
             self._call(module, plugin, hook, register=self._registrar(plugin, kind))
+
+    def check_references(self) -> None:
+        """Hold every ``"package.module:name"`` that strangers declared against what is there, without importing it."""
+        from .references import missing  # only where somebody asks: it takes long to import
+
+        homes = {id(plugin): getattr(module, "__name__", "") for module, plugin in self._modules.values()}
+        for spec, plugin in [item for item in self.declared() if not item[1].builtin]:
+            for field, reference in references_of(spec):
+                problem = missing(reference, homes.get(id(plugin), ""))
+                told = f"{type(spec).__name__} {spec.name!r}: {field} {problem}"
+                if problem and told not in plugin.errors:
+                    self.report(plugin, told)
+
+    def copy(self) -> Registry:
+        """Another registry of the same plugins: what is added to it, this one knows nothing of."""
+        other = Registry()
+        for name, (module, _) in self._modules.items():
+            other.manager.register(module, name=name)
+        other.plugins = list(self.plugins)
+        other._specs = {kind: dict(specs) for kind, specs in self._specs.items()}
+        other._owners, other._modules = dict(self._owners), dict(self._modules)
+        return other
+
+    def module_name(self, plugin: Plugin) -> str:
+        """The name of the module that was loaded for ``plugin``; empty where it is none."""
+        for module, owner in self._modules.values():
+            if (owner.distribution, owner.name) == (plugin.distribution, plugin.name):
+                return getattr(module, "__name__", "")
+        return ""
 
     def listen(self, listener: object) -> None:
         """Have the training hooks of ``listener`` called, an object with methods marked ``@zoo.hookimpl``."""
@@ -184,16 +197,19 @@ class Registry:
         plugin.errors.append(problem)
         log.warning("plugin %s: %s", plugin, problem)
         if os.environ.get("ZOO_STRICT") == "1":
-            raise _StrictFailure(f"Plugin {plugin}: {problem}")
+            raise StrictFailure(f"Plugin {plugin}: {problem}")
 
     def notify(self, hook: str, **arguments: Any) -> list[str]:
         """Call an event hook of every plugin; return what went wrong, since a broken logger must stop no training."""
         problems = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            who = self._modules.get(implementation.plugin_name, (None, implementation.plugin_name))[1]
             try:
-                implementation.function(*(arguments[name] for name in implementation.argnames))
-            except (Exception, SystemExit) as error:
-                problems.append(f"Plugin {implementation.plugin_name} failed in {hook}: {_describe(error)}")
+                call(implementation, hook, who, arguments)
+            except UNSTOPPABLE:
+                raise
+            except BaseException as error:
+                problems.append(f"Plugin {who} failed in {hook}: {describe_error(error)}")
         return problems
 
     def _ask_for(self, name: str) -> None:
@@ -211,11 +227,11 @@ class Registry:
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if implementation.plugin is module:
                 try:
-                    given.append(implementation.function(*(arguments[name] for name in implementation.argnames)))
-                except _StrictFailure:  # reported already, by a callback inside the hook
+                    given.append(call(implementation, hook, plugin, arguments))
+                except UNSTOPPABLE:
                     raise
-                except (Exception, SystemExit) as error:
-                    self.report(plugin, f"{hook}: {_describe(error)}")
+                except BaseException as error:
+                    self.report(plugin, f"{hook}: {describe_error(error)}")
         return given
 
     def _registrar(self, plugin: Plugin, kind: type[Spec]) -> Callable[[Spec], None]:
@@ -250,45 +266,31 @@ def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registr
     """A registry of every plugin installed, the built-in ones first, then by distribution name.
 
     Args:
-        entry_points: what to load in place of what is installed.
+        entry_points: what to load in place of what is installed and of the files in ``$ZOO_PLUGINS_DIR``.
 
     ``ZOO_LOAD_PLUGINS`` (distributions, comma-separated; empty means none) limits which third-party distributions
-    are imported, ``ZOO_BLOCK_PLUGINS`` keeps some from being imported.
+    are imported, ``ZOO_BLOCK_PLUGINS`` keeps some from being imported. ``ZOO_PLUGINS_DIR`` is a folder whose Python
+    files are plugins too. ``ZOO_TRACE_PLUGINS=1`` tells every call.
 
     Raises:
         PluginError: a plugin failed and ``ZOO_STRICT=1`` is set.
     """
     registry = Registry()
-    found = find_entry_points() if entry_points is None else entry_points
-    for item in sorted(found, key=lambda point: (point.distribution != DISTRIBUTION, point.distribution, point.name)):
-        plugin = Plugin(item.name, item.distribution, item.version, item.value)
+    found = [*find_entry_points(), *files_of_folder()] if entry_points is None else list(entry_points)
+    for item in in_order(found):
+        plugin = Plugin(item.name, item.distribution, item.version, item.file or item.value)
         registry.plugins.append(plugin)
-        if _is_blocked(plugin):
+        if is_blocked(plugin):
             plugin.blocked = True
             continue
         try:
-            module = item.load()
-        except (Exception, SystemExit) as error:
-            registry.report(plugin, _describe(error))
+            module = load_module(item, plugin)
+        except UNSTOPPABLE:
+            raise
+        except BaseException as error:
+            registry.report(plugin, describe_error(error))
         else:
             registry.add(plugin, module)
+        for note in plugin.notes:
+            log.warning("plugin %s: %s", plugin, note)
     return registry
-
-
-def _is_blocked(plugin: Plugin) -> bool:
-    if plugin.builtin:
-        return False
-    wanted = os.environ.get("ZOO_LOAD_PLUGINS")
-    if wanted is not None and plugin.distribution not in _names(wanted):
-        return True
-    return plugin.distribution in _names(os.environ.get("ZOO_BLOCK_PLUGINS", ""))
-
-
-def _names(text: str) -> set[str]:
-    return {normalise(part.strip()) for part in text.split(",") if part.strip()}
-
-
-def _describe(error: BaseException) -> str:
-    """An exception in one line, with the place for a syntax error."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .columns import Column, network_shape
+from .declarations import declaration
 from .errors import PluginError, UsageError
 from .hyperparameters import NAMES as HYPERPARAMETER_NAMES
 from .hyperparameters import resolve
@@ -33,6 +34,7 @@ _EXPORT_FLAGS = frozenset(
 _NAME = re.compile(r"[a-z0-9]+([-/_.][a-z0-9]+)*")
 
 
+@declaration
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Architecture:
     """A network that can be trained.
@@ -75,7 +77,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         _check_declaration(self)
-        if not isinstance(self.parameters, int) or self.parameters < 0:
+        if self.parameters < 0:
             raise PluginError(f"{_label(self)}: parameters must be a whole number, not {self.parameters!r}.")
         clashes = sorted(HYPERPARAMETER_NAMES & {option.name for option in self.options})
         if clashes:
@@ -89,6 +91,7 @@ class Architecture:
         return self.weights if self.weights is not None and self.weights.is_file() else None
 
 
+@declaration
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Dataset:
     """Data that can be trained on.
@@ -151,6 +154,7 @@ class Dataset:
         return network_shape(self.input_shape, self.columns)
 
 
+@declaration
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Exporter:
     """A file format that a trained model can leave in.
@@ -206,6 +210,17 @@ class Exporter:
 Spec = Architecture | Dataset | Exporter
 
 
+def references_of(spec: Spec) -> list[tuple[str, Reference]]:
+    """Everything that a declaration names by import string or callable, with the name of its field."""
+    if isinstance(spec, Architecture):
+        return [("builder", spec.builder), *((f"origins[{name!r}]", origin) for name, origin in spec.origins.items())]
+    if isinstance(spec, Dataset):
+        return [("loader", spec.loader)]
+    named = [("write", spec.write), ("check", spec.check), ("inspect", spec.inspect), ("open", spec.open)]
+    named += [(f"reductions[{name!r}]", reduce) for name, reduce in spec.reductions.items()]
+    return [(field, reference) for field, reference in named if reference is not None]
+
+
 def resolve_reference(reference: Reference) -> Callable[..., Any]:
     """The callable that ``reference`` names, imported now.
 
@@ -229,7 +244,9 @@ def _label(spec: Spec) -> str:
 
 
 def _check_name(spec: Spec) -> None:
-    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+    if not spec.summary.strip() or "\n" in spec.summary:
+        raise PluginError(f"{_label(spec)}: summary must be one line, and not empty.")
+    if not _NAME.fullmatch(spec.name):
         raise PluginError(f"{_label(spec)}: a name is lower-case letters and digits, joined by '-', '_', '.' or '/'.")
 
 

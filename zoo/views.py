@@ -13,6 +13,7 @@ from .terminal import duration, table
 
 if TYPE_CHECKING:
     from .certificate import Certificate, Check
+    from .conformance import Verdict
     from .reproduction import Reproduction
     from .runs import Run
     from .verifying import Verification
@@ -113,16 +114,23 @@ def datasets(facts: Iterable[Facts], folder: Path) -> list[str]:
 
 def plugins(facts: Iterable[Facts]) -> str:
     """``zoo plugins``."""
-    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "ERROR")
+    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "PROBLEM")
     rows = [
         (
             *(f[key] for key in ("name", "distribution", "version", "status")),
             ", ".join(f["hooks"]) or "-",
-            "; ".join(f["errors"]) or "-",
+            "; ".join(problem.rstrip(".") for problem in [*f["errors"], *f["notes"]]) or "-",
         )
         for f in facts
     ]
-    return table(columns, rows, wrap=("HOOKS", "ERROR"))
+    return table(columns, rows, wrap=("HOOKS", "PROBLEM"))
+
+
+def verdict(made: Verdict) -> list[str]:
+    """One line of ``zoo check``, and what to do about it where it failed."""
+    status = "FAILED" if made.status == "failed" else made.status
+    lines = [f"  {status:<8} {made.check:<22} {made.reason}"]
+    return [*lines, f"{'':<34}{made.remedy}"] if made.remedy else lines
 
 
 def runs(found: Sequence[Run]) -> str:

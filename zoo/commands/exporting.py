@@ -10,17 +10,15 @@ import click
 import zoo
 from zoo import terminal, views
 from zoo.commandline import (
-    ExportCommand,
     ZooCommand,
-    chosen_formats,
-    chosen_reduction,
     data_dir_option,
-    exporter_options,
     json_option,
     print_json,
     registry_of,
     runs_dir_option,
 )
+
+from .export_options import ExportCommand, chosen_formats, chosen_reduction, exporter_options
 
 provider_option = click.option(
     "--provider",

@@ -190,6 +190,7 @@ def _register_bundled_tables(register: Callable[[Dataset], None]) -> None:
             columns=_numbers("x"),
             sizes={"train": 3, "test": 1},
             licence="MIT",
+            source="made up, as in every first lesson",
         )
     )
     register(
@@ -204,6 +205,7 @@ def _register_bundled_tables(register: Callable[[Dataset], None]) -> None:
             columns=_numbers("hours"),
             sizes={"train": 3, "test": 2},
             licence="MIT",
+            source="made up, as in every first lesson",
         )
     )
     register(
