@@ -1,5 +1,7 @@
 """A person's own folder of images as data."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from PIL import Image
 
 import zoo
 from zoo import DataError, UsageError
-from zoo.image_folder import read_image
+from zoo.checkpoint import load_tensors
+from zoo.images import read_image
 from zoo.loading import load_again, load_named
 
 
@@ -185,3 +188,54 @@ def test_an_option_that_the_data_does_not_have_is_refused(tmp_path, zoo_command)
     assert result.code == 2
     assert "Did you mean 'size'?" in result.error
     assert "no setting" in zoo_command("train", "cnn-mini", "--target", "x").error
+
+
+def test_images_on_disk_are_the_same_as_in_memory(tmp_path, registry):
+    folder = fill(tmp_path / "pets", count=30)
+    held = load_named(str(folder), registry, "classification", tmp_path / "data", {"hold": "memory"})
+    mapped = load_named(str(folder), registry, "classification", tmp_path / "data", {"hold": "disk"})
+    assert mapped.fingerprint == held.fingerprint
+    for name in ("train", "validation", "test"):
+        first, second = getattr(held.splits, name), getattr(mapped.splits, name)
+        assert (first.mapped, second.mapped) == (False, True)
+        assert torch.equal(first.inputs, second.inputs)
+        assert torch.equal(first.targets, second.targets)
+
+
+def test_images_are_decoded_to_disk_once_and_anew_where_one_changed(tmp_path, registry, monkeypatch):
+    folder, data = fill(tmp_path / "pets", count=10), tmp_path / "data"
+    options = {"hold": "disk"}
+    before = load_named(str(folder), registry, "classification", data, options)
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.image_store.read_image", lambda *_: pytest.fail("decoded again"))
+        again = load_named(str(folder), registry, "classification", data, options)
+    assert again.fingerprint == before.fingerprint
+    picture(seed=4_000).save(folder / "cat" / "0.png")
+    changed = load_named(str(folder), registry, "classification", data, options)
+    assert changed.fingerprint != before.fingerprint
+
+
+def test_a_training_from_disk_is_the_training_from_memory(tmp_path, registry, runs_dir):
+    folder = fill(tmp_path / "pets", count=40, size=(12, 12))
+    weights = []
+    for hold in ("memory", "disk"):
+        run = zoo.train(
+            "lenet",
+            dataset=folder,
+            data_options={"hold": hold, "size": (28, 28)},
+            epochs=2,
+            batch_size=16,
+            runs_dir=runs_dir,
+            data_dir=tmp_path / "data",
+            registry=registry,
+            device="cpu",
+        )
+        weights.append(load_tensors(run.best)[0])
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, registry, monkeypatch):
+    folder = fill(tmp_path / "pets", count=5)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
+    with pytest.raises(DataError, match="has room for"):
+        load_named(str(folder), registry, "classification", tmp_path / "data", {"hold": "disk"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -71,11 +71,15 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """What a dataset's loader gives. Without ``validation``, the zoo holds one out of ``train``."""
+    """What a dataset's loader gives. Without ``validation``, the zoo holds one out of ``train``.
+
+    ``fingerprint`` is for loaders of data too large to be hashed each time: they know it from the first time.
+    """
 
     train: Split
     test: Split
     validation: Split | None = None
+    fingerprint: str = field(default="", kw_only=True)
 
 
 def stratified_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -106,25 +110,43 @@ def random_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Ten
     return torch.from_numpy(np.sort(order[held_out:])), torch.from_numpy(np.sort(order[:held_out]))
 
 
+def validation_indices(targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Which training samples are kept and which are held out for validation; of very few, all are both."""
+    if len(targets) < SMALLEST_TO_DIVIDE:
+        return torch.arange(len(targets)), torch.arange(len(targets))
+    size = max(1, min(round(len(targets) * VALIDATION_FRACTION), VALIDATION_LIMIT))
+    return random_split(targets, size, VALIDATION_SEED)
+
+
 def hold_out_validation(splits: Splits) -> Splits:
     """``splits`` with a validation split, held out of train by class and a fixed seed where it has none of its own."""
     if splits.validation is not None:
         return splits
-    if len(splits.train) < SMALLEST_TO_DIVIDE:
-        return replace(splits, validation=splits.train)
-    size = max(1, min(round(len(splits.train) * VALIDATION_FRACTION), VALIDATION_LIMIT))
-    kept, held = random_split(splits.train.targets, size, VALIDATION_SEED)
+    kept, held = validation_indices(splits.train.targets)
     return replace(splits, train=splits.train.take(kept), validation=splits.train.take(held))
+
+
+Pieces = tuple[tuple[Sequence[int], Iterable[Tensor]], tuple[Sequence[int], Iterable[Tensor]]]
+"""Inputs and targets of a split: the shape of all, and all of it in parts."""
 
 
 def fingerprint(splits: Splits) -> str:
     """SHA-256 over type, shape and bytes of every tensor: equal for equal data, wherever it was read from."""
+    present = [split for split in (splits.train, splits.test, splits.validation) if split is not None]
+    return hash_pieces(*(((s.inputs.shape, [s.inputs]), (s.targets.shape, [s.targets])) for s in present))
+
+
+def hash_pieces(*splits: Pieces) -> str:
+    """The :func:`fingerprint` of splits that come in pieces."""
     digest = hashlib.sha256()
-    for split in (splits.train, splits.test, splits.validation):
-        if split is not None:
-            for tensor in (split.inputs, split.targets):
-                array = tensor.cpu().contiguous().numpy()
-                digest.update(f"{array.dtype.str}{array.shape}".encode())
+    for split in splits:
+        for shape, pieces in split:
+            first = True
+            for piece in pieces:
+                array = piece.cpu().contiguous().numpy()
+                if first:
+                    digest.update(f"{array.dtype.str}{tuple(shape)}".encode())
+                    first = False
                 digest.update(array.data)
     return digest.hexdigest()
 

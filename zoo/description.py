@@ -24,7 +24,7 @@ class ModelDescription:
         labels: the names of the classes, in order (two for binary); for regression, of the targets. May be empty.
         columns: of a table: what each raw column holds. May be empty.
         dataset: the name of the data it was trained on.
-        origin: the run that it comes from.
+        origin: what it comes from: a run, or a checkpoint by its hash.
         test: the test metrics recorded with it, or None.
         content: everything else that is known, as it was written down.
     """
@@ -40,8 +40,11 @@ class ModelDescription:
     content: dict[str, Any] = field(repr=False)
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> ModelDescription:
+    def from_dict(cls, content: Mapping[str, Any], origin: str = "") -> ModelDescription:
         """From plain data.
+
+        Args:
+            origin: the run, where it is known; an exported file tells its checkpoint only.
 
         Raises:
             ZooError: something is missing that ``zoo export`` writes.
@@ -54,7 +57,7 @@ class ModelDescription:
                 labels=tuple(content["labels"]),
                 columns=columns_from_json(content.get("columns") or ()),
                 dataset=content["dataset"],
-                origin=content["run"],
+                origin=origin or f"checkpoint {content['checkpoint_sha256'][:12]}",
                 test=content.get("test"),
                 content=dict(content),
             )

@@ -6,17 +6,15 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from PIL import Image
 
-from .data import Split, Splits, stratified_split
+from .data import Splits
 from .errors import DataError
-from .images import FITS, SUFFIXES, read_image, reason
+from .image_store import Damaged, load_images
+from .images import FITS, SUFFIXES, reason
 from .options import Option
 from .specs import Dataset
 
@@ -39,6 +37,12 @@ OPTIONS = (
     ),
     Option(name="test", default=0.2, help="part held out for testing, without a test folder", above=0, below=1),
     Option(name="split", default=0, help="seed of that part", minimum=0),
+    Option(
+        name="hold",
+        default="auto",
+        help="where the decoded images are: in memory, in files on disk, or what half of the memory suffices for",
+        choices=("auto", "memory", "disk"),
+    ),
 )
 
 LARGEST_OWN_SIZE = 128
@@ -69,8 +73,13 @@ def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: in
     shape = _choose_shape([header for header in headers.values() if not isinstance(header, str)], options, usual_size)
     good = {split: [s for s in found if not isinstance(headers[s[0]], str)] for split, found in samples.items()}
 
-    def load(folder: Path, download: bool, **options: Any) -> Splits:
-        return _load(good, shape, options)
+    def load(data_folder: Path, download: bool, **options: Any) -> Splits:
+        try:
+            return load_images(good, shape, options, data_folder)
+        except Damaged as damaged:  # what their headers did not tell
+            _report_corrupt(list(damaged.reasons), folder, options["corrupt"], damaged.reasons)
+            left = {split: [s for s in found if s[0] not in damaged.reasons] for split, found in good.items()}
+            return load_images(left, shape, options, data_folder)
 
     return Dataset(
         name=name,
@@ -175,35 +184,3 @@ def _choose_shape(
     side = usual_size or USUAL_SIZE
     log.warning("The images are brought to %dx%d pixels; --data-option size=… chooses another size.", side, side)
     return (channels, side, side)
-
-
-def _load(samples: dict[str, list[_Sample]], shape: tuple[int, int, int], options: dict[str, Any]) -> Splits:
-    """Decode every image; a file that proves damaged is refused or skipped as chosen."""
-    splits = {split: _read_all(found, shape, options) for split, found in samples.items()}
-    train, test = splits["train"], splits.get("test")
-    if test is None:
-        held_out = max(1, round(len(train) * options["test"]))
-        kept, held = stratified_split(train.targets, held_out, options["split"])
-        train, test = train.take(kept), train.take(held)
-    return Splits(train, test, splits.get("validation"))
-
-
-def _read_all(samples: Sequence[_Sample], shape: tuple[int, int, int], options: dict[str, Any]) -> Split:
-    images = np.empty((len(samples), *shape), dtype=np.uint8)
-    reasons: dict[Path, str] = {}
-
-    def read(place: int) -> None:
-        path = samples[place][0]
-        try:
-            images[place] = read_image(path, shape, options["fit"])
-        except Exception as error:  # see _header
-            reasons[path] = reason(error)
-
-    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
-        list(pool.map(read, range(len(samples))))
-    corrupt = [path for path, _ in samples if path in reasons]
-    if corrupt:
-        _report_corrupt(corrupt, corrupt[0].parents[1], options["corrupt"], reasons)
-    good = [place for place, (path, _) in enumerate(samples) if path not in reasons]
-    targets = torch.tensor([samples[place][1] for place in good], dtype=torch.int64)
-    return Split(torch.from_numpy(images[good] if corrupt else images), targets)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .checkpoint import load_tensors, model_state
 from .columns import columns_to_json
-from .data import Splits
+from .data import Split, Splits
 from .distributed import World
 from .environment import git_commit, host, versions
 from .errors import UsageError
@@ -29,6 +29,8 @@ from .specs import Architecture
 from .tasks import Task
 
 log = logging.getLogger("zoo")
+
+MAPPED_SAMPLES = 2_000
 
 
 def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:
@@ -54,11 +56,18 @@ def prepare_model(
     seed: int,
 ) -> nn.Sequential:
     """The untrained model: the data's normalisation, the network, and the way back to the target's units."""
-    preprocess = fit_preprocess(data.splits.train.inputs, data.spec.columns)
+    preprocess = fit_preprocess(_measured(data.splits.train), data.spec.columns)
     torch.manual_seed(seed)
     network = build_network(spec, data.spec.network_shape, data.spec.num_outputs, options)
     initialise(network, hyperparameters.init)
     return assemble(preprocess, network, task.postprocess())
+
+
+def _measured(train: Split) -> Tensor:
+    """The training inputs that the normalisation is fitted to: all, or evenly spaced ones of those that lie on disk."""
+    if not train.mapped or len(train) <= MAPPED_SAMPLES:
+        return train.inputs
+    return train.inputs[torch.linspace(0, len(train) - 1, MAPPED_SAMPLES).long()]
 
 
 def trained_part(model: nn.Sequential, device: torch.device, world: World, *, compiled: bool) -> nn.Module:

@@ -19,7 +19,7 @@ class TorchModel(InferenceModel):
     def __init__(self, trained: TrainedModel) -> None:
         self.trained = trained
         self.module = nn.Sequential(trained.module, trained.task.answers()).eval()
-        self.description = ModelDescription.from_dict(describe(trained))
+        self.description = ModelDescription.from_dict(describe(trained), trained.origin)
 
     @torch.inference_mode()
     def run(self, inputs: Array) -> tuple[Array, ...]:
