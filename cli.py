@@ -21,6 +21,7 @@ COMMANDS = {
     "fetch": "zoo.commands.training:fetch",
     "plugins": "zoo.commands.listing:plugins",
     "train": "zoo.commands.training:train",
+    "find-lr": "zoo.commands.training:find_lr",
     "runs": "zoo.commands.listing:runs",
     "eval": "zoo.commands.evaluation:evaluate",
     "predict": "zoo.commands.prediction:predict",

@@ -39,7 +39,13 @@ def test_it_trains_without_data_or_network_and_exports_with_a_certificate(
     # the layout in memory differs between training and afterwards, and with it the last bits
     assert again == pytest.approx(run.config["results"]["test"], rel=1e-4)
     certificate = zoo.export(name, "onnx", tmp_path / "x.onnx", runs_dir=runs_dir, registry=registry)
-    assert [check.gate for check in certificate.checks] == ["structure", "numerics", "test split"]
+    assert [check.gate for check in certificate.checks] == [
+        "determinism",
+        "structure",
+        "numerics",
+        "providers",
+        "test split",
+    ]
     assert all(check.passed for check in certificate.checks)
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -33,10 +35,25 @@ def test_constant_stays_level_after_its_warm_up():
     assert set(rates[10:]) == {0.4}
 
 
+def test_linear_falls_by_the_same_amount_each_step():
+    h = resolve({"lr": 0.4, "warmup": 0.0, "schedule": "linear"})
+    rates = [learning_rate(h, step, 100) for step in range(100)]
+    falls = [first - second for first, second in itertools.pairwise(rates)]
+    assert falls == pytest.approx([falls[0]] * 99)
+    assert 0 < rates[-1] < 0.005
+
+
+def test_step_falls_twice_to_a_tenth():
+    h = resolve({"lr": 0.4, "warmup": 0.0, "schedule": "step"})
+    rates = [learning_rate(h, step, 100) for step in range(100)]
+    assert rates == pytest.approx([0.4] * 50 + [0.04] * 25 + [0.004] * 25)
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "linear", "step", "constant"])
 @pytest.mark.parametrize("total", [1, 2, 3])
 @pytest.mark.parametrize("warmup", [0.0, 0.25, 0.9])
-def test_the_rate_is_positive_however_short_the_run(total, warmup):
-    h = resolve({"lr": 0.4, "warmup": warmup})
+def test_the_rate_is_positive_however_short_the_run(total, warmup, schedule):
+    h = resolve({"lr": 0.4, "warmup": warmup, "schedule": schedule})
     assert all(0 < learning_rate(h, step, total) <= 0.4 for step in range(total))
 
 

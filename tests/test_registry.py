@@ -354,8 +354,10 @@ def test_a_stranger_cannot_replace_a_builtin_command(add_plugin, zoo_command):
     assert "command 'train' is already registered by pluggy-zoo" in listed.out
 
 
-def test_a_failing_listener_is_named_and_stops_nothing(registry):
+def test_a_failing_listener_is_named_and_stops_nothing():
     import zoo
+
+    registry = create_registry([])
 
     seen = []
 

@@ -116,6 +116,10 @@ _HOMES = {
         "predict",
     ),
     "preprocess": ("Preprocess",),
+    "rate_test": (
+        "RateTest",
+        "find_lr",
+    ),
     "registry": (
         "Registry",
         "create_registry",

@@ -73,6 +73,8 @@ from .plugin_record import Plugin as Plugin
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict
 from .preprocess import Preprocess as Preprocess
+from .rate_test import RateTest as RateTest
+from .rate_test import find_lr as find_lr
 from .registry import Registry as Registry
 from .registry import create_registry as create_registry
 from .reproduction import Reproduction as Reproduction

@@ -42,3 +42,22 @@ def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any
         axes.legend()
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def draw_rates(path: Path, title: str, rates: list[float], losses: list[float], suggested: float, used: float) -> None:
+    """Write a PNG of the loss over a rising learning rate, the suggested rate and the recipe's own marked."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.8), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots()
+    axes.plot(rates, losses, color=_TRAIN, label="loss, smoothed")
+    axes.axvline(suggested, color=_VALIDATION, linewidth=2, label=f"suggested: {suggested:.2g}")
+    axes.axvline(used, color="#666666", linestyle="--", linewidth=1, label=f"the recipe's: {used:.2g}")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")

@@ -25,8 +25,9 @@ class Hyperparameters:
     weight_decay: float = _hyperparameter(1e-4, "L2 penalty of SGD; decoupled decay of AdamW", minimum=0)
     schedule: str = _hyperparameter(
         "one-cycle",
-        "learning rate over the run: linear warm-up, then cosine to zero (one-cycle) or level (constant)",
-        choices=("one-cycle", "constant"),
+        "learning rate over the run after its linear warm-up: along a cosine to zero (one-cycle), straight to zero "
+        "(linear), a tenth at half and again at three quarters (step), or level (constant)",
+        choices=("one-cycle", "linear", "step", "constant"),
     )
     warmup: float = _hyperparameter(0.25, "part of the run in which the learning rate rises", minimum=0, below=1)
     label_smoothing: float = _hyperparameter(

@@ -78,8 +78,9 @@ def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
     _train_mode(state.model)
     began = reported = time.perf_counter()
     first_step = state.step
-    for batch in plan.train.feed(_shares(plan, state), plan.device):
-        _train_step(plan, state, batch)
+    for batch in plan.train.feed(shares(plan, state), plan.device):
+        rate = learning_rate(plan.hyperparameters, plan.steps_done(state), plan.total_steps)
+        train_step(plan, state, batch, rate)
         state.step += 1
         if state.step < plan.steps:
             stop = _asked_to_stop(plan, state, request)
@@ -96,7 +97,7 @@ def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
     _means(plan, state, together=True)  # a last look for NaN
 
 
-def _shares(plan: Plan, state: State) -> Iterator[Tensor]:
+def shares(plan: Plan, state: State) -> Iterator[Tensor]:
     """Of each step that is still to be done in this epoch, the samples that this process computes."""
     order = epoch_order(len(plan.train), plan.seed, state.epoch)
     order = order if plan.train.mapped else order.to(plan.device)
@@ -105,11 +106,11 @@ def _shares(plan: Plan, state: State) -> Iterator[Tensor]:
         yield batch[plan.part(len(batch))]
 
 
-def _train_step(plan: Plan, state: State, share: Split) -> None:
-    """One step of the optimiser, on this process's share of the batch."""
+def train_step(plan: Plan, state: State, share: Split, rate: float) -> None:
+    """One step of the optimiser at a learning rate, on this process's share of the batch."""
     h, optimizer = plan.hyperparameters, state.optimizer
     whole = plan.batch_length(state.step)
-    set_learning_rate(optimizer, learning_rate(h, plan.steps_done(state), plan.total_steps))
+    set_learning_rate(optimizer, rate)
     seed_step(plan.seed, state.epoch, state.step)
     # drawn for the whole batch, so that several processes do to it what one would
     drawn = draw_augmentation(whole if share.inputs.ndim == 4 else 0, h, plan.device).part(plan.part(whole))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
@@ -19,18 +19,59 @@ from .data import Split, Splits
 from .distributed import World
 from .environment import git_commit, host, versions
 from .errors import UsageError
-from .hyperparameters import Hyperparameters
-from .loading import LoadedDataset
+from .hyperparameters import Hyperparameters, resolve
+from .loading import LoadedDataset, load_for
 from .model import assemble, build_network, count_parameters
 from .optimisation import initialise
 from .preprocess import fit_preprocess
 from .registry import Registry
 from .specs import Architecture
-from .tasks import Task
+from .tasks import TASKS, Task
 
 log = logging.getLogger("zoo")
 
 MAPPED_SAMPLES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a training starts from, before a device is in play."""
+
+    data: LoadedDataset
+    hyperparameters: Hyperparameters
+    task: Task
+    model: nn.Sequential
+
+
+def prepare(
+    spec: Architecture,
+    registry: Registry,
+    dataset: str | Path | None,
+    folder: Path,
+    seed: int,
+    *,
+    settings: Mapping[str, object],
+    options: Mapping[str, object],
+    data_options: Mapping[str, object] | None = None,
+    short: bool = False,
+) -> Prepared:
+    """The data, the recipe for it, and the untrained model.
+
+    Args:
+        dataset: in place of the architecture's own.
+        settings: hyperparameters that were chosen.
+        options: of the architecture.
+        short: one epoch on a few batches, to see that all goes well.
+    """
+    reference = str(dataset or spec.dataset)
+    data = load_for(spec, registry, reference, folder, fall_back=dataset is None, options=data_options)
+    foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
+    hyperparameters = resolve(spec.hyperparameters, foreign, settings)
+    if short:
+        hyperparameters = replace(hyperparameters, epochs=1)
+        data = first_batches(data, hyperparameters.batch_size)
+    task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
+    return Prepared(data, hyperparameters, task, prepare_model(spec, data, task, options, hyperparameters, seed))
 
 
 def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:

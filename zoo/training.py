@@ -6,7 +6,7 @@ import contextlib
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,15 +14,15 @@ from torch import nn
 
 from .devices import choose_device
 from .distributed import World, join, own_device
-from .errors import UsageError
+from .errors import UnknownName, UsageError
 from .execution import execute, make_plan, make_state
 from .files import make_folder, sha256
 from .folders import data_folder, runs_folder
 from .hyperparameters import resolve
-from .loading import load_again, load_for
+from .loading import load_again
 from .options import Option
 from .plan import Checkpoints, Plan, State
-from .preparation import describe_run, first_batches, prepare_model, take_over, transfer
+from .preparation import describe_run, prepare, prepare_model, take_over, transfer
 from .preparation import freeze as _freeze
 from .registry import Registry, create_registry
 from .resuming import load_last, save_last
@@ -53,6 +53,7 @@ def train(
     dry_run: bool = False,
     checkpoint_epochs: int = 1,
     checkpoint_steps: int = 0,
+    log: Sequence[str] = (),
     registry: Registry | None = None,
     **settings: object,
 ) -> Run:
@@ -77,6 +78,7 @@ def train(
             that is removed again.
         checkpoint_epochs: write down, after every so many epochs, what is needed to resume.
         checkpoint_steps: and, inside an epoch, after every so many steps; 0: never.
+        log: names of plugins that record trainings when asked to: ``("tensorboard",)``.
         registry: the plugins to use; those installed, unless given.
         settings: hyperparameters and options of the architecture, by name.
 
@@ -99,27 +101,31 @@ def train(
         int(_CHECKPOINT_EPOCHS.check(checkpoint_epochs)),  # type: ignore[arg-type]
         int(_CHECKPOINT_STEPS.check(checkpoint_steps)),  # type: ignore[arg-type]
     )
+    _check_loggers(registry, log)
     torch_device = choose_device(own_device(device))
     root = runs_folder(runs_dir)
     folder = data_folder(data_dir)
-    reference = str(dataset or spec.dataset)
     with join(torch_device) as world:
         with world.first_before_others():
             if world.first:
                 make_folder(root)
-            data = load_for(spec, registry, reference, folder, fall_back=dataset is None, options=data_options)
-            foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
-            hyperparameters = resolve(spec.hyperparameters, foreign, chosen)
-            if dry_run:
-                hyperparameters = replace(hyperparameters, epochs=1)
-                data = first_batches(data, hyperparameters.batch_size)
-            task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
-            model = prepare_model(spec, data, task, options, hyperparameters, seed)
+            ready = prepare(
+                spec,
+                registry,
+                dataset,
+                folder,
+                seed,
+                settings=chosen,
+                options=options,
+                data_options=data_options,
+                short=dry_run,
+            )
+            data, hyperparameters, task, model = ready.data, ready.hyperparameters, ready.task, ready.model
             origin = _transfer(model, spec, init_from, root, registry) if init_from else None
             _freeze(model.get_submodule("network"), freeze)
         config = describe_run(registry, spec, data, options, hyperparameters, seed, torch_device, model)
         config |= {"data_folder": str(folder.resolve()), "init_from": origin, "freeze": list(freeze)}
-        config |= {"processes": world.size, "checkpoints": asdict(checkpoints)}
+        config |= {"processes": world.size, "checkpoints": asdict(checkpoints), "log": list(log)}
         with tempfile.TemporaryDirectory() if dry_run else contextlib.nullcontext(root) as place:
             run = _shared_run(world, lambda: create_run(Path(place), spec.name, config))
             plan = make_plan(run, registry, data, hyperparameters, task, seed, torch_device, world)
@@ -167,6 +173,14 @@ def resume(
             run.config = world.broadcast(run.config)
             plan, state = _return_to(run, epochs, torch_device, data_dir, registry, world)
             return execute(plan, state)
+
+
+def _check_loggers(registry: Registry, names: Sequence[str]) -> None:
+    """Refuse names that no plugin has which listens to trainings."""
+    known = [plugin.name for plugin in registry.plugins if plugin.loaded and "train_started" in plugin.hooks]
+    for name in names:
+        if name not in known:
+            raise UnknownName("logger", name, known, f"There is: {', '.join(known) or 'none'}.")
 
 
 def _shared_run(world: World, find: Callable[[], Run]) -> Run:

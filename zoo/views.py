@@ -14,6 +14,7 @@ from .terminal import duration, table
 if TYPE_CHECKING:
     from .certificate import Certificate, Check
     from .conformance import Verdict
+    from .rate_test import RateTest
     from .reproduction import Reproduction
     from .runs import Run
     from .verifying import Verification
@@ -149,6 +150,15 @@ def trained(run: Run) -> list[str]:
         f"run     {run.folder}",
         f"curves  {run.curves}",
         f"export  zoo export {run.folder} --onnx",
+    ]
+
+
+def rate_test(found: RateTest) -> list[str]:
+    """How ``zoo find-lr`` ends."""
+    return [
+        f"suggested  {found.suggested:.2g}, a tenth of the rate at the lowest loss, {found.lowest:.2g}",
+        f"recipe     {found.used:.2g}",
+        f"picture    {found.plot}",
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,48 +25,55 @@ from zoo.commandline import (
     training_settings,
 )
 
+_RECIPE = (
+    click.option("--dataset", metavar="NAME|PATH", help="A dataset, a folder of images by class, or a CSV file."),
+    click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told."),
+    click.option(
+        "--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset."
+    ),
+    click.option("--epochs", help="Passes over the training split."),
+    click.option("--batch-size", help="Samples in one optimiser step."),
+    click.option("--lr", help="Peak learning rate."),
+    click.option(
+        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`."
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random."
+    ),
+    click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]"),
+    click.option("--precision", help="fp32, bf16 or fp16. [fp32]"),
+    click.option("--compile", is_flag=True, help="Translate the network with torch.compile first."),
+)
+_COURSE = (
+    click.option("--devices", type=click.IntRange(1), metavar="N", help="Train in N processes, one for each GPU."),
+    click.option("--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file."),
+    click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained."),
+    click.option(
+        "--checkpoint-epochs",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Write down after every N epochs what --resume needs.",
+    ),
+    click.option("--checkpoint-steps", type=click.IntRange(0), default=0, metavar="N", help="And after every N steps."),
+    click.option("--log", multiple=True, metavar="PLUGIN", help="Record with it too: tensorboard."),
+    click.option("--dry-run", is_flag=True, help="Only try: two steps, a batch of the rest; nothing is kept."),
+    click.option("--resume", metavar="RUN", help="Go on with a run that was stopped; with --epochs, beyond its end."),
+)
+
+
+def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is trained on what and how."""
+    return _with(command, _RECIPE)
+
 
 def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `zoo train`, in the order of its help."""
-    options = [
-        click.option("--dataset", metavar="NAME|PATH", help="A dataset, a folder of images by class, or a CSV file."),
-        click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told."),
-        click.option(
-            "--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset."
-        ),
-        click.option("--epochs", help="Passes over the training split."),
-        click.option("--batch-size", help="Samples in one optimiser step."),
-        click.option("--lr", help="Peak learning rate."),
-        click.option(
-            "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`."
-        ),
-        click.option(
-            "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random."
-        ),
-        click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]"),
-        click.option("--devices", type=click.IntRange(1), metavar="N", help="Train in N processes, one for each GPU."),
-        click.option("--precision", help="fp32, bf16 or fp16. [fp32]"),
-        click.option("--compile", is_flag=True, help="Translate the network with torch.compile first."),
-        click.option(
-            "--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file."
-        ),
-        click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained."),
-        click.option(
-            "--checkpoint-epochs",
-            type=click.IntRange(1),
-            default=1,
-            show_default=True,
-            metavar="N",
-            help="Write down after every N epochs what --resume needs.",
-        ),
-        click.option(
-            "--checkpoint-steps", type=click.IntRange(0), default=0, metavar="N", help="And after every N steps."
-        ),
-        click.option("--dry-run", is_flag=True, help="Only try: two steps, a batch of the rest; nothing is kept."),
-        click.option(
-            "--resume", metavar="RUN", help="Go on with a run that was stopped; with --epochs, beyond its end."
-        ),
-    ]
+    return _with(command, (*_RECIPE, *_COURSE))
+
+
+def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
@@ -121,7 +129,7 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
         data_options = dataset_settings(registry, architecture, given)
         registry.listen(terminal.TrainingDisplay())
         chosen = {key: given[key] for key in ("dataset", "seed", "init_from", "freeze", "dry_run")}
-        chosen |= {key: given[key] for key in ("checkpoint_epochs", "checkpoint_steps")}
+        chosen |= {key: given[key] for key in ("checkpoint_epochs", "checkpoint_steps", "log")}
         chosen |= {"device": given["device"] or "auto", "data_options": data_options}
         run = zoo.train(name, **chosen, **common, **settings)
     else:
@@ -132,6 +140,34 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
         print_json({"run": str(run.folder), **run.config})
     else:
         terminal.show(*(views.tried(run) if given["dry_run"] else views.trained(run)))
+
+
+@click.command("find-lr", cls=ZooCommand)
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The picture. [./NAME-lr.png]")
+@_recipe_options
+@data_dir_option
+@json_option
+@click.pass_context
+def find_lr(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> None:
+    """Try learning rates: train for 200 steps while the rate rises from 1e-6 to 10, and draw the loss.
+
+    The rate to try is a tenth of that at which the loss is lowest.
+
+    \b
+    zoo find-lr lenet
+    zoo find-lr lenet --dataset photos/ --set optimizer=adamw
+    """
+    registry = registry_of(ctx)
+    architecture = registry.architecture(name)
+    settings = training_settings(architecture, given)
+    chosen = {key: given[key] for key in ("output", "dataset", "seed", "data_dir")}
+    chosen |= {"device": given["device"] or "auto", "data_options": dataset_settings(registry, architecture, given)}
+    found = zoo.find_lr(name, registry=registry, **chosen, **settings)
+    if as_json:
+        print_json(asdict(found) | {"plot": str(found.plot)})
+    else:
+        terminal.show(*views.rate_test(found))
 
 
 @click.command(cls=ZooCommand)

@@ -1,0 +1,49 @@
+"""TensorBoard: `zoo train NAME --log tensorboard`, then `tensorboard --logdir runs`.
+
+Needs the extra: ``pip install 'pluggy-zoo[tensorboard]'``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import zoo
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+NAME = "tensorboard"
+_writers: dict[str, SummaryWriter] = {}
+
+
+@zoo.hookimpl
+def train_started(run: zoo.Run, start: zoo.TrainingStart) -> None:
+    """Open ``RUN/tensorboard``; of a resumed run, what came after the checkpoint is taken back."""
+    if NAME not in run.config.get("log", ()):
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise zoo.ZooError("TensorBoard is not installed: pip install 'pluggy-zoo[tensorboard]'.") from error
+    _writers[run.name] = SummaryWriter(str(run.folder / NAME), purge_step=start.first_epoch)
+
+
+@zoo.hookimpl
+def epoch_ended(run: zoo.Run, metrics: dict[str, Any]) -> None:
+    """A point for every figure of the epoch: ``loss/train``, ``accuracy/validation`` and so on."""
+    writer = _writers.get(run.name)
+    if writer is None:
+        return
+    for split in ("train", "validation"):
+        for name, value in metrics[split].items():
+            writer.add_scalar(f"{name}/{split}", value, metrics["epoch"])
+    writer.add_scalar("learning rate", metrics["lr"], metrics["epoch"])
+    writer.flush()
+
+
+@zoo.hookimpl
+def train_ended(run: zoo.Run) -> None:
+    """Close the file."""
+    writer = _writers.pop(run.name, None)
+    if writer is not None:
+        writer.close()
