@@ -26,6 +26,7 @@ from .loop import load_last, run_epochs, save_last
 from .memory import out_of_memory
 from .optimisation import make_average, make_optimizer
 from .options import Option
+from .origins import as_trained, note_change, trained_architecture
 from .plan import Plan, State, describe_start, no_totals
 from .preparation import describe_run, first_batches, prepare_model, take_over, transfer
 from .preparation import freeze as _freeze
@@ -136,6 +137,7 @@ def resume(
         RunNotFound: there is no such run.
         UsageError: it is finished already, or has done as many epochs.
         RunBusy: another process is training it.
+        PluginError: its plugin is gone, or has changed so that the network is another.
         DataError: its data is not there, or no longer the same.
         TrainingDiverged, TrainingInterrupted: as for :func:`train`.
     """
@@ -143,7 +145,10 @@ def resume(
     run = find_run(reference, runs_folder(runs_dir), registry.architectures, trained=False)
     make_folder(run.folder)
     with run_lock(run):
-        return _execute(*_return_to(load_run(run.folder), epochs, device, data_dir, registry))
+        with as_trained(registry, run.config):
+            plan, state = _return_to(load_run(run.folder), epochs, device, data_dir, registry)
+        note_change(registry, run.config)
+        return _execute(plan, state)
 
 
 def _return_to(
@@ -153,7 +158,7 @@ def _return_to(
     config = run.config
     if run.status == "finished" and epochs is None:
         raise UsageError(f"{run.name} is finished already; --epochs goes on beyond its end.")
-    spec = registry.architecture(config["architecture"])
+    spec = trained_architecture(registry, config)
     data = load_again(config, registry, data_folder(data_dir, config.get("data_folder")))
     torch_device = choose_device(device or config["device"])
     hyperparameters = resolve(config["hyperparameters"], {"epochs": epochs} if epochs is not None else {})
