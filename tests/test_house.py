@@ -32,6 +32,7 @@ LIGHT_COMMANDS = [
     "export --help",
     "check --help",
     "new --help",
+    "completion bash",
     "train resnet-mini --lr nonsense",
 ]
 

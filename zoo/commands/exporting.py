@@ -12,6 +12,7 @@ from zoo import terminal, views
 from zoo.commandline import (
     ExportCommand,
     chosen_formats,
+    complete_trained,
     data_dir_option,
     exporter_options,
     json_option,
@@ -22,7 +23,7 @@ from zoo.commandline import (
 
 
 @click.command(cls=ExportCommand)
-@click.argument("name", metavar="NAME|RUN")
+@click.argument("name", metavar="NAME|RUN", shell_complete=complete_trained)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, or a folder for it. [./NAME.onnx]")
 @data_dir_option
 @runs_dir_option

@@ -12,6 +12,8 @@ import zoo
 from zoo import terminal, views
 from zoo.commandline import (
     ZooCommand,
+    complete_architecture,
+    complete_dataset,
     data_dir_option,
     dataset_settings,
     epochs_given,
@@ -27,7 +29,12 @@ from zoo.commandline import (
 def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `zoo train`, in the order of its help."""
     options = [
-        click.option("--dataset", metavar="NAME|PATH", help="A dataset, a folder of images by class, or a CSV file."),
+        click.option(
+            "--dataset",
+            metavar="NAME|PATH",
+            shell_complete=complete_dataset,
+            help="A dataset, a folder of images by class, or a CSV file.",
+        ),
         click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told."),
         click.option(
             "--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset."
@@ -57,7 +64,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_dataset)
 @data_dir_option
 @click.pass_context
 def fetch(ctx: click.Context, name: str, data_dir: Path | None) -> None:
@@ -73,7 +80,7 @@ def fetch(ctx: click.Context, name: str, data_dir: Path | None) -> None:
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_architecture)
 @_training_options
 @data_dir_option
 @runs_dir_option
