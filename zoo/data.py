@@ -51,7 +51,13 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """What a dataset's loader gives. Without ``validation``, the zoo holds one out of ``train``."""
+    """What a dataset's loader gives.
+
+    Args:
+        train: what is learnt from.
+        test: what the finished training is judged by, once.
+        validation: what the best checkpoint is chosen by; without it, the zoo holds one out of ``train``.
+    """
 
     train: Split
     test: Split

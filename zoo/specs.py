@@ -39,7 +39,7 @@ class Architecture:
     Args:
         name: lower case, words joined by dashes; what a person types.
         summary: one line.
-        task: what it learns, one of :data:`TASK_NAMES`.
+        task: what it learns: ``classification``, ``binary`` or ``regression``.
         builder: ``builder(input_shape, num_outputs, **options) -> torch.nn.Module``. ``input_shape`` is without the
             batch (``(channels, height, width)`` for images). The module returns logits. It raises ``ValueError`` in
             one line where it cannot be built for that shape.
@@ -96,7 +96,7 @@ class Dataset:
     Args:
         name: lower case, words joined by dashes.
         summary: one line.
-        task: what can be learnt from it, one of :data:`TASK_NAMES`.
+        task: what can be learnt from it: ``classification``, ``binary`` or ``regression``.
         loader: ``loader(folder, download) -> zoo.Splits``. ``folder`` is the data folder, shared by all datasets.
             With ``download`` false it must not touch the network. It raises :class:`zoo.DataUnavailable` when the
             data is not in ``folder`` and could not be fetched.
