@@ -29,6 +29,7 @@ BROKEN = {
     "wrong-kind": (ARCHITECTURE.format(name="x").replace("architectures", "exporters"), "zoo.Exporter(...)"),
     "misspelled-field": (ARCHITECTURE.format(name="x").replace("summary", "sumary"), "sumary"),
     "panic": ("class Panic(BaseException): pass\nraise Panic('in an extension')", "Panic: in an extension"),
+    "wrapper": ("@zoo.hookimpl(wrapper=True)\ndef train_ended(run):\n    yield", "nothing to wrap"),
     "no-hook": ("def helper():\n    pass", "adds nothing"),
     "forgotten-mark": (
         "def register_architectures(register):\n    pass\n@zoo.hookimpl\ndef train_ended(run):\n    pass",
