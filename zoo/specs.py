@@ -15,7 +15,7 @@ from typing import Any
 
 from .columns import Column, network_shape
 from .declarations import declaration
-from .errors import PluginError, UsageError
+from .errors import PluginError, UsageError, closest
 from .hyperparameters import NAMES as HYPERPARAMETER_NAMES
 from .hyperparameters import resolve
 from .options import Option
@@ -209,9 +209,15 @@ def resolve_reference(reference: Reference) -> Callable[..., Any]:
         return reference
     module, _, name = reference.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise PluginError(f"Cannot import {reference!r}: {type(error).__name__}: {error}.") from error
+        home = importlib.import_module(module)
+    except Exception as error:  # whatever a stranger's module does when it is imported
+        text = " ".join(str(error).split())
+        raise PluginError(f"Cannot import {reference!r}: {type(error).__name__}: {text}.") from error
+    found = getattr(home, name, None)
+    if found is None:
+        close = closest(name, vars(home))
+        guess = f" Did you mean {close!r}?" if close else ""
+        raise PluginError(f"Cannot import {reference!r}: {module} has no {name!r}.{guess}")
     if not callable(found):
         raise PluginError(f"{reference!r} is not callable.")
     return found  # type: ignore[no-any-return]
