@@ -31,6 +31,7 @@ COMMANDS = {
     "reproduce": "zoo.commands.training:reproduce",
     "new": "zoo.commands.scaffolding:new",
     "check": "zoo.commands.checking:check",
+    "completion": "zoo.commands.completing:completion",
 }
 
 

@@ -3,8 +3,8 @@
     python benchmarks/throughput.py NAME [ROUNDS]
 
 - bare: the shortest loop there is, over tensors that are loaded already; no metrics, checkpoints, seeding or interrupts
-- lightning, accelerate: Lightning's Trainer and Hugging Face's Accelerator over a DataLoader of the same tensors, with no
-  checkpoints and no logs; where they are installed (`pip install lightning accelerate`)
+- lightning, accelerate: Lightning's Trainer and Hugging Face's Accelerator over a DataLoader of those tensors,
+  without checkpoints and logs; where they are installed (`pip install lightning accelerate`)
 
 Same network, data, batch, layout and optimiser. An epoch of each in turn, in one process, ROUNDS times (5); medians.
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import site
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -157,3 +159,31 @@ def digits_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digits_run(digits_runs: Path, registry: Registry) -> Run:
     """The run in :func:`digits_runs`."""
     return zoo.find_run("resnet-mini", digits_runs, registry.architectures)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Runs ``python -m …`` in a fresh virtual environment and gives its standard output.
+
+    The environment sees what is installed here, so that torch need not be fetched again; what is installed in it is not
+    seen here.
+    """
+    home = tmp_path_factory.mktemp("fresh")
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    # Python 3.11 brings a setuptools of its own, too old for the licence field of today
+    subprocess.run([python, "-m", "pip", "uninstall", "-y", "-q", "setuptools"], check=True)
+    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    lines = [f"import site; site.addsitedir({path!r})" for path in site.getsitepackages()]
+    Path(packages, "_outer.pth").write_text("\n".join(lines))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ZOO_", "PYTHON"))}
+    environment["ZOO_DATA"] = str(home / "data")
+
+    def run(*arguments: object, folder: Path, code: int = 0) -> str:
+        command = [str(python), "-m", *map(str, arguments)]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    return run

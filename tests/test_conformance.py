@@ -348,6 +348,14 @@ def test_everything_that_is_built_in_keeps_every_promise(subject, registry):
     assert not failed
 
 
+def test_an_architecture_that_is_known_but_not_listed_is_checked_too(registry):
+    made = {v.check: v for v in zoo.check("torchvision/vgg11", registry=registry)}
+    assert made["parameters"].status == "passed"
+    assert made["shapes"].status == "passed"
+    assert made["learns"].status == "skipped"
+    assert "only its shapes are checked" in made["learns"].reason
+
+
 def test_each_promise_has_a_function_that_says_what_it_does():
     for demands in DEMANDS.values():
         for demand in demands:

@@ -36,6 +36,7 @@ LIGHT_COMMANDS = [
     "verify --help",
     "check --help",
     "new --help",
+    "completion bash",
     "train resnet-mini --lr nonsense",
 ]
 

@@ -59,7 +59,11 @@ def test_site_packages_receives_zoo_and_cli_and_nothing_else(built):
         "zoo/py.typed",
         "zoo/__init__.pyi",
         "zoo/templates/demo.html",
+        "zoo/pytest_plugin.py",
     } <= set(names)
+    templates = {f"zoo/{path.relative_to(ROOT / 'zoo')}" for path in (ROOT / "zoo" / "templates").rglob("*.template")}
+    assert len(templates) > 10
+    assert templates <= set(names)
     assert any(name.endswith("LICENSE") for name in names)
 
 

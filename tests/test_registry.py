@@ -9,6 +9,7 @@ import pytest
 
 from zoo import EntryPoint, PluginError, Registry, UnknownName, create_registry
 from zoo.entry_points import find_entry_points
+from zoo.specs import resolve_reference
 
 ARCHITECTURE = """
 @zoo.hookimpl
@@ -29,6 +30,7 @@ BROKEN = {
     "wrong-kind": (ARCHITECTURE.format(name="x").replace("architectures", "exporters"), "zoo.Exporter(...)"),
     "misspelled-field": (ARCHITECTURE.format(name="x").replace("summary", "sumary"), "sumary"),
     "panic": ("class Panic(BaseException): pass\nraise Panic('in an extension')", "Panic: in an extension"),
+    "wrapper": ("@zoo.hookimpl(wrapper=True)\ndef train_ended(run):\n    yield", "nothing to wrap"),
     "no-hook": ("def helper():\n    pass", "adds nothing"),
     "forgotten-mark": (
         "def register_architectures(register):\n    pass\n@zoo.hookimpl\ndef train_ended(run):\n    pass",
@@ -147,6 +149,23 @@ def test_a_builder_that_is_not_there_is_a_row_in_zoo_plugins(kind, add_plugin, z
     assert [expected in error for error in plugin.errors] == ([True] if expected else [])
     assert expected in shown.out
     assert "resnet-mini" in zoo_command("list", registry=registry).out
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("{home}:biuld", "has no 'biuld'. Did you mean 'build'?"),
+        ("{home}_not:build", "ModuleNotFoundError"),
+        ("{home}:SIZE", "is not callable"),
+        ("{home}_broken:build", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_builder_that_is_not_there_is_one_clear_line_where_it_is_used(reference, expected, add_plugin, tmp_path):
+    home = add_plugin("home", "SIZE = 3\ndef build(input_shape, num_outputs):\n    pass").value
+    (tmp_path / "strangers" / f"{home}_broken.py").write_text("1 / 0")
+    with pytest.raises(PluginError, match=re.escape(expected)) as caught:
+        resolve_reference(reference.format(home=home))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,8 @@
 """``zoo new``: complete packages, proven by installing them and running their tests."""
 
 import ast
+import functools
 import json
-import os
-import site
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -97,34 +94,11 @@ def test_the_command_says_what_to_do_next(zoo_command):
     ]
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """Python of a fresh virtual environment, which sees what is installed here but nothing that is installed in it
-    is seen here: torch need not be fetched again."""
-    folder = tmp_path_factory.mktemp("fresh")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    # Python 3.11 brings a setuptools of its own, too old for the licence field of today
-    subprocess.run([python, "-m", "pip", "uninstall", "-y", "-q", "setuptools"], check=True)
-    home = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
-    lines = [f"import site; site.addsitedir({path!r})" for path in site.getsitepackages()]
-    Path(home, "_outer.pth").write_text("\n".join(lines))
-    return python
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_package_installs_passes_its_own_tests_and_can_be_removed(kind, fresh, tmp_path):
     name = f"their-{kind}"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ZOO_", "PYTHON"))}
-    environment["ZOO_DATA"] = str(tmp_path / "data")
-
-    def run(*arguments, folder=tmp_path, code=0):
-        command = [fresh, "-m", *arguments]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+    run = functools.partial(fresh, folder=tmp_path)
 
     def rows():
         return {fact["name"]: fact for fact in json.loads(run("zoo", "plugins", "--json"))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import UnknownName
 from .folders import runs_folder
 from .registry import Registry, create_registry
 from .specs import Architecture, Dataset
@@ -16,9 +17,23 @@ if TYPE_CHECKING:
     from .trained import TrainedModel
 
 
-def list_architectures(registry: Registry | None = None) -> list[Architecture]:
-    """All architectures, by name."""
-    return list((registry or create_registry()).architectures.values())
+def list_architectures(registry: Registry | None = None, *, plugin: str | None = None) -> list[Architecture]:
+    """All architectures, by name.
+
+    Args:
+        plugin: only those that this plugin, or the plugins of this distribution, registered.
+
+    Raises:
+        UnknownName: there is no such plugin or distribution.
+    """
+    registry = registry or create_registry()
+    found = registry.architectures.values()
+    if plugin is None:
+        return list(found)
+    names = {known.name for known in registry.plugins} | {known.distribution for known in registry.plugins}
+    if plugin not in names:
+        raise UnknownName("plugin or distribution", plugin, names, "`zoo plugins` shows them all.")
+    return [s for s in found if plugin in (registry.owner(s).name, registry.owner(s).distribution)]
 
 
 def list_datasets(registry: Registry | None = None) -> list[Dataset]:

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from .completion import ENVIRONMENT as ENVIRONMENT
+from .completion import complete_architecture as complete_architecture
+from .completion import complete_dataset as complete_dataset
+from .completion import complete_plugin as complete_plugin
+from .completion import complete_trained as complete_trained
 from .errors import PeerFailed, PluginError, TrainingDiverged, TrainingInterrupted, UnknownName, UsageError, ZooError
 from .hyperparameters import OPTIONS
 from .options import unknown_option
@@ -253,5 +258,8 @@ class _Notes(logging.Handler):
 
 def _talk_on_stderr() -> None:
     logger = logging.getLogger("zoo")
+    if ENVIRONMENT in os.environ:  # nobody wants to read a note after Tab
+        logger.disabled = True
+        return
     if _SPEAKS and not any(isinstance(handler, _Notes) for handler in logger.handlers):
         logger.addHandler(_Notes())

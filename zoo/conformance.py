@@ -187,12 +187,14 @@ def find_subjects(registry: Registry, names: Iterable[str] = (), commands: Itera
     Raises:
         UnknownName: nothing is called so.
     """
-    everything = _everything(registry, commands)
-    wanted = list(names)
+    wanted, commands = list(names), list(commands)
     if not wanted:
-        return [subject for subject in everything if not subject.plugin.builtin]
+        return [subject for subject in _everything(registry, commands) if not subject.plugin.builtin]
     chosen: list[Subject] = []
     for name in wanted:
+        with contextlib.suppress(UnknownName):
+            registry.architecture(name)  # one that a plugin knows but does not list is registered now
+        everything = _everything(registry, commands)
         found = [s for s in everything if name in (s.plugin.name, s.plugin.distribution)]
         found = found or [s for s in everything if s.name == name]
         if not found:

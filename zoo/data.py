@@ -71,9 +71,13 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """What a dataset's loader gives. Without ``validation``, the zoo holds one out of ``train``.
+    """What a dataset's loader gives.
 
-    ``fingerprint`` is for loaders of data too large to be hashed each time: they know it from the first time.
+    Args:
+        train: what is learnt from.
+        test: what the finished training is judged by, once.
+        validation: what the best checkpoint is chosen by; without it, the zoo holds one out of ``train``.
+        fingerprint: for loaders of data too large to be hashed each time: they know it from the first time.
     """
 
     train: Split

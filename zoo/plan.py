@@ -26,7 +26,17 @@ log = logging.getLogger("zoo")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What ``train_progressed`` tells. ``loss`` and ``metric`` are means over the epoch so far."""
+    """What ``train_progressed`` tells.
+
+    Args:
+        epoch, epochs: the current epoch, from 1, and how many there are.
+        step, steps: the current step of the epoch, from 1, and how many an epoch has.
+        loss, metric: means over the epoch so far.
+        metric_name: which metric it is.
+        lr: the current learning rate.
+        samples_per_second: training samples in a second of this epoch.
+        seconds_left: an estimate.
+    """
 
     epoch: int
     epochs: int
@@ -157,7 +167,18 @@ def no_totals(device: torch.device) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStart:
-    """What ``train_started`` tells: what is trained on what, and where."""
+    """What ``train_started`` tells: what is trained on what, and where.
+
+    Args:
+        dataset: its name, and that of the one it stands in for.
+        metric: the metric that is shown.
+        samples: how many, by split: ``train``, ``validation``, ``test``.
+        parameters: how many are trainable.
+        device: such as ``cpu`` or ``cuda``.
+        epochs: how many there are in all.
+        steps_per_epoch: how many an epoch has.
+        first_epoch: 1, or the one that a resumed training goes on with.
+    """
 
     dataset: str
     metric: str

@@ -32,6 +32,9 @@ def refusal(module: object, manager: pluggy.PluginManager, distribution: str) ->
             close = closest(name, hooks)
             guess = f"Did you mean {close!r}?" if close else f"There are: {', '.join(sorted(hooks))}."
             return f"{name} is no hook. {guess}"
+        options = getattr(function, f"{PROJECT}_impl")
+        if options.get("wrapper") or options.get("hookwrapper"):
+            return f"{name} is a hook wrapper, and there is nothing to wrap: each plugin is called by itself."
         possible = hooks[name].spec.argnames
         odd = [argument for argument in inspect.signature(function).parameters if argument not in possible]
         if odd:

@@ -48,4 +48,5 @@ def _set_for_now(ctx: click.Context, variable: str, value: str | None) -> None:
         else:
             os.environ[variable] = before
 
-    ctx.call_on_close(put_back)
+    if not ctx.resilient_parsing:  # after Tab the answer is made when the context is closed already
+        ctx.call_on_close(put_back)

@@ -15,7 +15,7 @@ from typing import Any
 
 from .columns import Column, network_shape
 from .declarations import declaration
-from .errors import PluginError, UsageError
+from .errors import PluginError, UsageError, closest
 from .hyperparameters import NAMES as HYPERPARAMETER_NAMES
 from .hyperparameters import resolve
 from .options import Option
@@ -42,7 +42,7 @@ class Architecture:
     Args:
         name: lower case, words joined by dashes; what a person types.
         summary: one line.
-        task: what it learns, one of :data:`TASK_NAMES`.
+        task: what it learns: ``classification``, ``binary`` or ``regression``.
         builder: ``builder(input_shape, num_outputs, **options) -> torch.nn.Module``. ``input_shape`` is without the
             batch (``(channels, height, width)`` for images). The module returns logits. It raises ``ValueError`` in
             one line where it cannot be built for that shape.
@@ -99,7 +99,7 @@ class Dataset:
     Args:
         name: lower case, words joined by dashes.
         summary: one line.
-        task: what can be learnt from it, one of :data:`TASK_NAMES`.
+        task: what can be learnt from it: ``classification``, ``binary`` or ``regression``.
         loader: ``loader(folder, download) -> zoo.Splits``. ``folder`` is the data folder, shared by all datasets.
             With ``download`` false it must not touch the network. It raises :class:`zoo.DataUnavailable` when the
             data is not in ``folder`` and could not be fetched.
@@ -231,9 +231,15 @@ def resolve_reference(reference: Reference) -> Callable[..., Any]:
         return reference
     module, _, name = reference.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise PluginError(f"Cannot import {reference!r}: {type(error).__name__}: {error}.") from error
+        home = importlib.import_module(module)
+    except Exception as error:  # whatever a stranger's module does when it is imported
+        text = " ".join(str(error).split())
+        raise PluginError(f"Cannot import {reference!r}: {type(error).__name__}: {text}.") from error
+    found = getattr(home, name, None)
+    if found is None:
+        close = closest(name, vars(home))
+        guess = f" Did you mean {close!r}?" if close else ""
+        raise PluginError(f"Cannot import {reference!r}: {module} has no {name!r}.{guess}")
     if not callable(found):
         raise PluginError(f"{reference!r} is not callable.")
     return found  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ from .errors import RunNotFound
 from .files import sha256
 from .metrics import metrics_text
 from .model import blank_model
+from .origins import as_trained, trained_architecture
 from .preprocess import Rescale
 from .registry import Registry
 from .runs import Run, find_run, list_runs
@@ -63,8 +64,8 @@ def load_trained(run: Run, registry: Registry) -> TrainedModel:
     """The best checkpoint of ``run``.
 
     Raises:
-        UnknownName: the architecture's plugin is not installed any more.
-        ZooError: the checkpoint is damaged, or the architecture has changed since.
+        PluginError: the architecture's plugin is gone or has changed since; the message says how to get it back.
+        ZooError: the checkpoint is damaged.
     """
     module, metadata = _load(run.best, registry)
     folder = run.config.get("data_folder")
@@ -116,6 +117,7 @@ def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedMod
 
 def _load(path: Path, registry: Registry) -> tuple[nn.Sequential, dict[str, Any]]:
     tensors, metadata = load_tensors(path)
-    module = blank_model(registry.architecture(metadata["architecture"]), metadata)
-    load_model_state(module, tensors)
+    with as_trained(registry, metadata):
+        module = blank_model(trained_architecture(registry, metadata), metadata)
+        load_model_state(module, tensors)
     return module.eval(), metadata

@@ -21,6 +21,7 @@ from .folders import data_folder, runs_folder
 from .hyperparameters import resolve
 from .loading import load_again
 from .options import Option
+from .origins import as_trained, note_change, trained_architecture
 from .plan import Checkpoints, Plan, State
 from .preparation import describe_run, prepare, prepare_model, take_over, transfer
 from .preparation import freeze as _freeze
@@ -156,6 +157,7 @@ def resume(
         RunNotFound: there is no such run.
         UsageError: it is finished already, or has done as many epochs.
         RunBusy: another process is training it.
+        PluginError: its plugin is gone, or has changed so that the network is another.
         DataError: its data is not there, or no longer the same.
         TrainingDiverged, TrainingInterrupted: as for :func:`train`.
     """
@@ -171,7 +173,9 @@ def resume(
             if world.first:
                 run.config = load_run(run.folder).config  # another process may have gone on with it until now
             run.config = world.broadcast(run.config)
-            plan, state = _return_to(run, epochs, torch_device, data_dir, registry, world)
+            with as_trained(registry, run.config):
+                plan, state = _return_to(run, epochs, torch_device, data_dir, registry, world)
+            note_change(registry, run.config)
             return execute(plan, state)
 
 
@@ -202,7 +206,7 @@ def _return_to(
     config = run.config
     if run.status == "finished" and epochs is None:
         raise UsageError(f"{run.name} is finished already; --epochs goes on beyond its end.")
-    spec = registry.architecture(config["architecture"])
+    spec = trained_architecture(registry, config)
     with world.first_before_others():
         data = load_again(config, registry, data_folder(data_dir, config.get("data_folder")))
     torch_device = device or choose_device(own_device(config["device"].partition(":")[0]))

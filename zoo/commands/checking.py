@@ -8,11 +8,19 @@ import click
 
 import zoo
 from zoo import views
-from zoo.commandline import ZooCommand, data_dir_option, json_option, load_everything, print_json, registry_of
+from zoo.commandline import (
+    ZooCommand,
+    complete_plugin,
+    data_dir_option,
+    json_option,
+    load_everything,
+    print_json,
+    registry_of,
+)
 
 
 @click.command(cls=ZooCommand)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_plugin)
 @click.option("--download", is_flag=True, help="Fetch the datasets that are not there, to check them too.")
 @data_dir_option
 @json_option

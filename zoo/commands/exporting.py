@@ -11,6 +11,7 @@ import zoo
 from zoo import terminal, views
 from zoo.commandline import (
     ZooCommand,
+    complete_trained,
     data_dir_option,
     json_option,
     print_json,
@@ -30,7 +31,7 @@ provider_option = click.option(
 
 
 @click.command(cls=ExportCommand)
-@click.argument("name", metavar="NAME|RUN")
+@click.argument("name", metavar="NAME|RUN", shell_complete=complete_trained)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, or a folder for it. [./NAME.onnx]")
 @click.option(
     "--bundle", type=click.Path(path_type=Path), help="A folder for the file and all that is needed to use it."

@@ -12,6 +12,8 @@ import zoo
 from zoo import terminal, views
 from zoo.commandline import (
     ZooCommand,
+    complete_architecture,
+    complete_plugin,
     data_dir_option,
     json_option,
     load_everything,
@@ -26,19 +28,22 @@ from zoo.commandline import (
 @click.option("--task", help="Only architectures for this task.")
 @click.option("--max-params", type=int, help="Only architectures with at most this many parameters.")
 @click.option("--min-accuracy", type=float, help="Only architectures with at least this recorded accuracy, in percent.")
+@click.option("--plugin", shell_complete=complete_plugin, help="Only what this plugin or distribution registered.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, /, pattern: str, as_json: bool, **wanted: Any) -> None:
+def list_(ctx: click.Context, /, pattern: str, plugin: str | None, as_json: bool, **wanted: Any) -> None:
     """List what can be trained.
 
     PATTERN is a part of a name, or a name with wildcards.
 
     \b
     zoo list
+    zoo list --plugin my-nets
     zoo list 'res*' --max-params 50000 --min-accuracy 99.5
     """
     registry = registry_of(ctx)
-    everything = (zoo.architecture_facts(registry, spec) for spec in registry.architectures.values())
+    specs = zoo.list_architectures(registry, plugin=plugin)
+    everything = (zoo.architecture_facts(registry, spec) for spec in specs)
     found = [facts for facts in everything if _is_wanted(facts, pattern, **wanted)]
     if as_json:
         print_json(found)
@@ -50,7 +55,7 @@ def list_(ctx: click.Context, /, pattern: str, as_json: bool, **wanted: Any) -> 
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_architecture)
 @json_option
 @click.pass_context
 def info(ctx: click.Context, name: str, as_json: bool) -> None:
@@ -106,7 +111,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_architecture)
 @runs_dir_option
 @json_option
 @click.pass_context

@@ -14,6 +14,8 @@ from zoo import terminal, views
 from zoo.commandline import (
     ZooCommand,
     arguments_of,
+    complete_architecture,
+    complete_dataset,
     data_dir_option,
     dataset_settings,
     epochs_given,
@@ -26,7 +28,12 @@ from zoo.commandline import (
 )
 
 _RECIPE = (
-    click.option("--dataset", metavar="NAME|PATH", help="A dataset, a folder of images by class, or a CSV file."),
+    click.option(
+        "--dataset",
+        metavar="NAME|PATH",
+        shell_complete=complete_dataset,
+        help="A dataset, a folder of images by class, or a CSV file.",
+    ),
     click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told."),
     click.option(
         "--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset."
@@ -80,7 +87,7 @@ def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) ->
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_dataset)
 @data_dir_option
 @click.pass_context
 def fetch(ctx: click.Context, name: str, data_dir: Path | None) -> None:
@@ -96,7 +103,7 @@ def fetch(ctx: click.Context, name: str, data_dir: Path | None) -> None:
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_architecture)
 @_training_options
 @data_dir_option
 @runs_dir_option

@@ -1,0 +1,89 @@
+"""Writes docs/reference.md and the included code of docs/tutorial.md, for cog."""
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+
+import zoo
+from zoo import hookspecs
+from zoo.conformance import DEMANDS
+
+ROOT = Path(__file__).parent.parent
+HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "zoo_spec")]
+DECLARED = ("Architecture", "Dataset", "Column", "Option", "Exporter")
+GIVEN = ("Split", "Splits", "ExportSubject", "Check", "TrainingStart", "Progress")
+
+
+def include(path: str) -> str:
+    """The content of a file of the repository, as a block of Python."""
+    return f"```python\n{(ROOT / path).read_text()}```"
+
+
+def hooks() -> str:
+    """Each hook: what it takes and when it is called."""
+    parts = []
+    for name in HOOKS:
+        function = getattr(hookspecs, name)
+        arguments = ", ".join(inspect.signature(function).parameters)
+        parts.append(f"### {name}({arguments})\n\n{_plain(inspect.getdoc(function))}\n")
+    return "\n".join(parts)
+
+
+def classes(names: tuple[str, ...]) -> str:
+    """Each class: a table of its fields."""
+    return "\n".join(_class(getattr(zoo, name)) for name in names)
+
+
+def checks() -> str:
+    """What the conformance suite checks, of whom."""
+    rows = ["| of | check | promise |", "|---|---|---|"]
+    for kind, demands in DEMANDS.items():
+        rows += [f"| {kind} | `{demand.name}` | {demand.promise} |" for demand in demands]
+    return "\n".join(rows)
+
+
+def _class(cls: type) -> str:
+    doc = inspect.getdoc(cls) or ""
+    about, _, rest = doc.partition("\n\nArgs:\n")
+    meanings = _arguments(rest)
+    rows = [
+        f"### zoo.{cls.__name__}",
+        "",
+        _plain(about),
+        "",
+        "| field | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    for field in dataclasses.fields(cls):
+        kind = str(field.type).replace("|", "or")
+        rows.append(f"| `{field.name}` | `{kind}` | {_default(field)} | {meanings.get(field.name, '')} |")
+    return "\n".join([*rows, ""])
+
+
+def _default(field: dataclasses.Field) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return "`{}`"
+    if field.default is dataclasses.MISSING:
+        return "needed"
+    return f"`{field.default!r}`"
+
+
+def _arguments(text: str) -> dict[str, str]:
+    """The entries below ``Args:`` of a docstring, by name."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in text.split("\n\n")[0].splitlines():
+        match = re.match(r"    (\w+(?:, \w+)*): (.*)", line)
+        if match:
+            names = match[1].split(", ")
+            found |= dict.fromkeys(names, match[2])
+        else:
+            for name in names:
+                found[name] += " " + line.strip()
+    return {name: _plain(meaning).replace("|", "\\|") for name, meaning in found.items()}
+
+
+def _plain(text: str) -> str:
+    """A docstring's markup as Markdown."""
+    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
