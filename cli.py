@@ -24,6 +24,7 @@ COMMANDS = {
     "runs": "zoo.commands.listing:runs",
     "eval": "zoo.commands.evaluation:evaluate",
     "predict": "zoo.commands.prediction:predict",
+    "report": "zoo.commands.showing:report",
     "demo": "zoo.commands.showing:demo",
     "export": "zoo.commands.exporting:export",
     "reproduce": "zoo.commands.training:reproduce",

@@ -33,6 +33,7 @@ LIGHT_COMMANDS = [
     "eval --help",
     "predict --help",
     "demo --help",
+    "report --help",
     "train resnet-mini --lr nonsense",
 ]
 

@@ -60,6 +60,7 @@ _HOMES = {
     "prediction": ("Prediction", "predict"),
     "preprocess": ("Preprocess",),
     "reproduction": ("Reproduction", "record", "reproduce"),
+    "reporting": ("Report", "report"),
     "registry": ("Plugin", "Registry", "create_registry"),
     "runs": ("Run", "find_run", "list_runs"),
     "settings": ("parse_settings",),

@@ -69,6 +69,8 @@ from .preprocess import Preprocess as Preprocess
 from .registry import Plugin as Plugin
 from .registry import Registry as Registry
 from .registry import create_registry as create_registry
+from .reporting import Report as Report
+from .reporting import report as report
 from .reproduction import Reproduction as Reproduction
 from .reproduction import record as record
 from .reproduction import reproduce as reproduce

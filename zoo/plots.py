@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,11 @@ _LOOKS: Any = {
 }
 
 
+def themed() -> AbstractContextManager[None]:
+    """Inside, figures are drawn in the colours that :func:`svg` and :func:`save_png` know."""
+    return rc_context(_LOOKS)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, laid out so that nothing overlaps."""
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
@@ -44,7 +50,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save_png(figure: Figure, path: Path) -> Path:
     """Write ``figure`` on white, whole or not at all."""
-    with replacing(path) as temporary, rc_context(_LOOKS):
+    with replacing(path) as temporary, themed():
         figure.savefig(temporary, format="png", facecolor="white")
     return path
 
@@ -52,7 +58,7 @@ def save_png(figure: Figure, path: Path) -> Path:
 def svg(figure: Figure) -> str:
     """``figure`` as an ``<svg>`` for a page, transparent, its text in the colour of the page's."""
     content = io.StringIO()
-    with rc_context(_LOOKS):
+    with themed():
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = content.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
@@ -67,7 +73,7 @@ def confusion_figure(assessment: Assessment) -> Figure:
     size = len(counts)
     labels = [assessment.model.label(place) for place in range(size)]
     side = float(np.clip(2.2 + 0.5 * size, 4.5, 14))
-    with rc_context(_LOOKS):
+    with themed():
         figure = new_figure(side + 0.6, side)
         axes = figure.subplots()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -95,7 +101,7 @@ def calibration_figure(assessment: Assessment) -> Figure:
     """Accuracy against confidence, and how often each confidence occurs."""
     found = assessment.calibration
     centres, width = (found.edges[:-1] + found.edges[1:]) / 2, found.edges[1]
-    with rc_context(_LOOKS):
+    with themed():
         figure = new_figure(5.6, 5.4)
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         filled = found.counts > 0
@@ -107,7 +113,7 @@ def calibration_figure(assessment: Assessment) -> Figure:
         top.set_ylabel("accuracy")
         top.set_ylim(0, 1.02)
         top.set_title(f"calibration of {assessment.model.name}, expected error {found.error:.1%}")
-        top.legend(loc="upper left", fontsize=9, framealpha=0)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
         below.bar(centres, found.counts, width * 0.94, color=GREY)
         below.set_yscale("symlog", linthresh=1)
         below.set_ylim(0, max(10.0, 2.0 * found.counts.max()))
@@ -125,8 +131,14 @@ def residuals_figure(assessment: Assessment) -> Figure:
     """For each target: prediction against truth, the error against the prediction, and how errors spread."""
     targets = assessment.targets.shape[1]
     chosen = np.linspace(0, assessment.samples - 1, min(assessment.samples, POINTS)).astype(int)
-    dot = {"color": BLUE, "s": 9, "alpha": 0.9 if len(chosen) < 200 else 0.3, "linewidths": 0, "rasterized": True}
-    with rc_context(_LOOKS):
+    dot = {
+        "color": BLUE,
+        "s": 30 if len(chosen) < 200 else 9,
+        "alpha": 0.9 if len(chosen) < 200 else 0.3,
+        "linewidths": 0,
+        "rasterized": True,
+    }
+    with themed():
         figure = new_figure(12, 4 * targets)
         for place, row in enumerate(figure.subplots(targets, 3, squeeze=False)):
             name = assessment.model.label(place) if assessment.model.labels else "target"
@@ -155,7 +167,7 @@ def mistakes_figure(assessment: Assessment, count: int = 24) -> Figure:
     places = assessment.worst(count)
     columns = min(6, max(2, len(places)))
     rows = max(1, -(-len(places) // columns))
-    with rc_context(_LOOKS):
+    with themed():
         figure = new_figure(1.75 * columns, 2.2 * rows + 0.4)
         figure.suptitle(f"{assessment.model.name}: worst mistakes, {assessment.split} samples of {assessment.data}")
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
