@@ -24,6 +24,8 @@ COMMANDS = {
     "runs": "zoo.commands.listing:runs",
     "eval": "zoo.commands.evaluation:evaluate",
     "predict": "zoo.commands.prediction:predict",
+    "compare": "zoo.commands.comparing:compare",
+    "bench": "zoo.commands.comparing:bench",
     "report": "zoo.commands.showing:report",
     "demo": "zoo.commands.showing:demo",
     "export": "zoo.commands.exporting:export",

@@ -34,6 +34,9 @@ LIGHT_COMMANDS = [
     "predict --help",
     "demo --help",
     "report --help",
+    "compare --help",
+    "bench --help",
+    "list --sort accuracy --pareto",
     "train resnet-mini --lr nonsense",
 ]
 

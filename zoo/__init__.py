@@ -19,7 +19,10 @@ if not os.path.isdir(os.path.join(__path__[0], "plugins")) and os.path.isdir(os.
 _HOMES = {
     "api": ("create_model", "is_onnx_file", "list_architectures", "list_datasets", "load", "open_model"),
     "assessment": ("Assessment", "Calibration", "ClassScore"),
+    "benchmarking": ("Bench", "Timing", "bench"),
     "columns": ("Column",),
+    "comparison": ("Candidate", "Comparison", "compare"),
+    "comparison_plots": ("draw_bench", "draw_comparison", "draw_run_curves"),
     "data": ("Split", "Splits", "fingerprint", "stratified_split"),
     "demo": ("demo_page", "serve"),
     "description": ("ModelDescription",),
@@ -61,6 +64,7 @@ _HOMES = {
     "preprocess": ("Preprocess",),
     "reproduction": ("Reproduction", "record", "reproduce"),
     "reporting": ("Report", "report"),
+    "results": ("pareto",),
     "registry": ("Plugin", "Registry", "create_registry"),
     "runs": ("Run", "find_run", "list_runs"),
     "settings": ("parse_settings",),

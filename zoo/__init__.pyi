@@ -13,7 +13,16 @@ from .api import open_model as open_model
 from .assessment import Assessment as Assessment
 from .assessment import Calibration as Calibration
 from .assessment import ClassScore as ClassScore
+from .benchmarking import Bench as Bench
+from .benchmarking import Timing as Timing
+from .benchmarking import bench as bench
 from .columns import Column as Column
+from .comparison import Candidate as Candidate
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
+from .comparison_plots import draw_bench as draw_bench
+from .comparison_plots import draw_comparison as draw_comparison
+from .comparison_plots import draw_run_curves as draw_run_curves
 from .data import Split as Split
 from .data import Splits as Splits
 from .data import fingerprint as fingerprint
@@ -74,6 +83,7 @@ from .reporting import report as report
 from .reproduction import Reproduction as Reproduction
 from .reproduction import record as record
 from .reproduction import reproduce as reproduce
+from .results import pareto as pareto
 from .runs import Run as Run
 from .runs import find_run as find_run
 from .runs import list_runs as list_runs
