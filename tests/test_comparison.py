@@ -118,6 +118,18 @@ def test_runs_that_differ_by_the_seed_only_count_together(tiny_registry, zoo_com
     assert (tmp_path / "curves.png").stat().st_size > 5_000
 
 
+def test_a_leaderboard_of_all_on_a_dataset(tiny_registry, zoo_command, tmp_path):
+    for epochs, seed in ((2, 0), (2, 1), (1, 0)):
+        zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=tmp_path / "runs", epochs=epochs, seed=seed)
+    done = zoo_command(
+        "compare", "--dataset", "bars", "--runs-dir", tmp_path / "runs", "--json", registry=tiny_registry
+    )
+    assert sorted(len(entry["values"]) for entry in json.loads(done.out)["candidates"]) == [1, 2]
+    mnist = json.loads(zoo_command("compare", "--dataset", "mnist", "--json").out)
+    recorded = [facts["name"] for facts in json.loads(zoo_command("list", "--dataset", "mnist", "--json").out)]
+    assert sorted(entry["name"] for entry in mnist["candidates"]) == recorded
+
+
 @pytest.mark.parametrize(
     ("names", "said", "code"),
     [
@@ -125,6 +137,8 @@ def test_runs_that_differ_by_the_seed_only_count_together(tiny_registry, zoo_com
         (["resnet-mini", "diabetes-mlp"], "only what was judged on the same data", 2),
         (["resnet-mini", "resnt-mini"], "Did you mean", 2),
         (["resnet-mini", "gone.onnx"], "no file gone.onnx", 1),
+        (["--dataset", "line"], "not two models on line", 2),
+        (["lenet", "--dataset", "mnist"], "not both", 2),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(zoo_command, names, said, code):

@@ -133,8 +133,9 @@ class Comparison:
 
 
 def compare(
-    references: Sequence[str],
+    references: Sequence[str] = (),
     *,
+    dataset: str | None = None,
     latency: bool = False,
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
@@ -145,16 +146,24 @@ def compare(
     finished runs that differ from it by the seed only.
 
     Args:
+        references: those to compare; all that were judged on ``dataset``, unless given.
+        dataset: in place of references: every architecture recorded on it, and every recipe among the runs.
         latency: also time one sample, each model on one thread by what runs it: torch, or onnxruntime for a file.
 
     Raises:
-        UsageError: fewer than two, or judged on different data.
+        UsageError: fewer than two, or judged on different data, or both references and a dataset.
         RunNotFound, UnknownName, ZooError: one of them cannot be found, or has no results.
     """
-    if len(references) < 2:
-        raise UsageError("Give two or more to compare.")
     registry = registry or create_registry()
     folder = runs_folder(runs_dir)
+    if dataset is not None:
+        if references:
+            raise UsageError("Give models to compare, or a dataset, not both.")
+        references = _all_on(dataset, registry, folder)
+    if len(references) < 2:
+        raise UsageError(
+            f"There are not two models on {dataset} to compare." if dataset else "Give two or more to compare."
+        )
     found = [_candidate(reference, registry, folder, latency) for reference in dict.fromkeys(references)]
     first = found[0]
     for other in found[1:]:
@@ -166,6 +175,21 @@ def compare(
     lower = first.metric in LOWER_IS_BETTER
     found.sort(key=lambda candidate: candidate.mean if lower else -candidate.mean)
     return Comparison(first.metric, first.dataset, tuple(found), _p_values(found))
+
+
+def _all_on(dataset: str, registry: Registry, folder: Path) -> list[str]:
+    """Every architecture recorded on ``dataset``, and the best run of every recipe that was trained on it."""
+    found = []
+    for spec in registry.architectures.values():
+        record = recorded_results(spec)
+        if record is not None and record["dataset"] == dataset:
+            found.append(spec.name)
+    chosen: list[Run] = []
+    for run in list_runs(folder):
+        judged = run.config["data"]["name"] == dataset and run.status == "finished" and run.config["results"]
+        if judged and not any(_is_sister(run, other) for other in chosen):
+            chosen.append(run)
+    return found + [run.name for run in chosen]
 
 
 def _candidate(reference: str, registry: Registry, folder: Path, latency: bool) -> Candidate:
@@ -210,7 +234,7 @@ def _from_run(reference: str, run: Run, folder: Path) -> Candidate:
 
 def _is_sister(run: Run, other: Run) -> bool:
     """Whether two finished runs differ by the seed only."""
-    keys = ("options", "hyperparameters", "init_from", "freeze")
+    keys = ("architecture", "options", "hyperparameters", "init_from", "freeze")
     same = all(run.config.get(key) == other.config.get(key) for key in keys)
     data = run.config["data"]["fingerprint"] == other.config["data"]["fingerprint"]
     return same and data and other.status == "finished" and bool(other.config["results"])

@@ -22,7 +22,8 @@ _picture = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(cls=ZooCommand)
-@click.argument("names", metavar="NAME|RUN|FILE.onnx...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME|RUN|FILE.onnx...", nargs=-1)
+@click.option("--dataset", metavar="NAME", help="In place of names: all that was recorded or trained on it.")
 @click.option("--latency", is_flag=True, help="Time one sample on each: by torch, a file by onnxruntime.")
 @click.option("--plot", metavar="FILE.png", type=_picture, help="Draw the metric against each cost.")
 @click.option("--curves", metavar="FILE.png", type=_picture, help="Draw the runs' validation curves over each other.")
@@ -40,6 +41,7 @@ def compare(
 
     \b
     zoo compare resnet-mini cnn-mini lenet --plot mnist.png
+    zoo compare --dataset digits
     zoo compare runs/resnet-mini/20260101-120000 runs/lenet/20260101-130000 --curves curves.png
     """
     found = zoo.compare(names, registry=registry_of(ctx), **given)
