@@ -12,12 +12,13 @@ from .benchmarking import Bench
 from .comparison import COSTS, Comparison
 from .errors import UsageError
 from .metrics import PERCENTAGES, main_metric, metric_name
-from .plots import BLUE, GREY, PALETTE, new_figure, save_png, themed
+from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _UNITS = {"parameters": "parameters", "bytes": "bytes of weights", "latency": "milliseconds for one sample"}
+LONGEST_NAME = 60
 _LINES = ("-", "--", "-.", ":")
 
 
@@ -54,7 +55,7 @@ def curves_over_each_other(found: Comparison) -> Figure:
                 linestyle=_LINES[place // len(PALETTE) % len(_LINES)],
                 marker="o" if len(entries) <= 40 else "",
                 markersize=4,
-                label=name,
+                label=plain(name, LONGEST_NAME),
             )
         axes.set(
             xlabel="epoch", ylabel=f"{metric_name(found.metric)} on validation", title=f"training on {found.dataset}"
@@ -91,7 +92,7 @@ def bench_figure(found: Bench) -> Figure:
             looks = {"color": PALETTE[place % len(PALETTE)], "marker": "os^vDP*X"[place % 8], "markersize": 6}
             median = [timing.p50 * 1e3 for timing in those]
             above = [(timing.p95 - timing.p50) * 1e3 for timing in those]
-            label = f"{name[0]}, {name[1]}"
+            label = f"{plain(name[0], LONGEST_NAME)}, {name[1]}"
             times.errorbar(batches, median, yerr=[[0] * len(those), above], capsize=3, label=label, **looks)
             rates.plot(batches, [timing.samples_per_second for timing in those], label=label, **looks)
         times.set(ylabel="milliseconds a call (median, whisker: 95%)")
@@ -134,7 +135,7 @@ def _draw_cost(axes: Axes, found: Comparison, cost: str) -> None:
             capsize=3,
         )
         axes.annotate(
-            candidate.name,
+            plain(candidate.name, LONGEST_NAME),
             (candidate.costs[cost] * scale, candidate.mean),
             xytext=(-7, 7) if there else (8, -3),
             ha="right" if there else "left",

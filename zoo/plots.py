@@ -27,6 +27,8 @@ PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", RED, "#F0E442", GREY)
 INK = "#1b1c1d"
 """Text and frames; in a page's pictures it becomes the colour of the page's own text."""
 MOST_CLASSES_NAMED = 40
+LONGEST = 24
+"""Characters of a label."""
 POINTS = 5_000
 """The most that a scatter plot draws."""
 
@@ -41,6 +43,11 @@ _LOOKS: Any = {
 def themed() -> AbstractContextManager[None]:
     """Inside, figures are drawn in the colours that :func:`svg` and :func:`save_png` know."""
     return rc_context(_LOOKS)
+
+
+def plain(text: str, longest: int = LONGEST) -> str:
+    """A person's own words for a picture: not read as mathematics, and cut where they are very long."""
+    return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -71,7 +78,7 @@ def confusion_figure(assessment: Assessment) -> Figure:
     """True classes downwards, decisions to the right: what is right in blue, what is wrong in orange."""
     counts = assessment.confusion
     size = len(counts)
-    labels = [assessment.model.label(place) for place in range(size)]
+    labels = [plain(assessment.model.label(place)) for place in range(size)]
     side = float(np.clip(2.2 + 0.5 * size, 4.5, 14))
     with themed():
         figure = new_figure(side + 0.6, side)
@@ -141,7 +148,7 @@ def residuals_figure(assessment: Assessment) -> Figure:
     with themed():
         figure = new_figure(12, 4 * targets)
         for place, row in enumerate(figure.subplots(targets, 3, squeeze=False)):
-            name = assessment.model.label(place) if assessment.model.labels else "target"
+            name = plain(assessment.model.label(place)) if assessment.model.labels else "target"
             truth, guess = assessment.targets[chosen, place], assessment.outputs[chosen, place]
             ends = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
             row[0].scatter(truth, guess, **dot)
@@ -183,8 +190,8 @@ def mistake_text(assessment: Assessment, place: int) -> str:
     """``said 4 (87%)`` and below it ``is 9 · #2130``."""
     said, true = int(assessment.decisions[place]), int(assessment.targets[place])
     sure = assessment.probabilities[place, said]
-    label = assessment.model.label
-    return f"said {label(said)} ({sure:.0%})\nis {label(true)} · #{place}"
+    names = [plain(assessment.model.label(k)) for k in (said, true)]
+    return f"said {names[0]} ({sure:.0%})\nis {names[1]} · #{place}"
 
 
 def draw_assessment(assessment: Assessment, folder: Path | str) -> list[Path]:

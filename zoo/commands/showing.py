@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def demo(ctx: click.Context, /, name: str, output: Path | None, serve: bool, por
     registry = None if zoo.is_onnx_file(name) else registry_of(ctx)
     page = zoo.demo_page(name, registry=registry, **given)
     if serve:
-        zoo.serve(page, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+        with contextlib.suppress(KeyboardInterrupt):  # which is how it is meant to end
+            zoo.serve(page, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
         return
     path = output or Path(f"{Path(name).stem if zoo.is_onnx_file(name) else Path(name).name}-demo.html")
     zoo.write_page(page, path)
