@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
 from .benchmarking import Bench
-from .comparison import COSTS, Comparison
+from .comparison import COSTS, Candidate, Comparison
 from .errors import UsageError
 from .metrics import PERCENTAGES, main_metric, metric_name
 from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _UNITS = {"parameters": "parameters", "bytes": "bytes of weights", "latency": "milliseconds for one sample"}
-LONGEST_NAME = 60
+LONGEST_BESIDE, LONGEST_NAME = 18, 60
 _LINES = ("-", "--", "-.", ":")
 
 
@@ -27,9 +27,13 @@ def comparison_figure(found: Comparison) -> Figure:
     costs = [cost for cost in COSTS if any(cost in candidate.costs for candidate in found.candidates)]
     with themed():
         figure = new_figure(6.4 * len(costs), 4.8)
-        figure.suptitle(f"{metric_name(found.metric)} on {found.dataset}, test split (bars: deviation over trainings)")
+        told = "bars: deviation over trainings; line: Pareto front"
+        figure.suptitle(f"{metric_name(found.metric)} on {found.dataset}, test split ({told})")
         for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False)[0], costs, strict=True):
             _draw_cost(axes, found, cost)
+        if _named_in_legend(found):
+            handles, names = figure.axes[0].get_legend_handles_labels()
+            figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure
 
 
@@ -113,7 +117,6 @@ def draw_bench(found: Bench, path: Path | str) -> Path:
 
 
 def _draw_cost(axes: Axes, found: Comparison, cost: str) -> None:
-    known = [candidate for candidate in found.candidates if cost in candidate.costs]
     scale = 1_000 if cost == "latency" else 1
     front = found.front(cost)
     axes.plot(
@@ -121,36 +124,61 @@ def _draw_cost(axes: Axes, found: Comparison, cost: str) -> None:
         [candidate.mean for candidate in front],
         color=BLUE,
         linewidth=1.2,
-        label="Pareto front",
+        zorder=1,
     )
-    for candidate in known:
-        there = candidate in front
-        axes.errorbar(
-            candidate.costs[cost] * scale,
-            candidate.mean,
-            yerr=candidate.deviation,
-            fmt="o" if there else "s",
-            color=BLUE if there else GREY,
-            markersize=7,
-            capsize=3,
-        )
+    for candidate in found.candidates:
+        if cost in candidate.costs:
+            _draw_candidate(axes, found, candidate, candidate.costs[cost] * scale, candidate in front)
+    axes.set_xscale("log")
+    axes.margins(x=0.32, y=0.15)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelsize=9)
+    axes.set(xlabel=_UNITS[cost], ylabel=metric_name(found.metric))
+    _finish(axes, found.metric)
+
+
+def _draw_candidate(axes: Axes, found: Comparison, candidate: Candidate, cost: float, on_front: bool) -> None:
+    """A point with its deviation, and its name beside it, or in the legend where names are long."""
+    place = found.candidates.index(candidate)
+    named = _named_in_legend(found)
+    axes.errorbar(
+        cost,
+        candidate.mean,
+        yerr=candidate.deviation if len(candidate.values) > 1 else None,
+        fmt="osv^DPX*"[place % 8] if named else "o" if on_front else "s",
+        color=PALETTE[place % len(PALETTE)] if named else BLUE if on_front else GREY,
+        markersize=7,
+        capsize=3,
+        label=plain(candidate.name, LONGEST_NAME),
+    )
+    if not named:
         axes.annotate(
-            plain(candidate.name, LONGEST_NAME),
-            (candidate.costs[cost] * scale, candidate.mean),
-            xytext=(-7, 7) if there else (8, -3),
-            ha="right" if there else "left",
+            plain(candidate.name),
+            (cost, candidate.mean),
+            xytext=(-7, 7) if on_front else (8, -3),
+            ha="right" if on_front else "left",
             textcoords="offset points",
             fontsize=9,
         )
-    axes.set_xscale("log")
-    axes.margins(x=0.32, y=0.15)
-    axes.set(xlabel=_UNITS[cost], ylabel=metric_name(found.metric))
-    _finish(axes, found.metric)
-    axes.legend(framealpha=0, loc="lower right")
+
+
+def _named_in_legend(found: Comparison) -> bool:
+    return max(len(candidate.name) for candidate in found.candidates) > LONGEST_BESIDE
+
+
+def _short(value: float) -> str:
+    """``20k``, ``1.5M``, ``0.2``."""
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:g}{letter}"
+    return f"{value:g}"
 
 
 def _finish(axes: Axes, metric: str) -> None:
     if metric in PERCENTAGES:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))
     axes.grid(alpha=0.25, color=GREY)
     axes.set_axisbelow(True)
