@@ -136,6 +136,18 @@ def test_a_regression_is_judged_by_its_residuals(zoo_command, tmp_path):
     assert (tmp_path / "residuals.png").stat().st_size > 5_000
 
 
+def test_words_of_the_data_are_drawn_as_they_are(tmp_path):
+    labels = (r"$\nonsense$", "a" * 200, "<b>&")
+    found = made_up(labels=labels, outputs=[[1, 0, 0], [0, 1, 0], [0, 0, 1]], targets=[1, 1, 2])
+    assert len(zoo.draw_assessment(found, tmp_path)) == 2
+    from zoo.plots import confusion_figure, svg
+
+    text = svg(confusion_figure(found))
+    assert r"$\nonsense$" in text
+    assert "<b>" not in text
+    assert "a" * 30 not in text
+
+
 @pytest.mark.parametrize("split", ["validation", "train"])
 def test_other_splits(zoo_command, digits_file, split):
     told = json.loads(zoo_command("eval", digits_file, "--split", split, "--json").out)

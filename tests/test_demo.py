@@ -187,6 +187,33 @@ def test_a_dropped_picture_is_seen_as_python_sees_it(browser, digits_file, digit
     assert browser.find_element("id", "steps").text == "inverted, framed"
 
 
+def test_a_picture_in_colour(browser, tmp_path):
+    random = np.random.RandomState(0)
+    for label, channel in (("red", 0), ("blue", 2)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for k in range(10):
+            pixels = random.randint(0, 90, (16, 12, 3)).astype(np.uint8)
+            pixels[..., channel] += 140
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{k}.png")
+    run = zoo.train(
+        "cnn-mini",
+        dataset=str(tmp_path / "photos"),
+        data_options={"size": (16, 16)},
+        epochs=2,
+        runs_dir=tmp_path / "runs",
+    )
+    file = zoo.export(str(run.folder), "onnx", tmp_path / "colours.onnx").file
+    open_page(browser, file, tmp_path, assets=DIST)
+    pixels = random.randint(0, 256, (16, 16, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    content = base64.b64encode((tmp_path / "x.png").read_bytes()).decode()
+    fetched = "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.open(b))"
+    given = wait(browser, fetched, content)
+    (answer,) = zoo.predict(file, [tmp_path / "x.png"])
+    assert np.abs(np.array(given) - list(answer.probabilities.values())).max() < 1e-5
+    assert not browser.find_element("id", "drawing").is_displayed()
+
+
 def test_drawing_with_the_mouse(browser, digits_file, tmp_path):
     from selenium.webdriver import ActionChains
 

@@ -37,6 +37,10 @@ LIGHT_COMMANDS = [
     "check --help",
     "new --help",
     "completion bash",
+    "report --help",
+    "compare --help",
+    "bench --help",
+    "list --sort accuracy --pareto",
     "train resnet-mini --lr nonsense",
 ]
 

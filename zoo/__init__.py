@@ -31,11 +31,26 @@ _HOMES = {
         "Calibration",
         "ClassScore",
     ),
+    "benchmarking": (
+        "Bench",
+        "Timing",
+        "bench",
+    ),
     "certificate": (
         "Certificate",
         "Check",
     ),
     "columns": ("Column",),
+    "comparison": (
+        "Candidate",
+        "Comparison",
+        "compare",
+    ),
+    "comparison_plots": (
+        "draw_bench",
+        "draw_comparison",
+        "draw_run_curves",
+    ),
     "conformance": (
         "Verdict",
         "check",
@@ -124,11 +139,16 @@ _HOMES = {
         "Registry",
         "create_registry",
     ),
+    "reporting": (
+        "Report",
+        "report",
+    ),
     "reproduction": (
         "Reproduction",
         "record",
         "reproduce",
     ),
+    "results": ("pareto",),
     "runs": (
         "Run",
         "find_run",

@@ -14,6 +14,8 @@ import numpy as np
 from .description import ModelDescription
 from .inference import Array
 from .intervals import CONFIDENCE, Interval, Weighted, auc_of, bootstrap, f1_of, mean_of, r2_of, wilson
+from .metrics import metric_name, metric_text
+from .notebook import html_table
 
 BINS = 10
 """Of the confidences, for calibration."""
@@ -173,6 +175,20 @@ class Assessment:
             "metrics": {name: interval.to_dict() for name, interval in self.metrics.items()},
         }
         return content | (self._decisions_dict() if self.model.decides else self._residuals_dict())
+
+    def _repr_html_(self) -> str:
+        """A notebook's view: the metrics, and the confusion matrix; :func:`zoo.draw_assessment` draws more."""
+        rows = [
+            (metric_name(name), metric_text(name, i.value), metric_text(name, i.low), metric_text(name, i.high))
+            for name, i in self.metrics.items()
+        ]
+        head = html_table((), [(f"{self.model.name} on {self.samples:,} {self.split} samples of {self.data}",)])
+        text = head + html_table(("metric", "value", "95% from", "to"), rows)
+        if not self.model.decides:
+            return text
+        names = [score.label for score in self.classes]
+        counts = [(f"is {name}", *row) for name, row in zip(names, self.confusion.tolist(), strict=True)]
+        return text + html_table(("", *(f"said {name}" for name in names)), counts)
 
     def _decisions_dict(self) -> dict[str, Any]:
         calibration = self.calibration

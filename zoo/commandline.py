@@ -42,6 +42,29 @@ runs_dir_option = click.option(
 )
 
 
+class _Count(click.ParamType[int]):
+    """A whole number, in full or as ``20k``, ``1.5M``."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        if isinstance(value, int):
+            return value
+        factor = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000}.get(value[-1:].lower(), 1)
+        try:
+            count = float(value[:-1] if factor > 1 else value) * factor
+        except ValueError:
+            count = -1
+        if not 0 <= count < 1e15:
+            self.fail(f"{value!r} is no count; write 20000, 20k or 1.5M.", param, ctx)
+        return round(count)
+
+
+COUNT = _Count()
+"""For options that take a count."""
+
+
 class ZooCommand(click.Command):
     """A command with ``-h`` beside ``--help``, and ``--debug``."""
 

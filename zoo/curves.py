@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .files import replacing
 from .metrics import metric_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Blue and orange of Okabe and Ito: told apart by every kind of colour vision, on white and on dark pages.
 _TRAIN, _VALIDATION = "#0072B2", "#E69F00"
@@ -14,9 +17,16 @@ _LOSSES = {"accuracy": "cross-entropy", "mae": "squared error, standardised targ
 
 
 def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any]], best_epoch: int | None) -> None:
-    """Write a PNG with one panel for the loss and one for ``metric``; needs no display.
+    """Write :func:`curves_figure` to a PNG."""
+    with replacing(path) as temporary:
+        curves_figure(title, metric, entries, best_epoch).savefig(temporary, format="png")
+
+
+def curves_figure(title: str, metric: str, entries: list[dict[str, Any]], best_epoch: int | None) -> Figure:
+    """One panel for the loss and one for ``metric``; needs no display.
 
     Args:
+        title: above both; none where it is empty.
         entries: the lines of ``metrics.jsonl``.
         best_epoch: the epoch whose checkpoint is kept, marked in both panels.
     """
@@ -24,7 +34,8 @@ def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     figure = Figure(figsize=(9, 3.8), dpi=120, layout="constrained")
-    figure.suptitle(title)
+    if title:
+        figure.suptitle(title)
     epochs = [entry["epoch"] for entry in entries]
     size = 4 if len(epochs) <= 40 else 0  # markers would run into each other
     for axes, name in zip(figure.subplots(1, 2), ("loss", metric), strict=True):
@@ -39,9 +50,8 @@ def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any
         if name == "accuracy":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(alpha=0.3)
-        axes.legend()
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+        axes.legend(framealpha=0)
+    return figure
 
 
 def draw_rates(path: Path, title: str, rates: list[float], losses: list[float], suggested: float, used: float) -> None:

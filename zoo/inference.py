@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .description import ModelDescription
+from .notebook import html_table
 
 Array = NDArray[Any]
 BATCH_SIZE = 500
@@ -40,8 +41,6 @@ class InferenceModel(ABC):
 
     def _repr_html_(self) -> str:
         """A notebook's view."""
-        from html import escape
-
         d = self.description
         shape = " x ".join(map(str, d.input_shape))
         rows = {
@@ -51,8 +50,7 @@ class InferenceModel(ABC):
             "answers": ", ".join(d.labels) or "a number",
             "data": d.dataset,
         }
-        cells = "".join(f"<tr><th>{key}</th><td>{escape(value)}</td></tr>" for key, value in rows.items())
-        return f"<table>{cells}</table>"
+        return html_table((), rows.items())
 
     def __repr__(self) -> str:
         d = self.description

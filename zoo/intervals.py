@@ -49,6 +49,7 @@ def bootstrap(figures: Mapping[str, Weighted], samples: int, seed: int = 0) -> d
     """Each figure with the percentile interval of 1,000 bootstrap resamples (Efron 1979).
 
     A resample is how often each sample was drawn, so all figures see the same ones.
+    Of a single sample there is no interval.
     """
     ones = np.ones((1, samples))
     drawn: dict[str, list[Array]] = {name: [] for name in figures}
@@ -60,7 +61,7 @@ def bootstrap(figures: Mapping[str, Weighted], samples: int, seed: int = 0) -> d
         values = np.concatenate(drawn[name])
         defined = values[np.isfinite(values)]
         tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
-        low, high = np.percentile(defined, tails) if len(defined) else (np.nan, np.nan)
+        low, high = np.percentile(defined, tails) if len(defined) and samples > 1 else (np.nan, np.nan)
         found[name] = Interval(float(figure(ones)[0]), float(low), float(high))
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", RED, "#F0E442", GREY)
 INK = "#1b1c1d"
 """Text and frames; in a page's pictures it becomes the colour of the page's own text."""
 MOST_CLASSES_NAMED = 40
+LONGEST = 24
+"""Characters of a label."""
 POINTS = 5_000
 """The most that a scatter plot draws."""
 
@@ -37,6 +40,16 @@ _LOOKS: Any = {
 }
 
 
+def themed() -> AbstractContextManager[None]:
+    """Inside, figures are drawn in the colours that :func:`svg` and :func:`save_png` know."""
+    return rc_context(_LOOKS)
+
+
+def plain(text: str, longest: int = LONGEST) -> str:
+    """A person's own words for a picture: not read as mathematics, and cut where they are very long."""
+    return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, laid out so that nothing overlaps."""
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
@@ -44,7 +57,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save_png(figure: Figure, path: Path) -> Path:
     """Write ``figure`` on white, whole or not at all."""
-    with replacing(path) as temporary, rc_context(_LOOKS):
+    with replacing(path) as temporary, themed():
         figure.savefig(temporary, format="png", facecolor="white")
     return path
 
@@ -52,7 +65,7 @@ def save_png(figure: Figure, path: Path) -> Path:
 def svg(figure: Figure) -> str:
     """``figure`` as an ``<svg>`` for a page, transparent, its text in the colour of the page's."""
     content = io.StringIO()
-    with rc_context(_LOOKS):
+    with themed():
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = content.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
@@ -65,9 +78,9 @@ def confusion_figure(assessment: Assessment) -> Figure:
     """True classes downwards, decisions to the right: what is right in blue, what is wrong in orange."""
     counts = assessment.confusion
     size = len(counts)
-    labels = [assessment.model.label(place) for place in range(size)]
+    labels = [plain(assessment.model.label(place)) for place in range(size)]
     side = float(np.clip(2.2 + 0.5 * size, 4.5, 14))
-    with rc_context(_LOOKS):
+    with themed():
         figure = new_figure(side + 0.6, side)
         axes = figure.subplots()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -95,7 +108,7 @@ def calibration_figure(assessment: Assessment) -> Figure:
     """Accuracy against confidence, and how often each confidence occurs."""
     found = assessment.calibration
     centres, width = (found.edges[:-1] + found.edges[1:]) / 2, found.edges[1]
-    with rc_context(_LOOKS):
+    with themed():
         figure = new_figure(5.6, 5.4)
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         filled = found.counts > 0
@@ -107,7 +120,7 @@ def calibration_figure(assessment: Assessment) -> Figure:
         top.set_ylabel("accuracy")
         top.set_ylim(0, 1.02)
         top.set_title(f"calibration of {assessment.model.name}, expected error {found.error:.1%}")
-        top.legend(loc="upper left", fontsize=9, framealpha=0)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
         below.bar(centres, found.counts, width * 0.94, color=GREY)
         below.set_yscale("symlog", linthresh=1)
         below.set_ylim(0, max(10.0, 2.0 * found.counts.max()))
@@ -125,11 +138,17 @@ def residuals_figure(assessment: Assessment) -> Figure:
     """For each target: prediction against truth, the error against the prediction, and how errors spread."""
     targets = assessment.targets.shape[1]
     chosen = np.linspace(0, assessment.samples - 1, min(assessment.samples, POINTS)).astype(int)
-    dot = {"color": BLUE, "s": 9, "alpha": 0.9 if len(chosen) < 200 else 0.3, "linewidths": 0, "rasterized": True}
-    with rc_context(_LOOKS):
+    dot = {
+        "color": BLUE,
+        "s": 30 if len(chosen) < 200 else 9,
+        "alpha": 0.9 if len(chosen) < 200 else 0.3,
+        "linewidths": 0,
+        "rasterized": True,
+    }
+    with themed():
         figure = new_figure(12, 4 * targets)
         for place, row in enumerate(figure.subplots(targets, 3, squeeze=False)):
-            name = assessment.model.label(place) if assessment.model.labels else "target"
+            name = plain(assessment.model.label(place)) if assessment.model.labels else "target"
             truth, guess = assessment.targets[chosen, place], assessment.outputs[chosen, place]
             ends = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
             row[0].scatter(truth, guess, **dot)
@@ -155,7 +174,7 @@ def mistakes_figure(assessment: Assessment, count: int = 24) -> Figure:
     places = assessment.worst(count)
     columns = min(6, max(2, len(places)))
     rows = max(1, -(-len(places) // columns))
-    with rc_context(_LOOKS):
+    with themed():
         figure = new_figure(1.75 * columns, 2.2 * rows + 0.4)
         figure.suptitle(f"{assessment.model.name}: worst mistakes, {assessment.split} samples of {assessment.data}")
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -171,8 +190,8 @@ def mistake_text(assessment: Assessment, place: int) -> str:
     """``said 4 (87%)`` and below it ``is 9 · #2130``."""
     said, true = int(assessment.decisions[place]), int(assessment.targets[place])
     sure = assessment.probabilities[place, said]
-    label = assessment.model.label
-    return f"said {label(said)} ({sure:.0%})\nis {label(true)} · #{place}"
+    names = [plain(assessment.model.label(k)) for k in (said, true)]
+    return f"said {names[0]} ({sure:.0%})\nis {names[1]} · #{place}"
 
 
 def draw_assessment(assessment: Assessment, folder: Path | str) -> list[Path]:

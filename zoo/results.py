@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import PluginError
 from .metrics import PERCENTAGES, main_metric, metric_name
 from .specs import Architecture
 
+_T = TypeVar("_T")
 FORMAT = 1
 Record = dict[str, Any]
 
@@ -39,6 +40,17 @@ def mean_and_deviation(values: Sequence[float]) -> dict[str, float]:
     mean = math.fsum(values) / len(values)
     squares = math.fsum((value - mean) ** 2 for value in values)
     return {"mean": mean, "std": math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0}
+
+
+def pareto(items: Sequence[_T], costs: Sequence[float], goodness: Sequence[float]) -> list[_T]:
+    """The items that no other beats in one of cost and goodness without being worse in the other, cheapest first."""
+    front: list[_T] = []
+    best = -math.inf
+    for place in sorted(range(len(items)), key=lambda i: (costs[i], -goodness[i])):
+        if goodness[place] > best:
+            front.append(items[place])
+            best = goodness[place]
+    return front
 
 
 def result_text(record: Record) -> str:

@@ -10,6 +10,8 @@ from .terminal import table
 
 if TYPE_CHECKING:
     from .assessment import Assessment
+    from .benchmarking import Bench
+    from .comparison import Candidate, Comparison
     from .description import ModelDescription
     from .intervals import Interval
     from .prediction import Prediction
@@ -153,3 +155,54 @@ def step_text(step: str) -> str:
     """What was done to an image before it was predicted, and the option that does otherwise; said once for all."""
     kind, _, size = step.partition(" ")
     return _STEPS[kind].format(size=size) + "; others like it too, said once"
+
+
+def comparison(found: Comparison) -> list[str]:
+    """``zoo compare``."""
+    fronts = {cost: found.front(cost) for cost in ("parameters", "bytes", "latency")}
+    costs = [cost for cost, front in fronts.items() if front]
+    rows = []
+    for place, candidate in enumerate(found.candidates):
+        spread = f" ±{metric_text(found.metric, candidate.deviation)}" if len(candidate.values) > 1 else ""
+        cells = [f"{_cost_text(cost, candidate)}{'*' if candidate in fronts[cost] else ' '}" for cost in costs]
+        value = metric_text(found.metric, candidate.mean) + spread
+        rows.append((candidate.name, value, str(len(candidate.values)), *cells, found.verdict(place)))
+    name = metric_name(found.metric).upper()
+    columns = ("NAME", name, "TRAININGS", *(f"{cost.upper()} " for cost in costs), "AGAINST THE BEST")
+    head = f"{metric_name(found.metric)} on the test split of {found.dataset}; * on the Pareto front"
+    return [head, "", table(columns, rows, numeric=columns[1:-1], wrap=("AGAINST THE BEST",))]
+
+
+def bench(found: Bench) -> list[str]:
+    """``zoo bench``."""
+    from .pages import size_text
+    from .timing import time_text
+
+    rows = [
+        (
+            timing.contender,
+            timing.device,
+            f"{timing.batch:,}",
+            time_text(timing.p50),
+            time_text(timing.p95),
+            f"{timing.samples_per_second:,.0f}",
+            "-" if timing.bytes_added is None else size_text(timing.bytes_added),
+        )
+        for timing in found.timings
+    ]
+    columns = ("BY", "DEVICE", "BATCH", "MEDIAN", "95%", "SAMPLES/S", "MEMORY")
+    threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}" if found.threads else "threads as each likes"
+    return [
+        f"{found.model}, {threads}",
+        "",
+        table(columns, rows, numeric=columns[2:]),
+    ]
+
+
+def _cost_text(cost: str, candidate: Candidate) -> str:
+    from .timing import time_text
+
+    value = candidate.costs.get(cost)
+    if value is None:
+        return "-"
+    return time_text(value) if cost == "latency" else f"{value:,.0f}"

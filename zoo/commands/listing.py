@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import click
 import zoo
 from zoo import terminal, views
 from zoo.commandline import (
+    COUNT,
     ZooCommand,
     complete_architecture,
     complete_plugin,
@@ -23,15 +26,49 @@ from zoo.commandline import (
 )
 
 
+def _metric(facts: dict[str, Any], name: str) -> float | None:
+    recorded = (facts["results"] or {"metrics": {}})["metrics"].get(name)
+    return None if recorded is None else float(recorded["mean"])
+
+
+def _recorded(facts: dict[str, Any], name: str) -> float:
+    """What is recorded of it; of what is not recorded, more than anything."""
+    return float((facts["results"] or {}).get(name, math.inf))
+
+
+def _rank(facts: dict[str, Any]) -> tuple[str, float]:
+    """By dataset, then the better recorded result first; those without come last."""
+    accuracy, error = _metric(facts, "accuracy"), _metric(facts, "mae")
+    return facts["dataset"], -accuracy if accuracy is not None else error if error is not None else math.inf
+
+
+SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "name": lambda facts: facts["name"],
+    "accuracy": _rank,
+    "params": lambda facts: facts["parameters"],
+    "bytes": lambda facts: _recorded(facts, "bytes"),
+    "multiply-adds": lambda facts: _recorded(facts, "multiply_adds"),
+    "training-time": lambda facts: _recorded(facts, "train_seconds"),
+}
+
+
 @click.command("list", cls=ZooCommand)
 @click.argument("pattern", default="*")
 @click.option("--task", help="Only architectures for this task.")
-@click.option("--max-params", type=int, help="Only architectures with at most this many parameters.")
+@click.option("--dataset", help="Only architectures made for this dataset.")
+@click.option(
+    "--max-params", type=COUNT, help="Only architectures with at most this many parameters: 20000, 20k, 1.5M."
+)
+@click.option("--max-bytes", type=COUNT, help="Only architectures with at most this many bytes of weights.")
 @click.option("--min-accuracy", type=float, help="Only architectures with at least this recorded accuracy, in percent.")
 @click.option("--plugin", shell_complete=complete_plugin, help="Only what this plugin or distribution registered.")
+@click.option("--sort", type=click.Choice(list(SORTS)), default="name", show_default=True, help="Best or least first.")
+@click.option("--pareto", is_flag=True, help="Only those that nothing beats which is no larger, by dataset.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, /, pattern: str, plugin: str | None, as_json: bool, **wanted: Any) -> None:
+def list_(
+    ctx: click.Context, /, pattern: str, plugin: str | None, as_json: bool, sort: str, pareto: bool, **wanted: Any
+) -> None:
     """List what can be trained.
 
     PATTERN is a part of a name, or a name with wildcards.
@@ -39,12 +76,14 @@ def list_(ctx: click.Context, /, pattern: str, plugin: str | None, as_json: bool
     \b
     zoo list
     zoo list --plugin my-nets
-    zoo list 'res*' --max-params 50000 --min-accuracy 99.5
+    zoo list 'res*' --max-params 50k --min-accuracy 99.5
+    zoo list --dataset mnist --sort accuracy --pareto
     """
     registry = registry_of(ctx)
     specs = zoo.list_architectures(registry, plugin=plugin)
     everything = (zoo.architecture_facts(registry, spec) for spec in specs)
     found = [facts for facts in everything if _is_wanted(facts, pattern, **wanted)]
+    found = sorted(_pareto(found) if pareto else found, key=SORTS[sort])
     if as_json:
         print_json(found)
         return
@@ -137,14 +176,22 @@ def runs(ctx: click.Context, name: str | None, runs_dir: Path | None, as_json: b
     terminal.show(views.runs(found))
 
 
-def _is_wanted(
-    facts: dict[str, Any], pattern: str, task: str | None, max_params: int | None, min_accuracy: float | None
-) -> bool:
+def _is_wanted(facts: dict[str, Any], pattern: str, **wanted: Any) -> bool:
     """Whether the facts of an architecture are what `zoo list` was asked for; ``min_accuracy`` in percent."""
-    accuracy = (facts["results"] or {"metrics": {}})["metrics"].get("accuracy", {"mean": 0.0})["mean"]
+    least = {"min_accuracy": 100 * (_metric(facts, "accuracy") or 0.0)}
+    most = {"max_params": facts["parameters"], "max_bytes": _recorded(facts, "bytes")}
     return (
         (fnmatchcase(facts["name"], pattern) or pattern in facts["name"])
-        and (task is None or facts["task"] == task)
-        and (max_params is None or facts["parameters"] <= max_params)
-        and (min_accuracy is None or 100 * accuracy >= min_accuracy)
+        and all(wanted[key] in (None, facts[key]) for key in ("task", "dataset"))
+        and all(wanted[key] is None or value <= wanted[key] for key, value in most.items())
+        and all(wanted[key] is None or value >= wanted[key] for key, value in least.items())
     )
+
+
+def _pareto(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those with a recorded result that no other for the same dataset beats without more parameters."""
+    kept = []
+    for dataset in dict.fromkeys(facts["dataset"] for facts in found):
+        those = [facts for facts in found if facts["dataset"] == dataset and facts["results"]]
+        kept += zoo.pareto(those, [facts["parameters"] for facts in those], [-_rank(facts)[1] for facts in those])
+    return kept

@@ -179,7 +179,7 @@ function showSeen(pixels) {
   $("seen").getContext("2d").putImageData(image, 0, 0);
 }
 
-let seen = null;
+let seen = [];
 function look(canvas) {
   const { pixels, steps } = prepare(canvas);
   seen = pixels;
@@ -247,7 +247,8 @@ function startImages() {
     document.addEventListener(name, (event) => { event.preventDefault(); drop.classList.toggle("over", name === "dragover"); });
   document.addEventListener("drop", (event) => event.dataTransfer.files[0] && open(event.dataTransfer.files[0]));
   clear();
-  look(canvas);
+  if (canvas.hidden) $("answer").textContent = "Choose a picture";
+  else look(canvas);
 }
 
 // --- tables
