@@ -464,7 +464,7 @@ class UsesSvd(nn.Module):
     [
         (AlwaysDrops(), "random"),
         (BranchesOnData(), r"branches on its data at .*test_export\.py:\d+ \(`if logits\.sum\(\) > 0:`\)"),
-        (RunsOneBatchOnly(), "cannot run a batch of 32"),
+        (RunsOneBatchOnly(), "cannot run a batch of 16"),
         (
             FixesTheBatch(),
             r"batch is fixed at 3.* at .*test_export\.py:\d+ \(`logits = .*reshape\(3, -1\)",

@@ -23,7 +23,7 @@ from .numerics import Case, check_numerics, check_providers
 from .runtime import Inspection, RuntimeFailed, Runtimes, TensorSpec
 from .subject import ExportSubject
 
-SEVERAL = 32
+SEVERAL = 16
 BATCH_TOLERANCE = 1e-3
 """Part of the largest output: far more than rounding does, far less than the statistics of another batch do."""
 INPUT_NAME, BATCH_NAME = "input", "batch"
