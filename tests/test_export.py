@@ -23,9 +23,9 @@ from zoo.files import sha256
 from zoo.numerics import Case, compare
 from zoo.specs import resolve_reference
 from zoo.subject import make_subject
-from zoo.trained import load_trained
+from zoo.trained import load_shipped, load_trained
 
-GATES = ["determinism", "structure", "opset", "numerics", "providers", "test split"]
+GATES = ["determinism", "independence", "structure", "opset", "numerics", "providers", "test split"]
 
 USER_SCRIPT = """
 import json, sys
@@ -203,8 +203,8 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_damaged_export_is_refused_by_the_right_gate(damage, exporter, subject, tmp_path):
+def damaged(exporter, damage):
+    """The exporter with a change made to the model that it writes."""
     genuine = resolve_reference(exporter.write)
 
     def write(subject, path, **options):
@@ -213,16 +213,64 @@ def test_a_damaged_export_is_refused_by_the_right_gate(damage, exporter, subject
             damage(model)
         genuine(dataclasses.replace(subject, model=model), path, **options)
 
+    return dataclasses.replace(exporter, write=write)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_export_is_refused_by_the_right_gate(damage, exporter, subject, tmp_path):
     target = tmp_path / "model.onnx"
     target.write_text("an earlier good file")
     with pytest.raises(ExportRefused) as caught:
-        write_proven(dataclasses.replace(exporter, write=write), subject, target, {"opset": 20})
+        write_proven(damaged(exporter, damage), subject, target, {"opset": 20})
     message = str(caught.value)
     assert f"refused and not written. {DAMAGES[damage]}: " in message
     assert "untouched" in message
     assert "\n" not in message
     assert target.read_text() == "an earlier good file"
     assert {path.name for path in tmp_path.iterdir()} <= {"model.onnx", "work", "strangers"}
+
+
+def batch_norm_eps(model):
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1e-4
+
+
+def dropout_trains(model):
+    class Drops(nn.Module):
+        def forward(self, inputs):
+            return nn.functional.dropout(inputs, 0.5, training=True)
+
+    model[0].network = nn.Sequential(Drops(), model[0].network)
+
+
+@pytest.fixture(scope="module")
+def normalised(digits_runs):
+    """A subject with batch normalisation: the weights that come with densenet-mini, judged on digits."""
+    registry = create_registry()
+    data = zoo.load_dataset(registry.dataset("digits"), digits_runs)
+    return make_subject(load_shipped("densenet-mini", registry), dataclasses.replace(data, stand_in_for="mnist"))
+
+
+@pytest.mark.parametrize("damage", [batch_norm_eps, dropout_trains], ids=lambda damage: damage.__name__)
+def test_a_network_exported_with_other_normalisation_is_refused(damage, exporter, normalised, tmp_path):
+    with pytest.raises(ExportRefused, match=r"refused and not written\. numerics: .* from float64, limit"):
+        write_proven(damaged(exporter, damage), normalised, tmp_path / "model.onnx", {"opset": 20})
+
+
+OPTIONS = {"onnx": {"opset": 20}, "pt2": {}}
+
+
+@pytest.mark.parametrize("format", OPTIONS)
+def test_a_batch_norm_that_is_left_in_training_mode_is_refused(format, registry, normalised, tmp_path):
+    model = copy.deepcopy(normalised.model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train()
+    with pytest.raises(ExportRefused, match=r"independence: densenet-mini answers .* BatchNorm left in training"):
+        write_proven(
+            registry.exporter(format), dataclasses.replace(normalised, model=model), tmp_path / "m", OPTIONS[format]
+        )
 
 
 def edited(exporter, edit):
@@ -397,13 +445,32 @@ class FixesTheBatch(nn.Module):
         return logits, torch.softmax(logits, 1)
 
 
+class LoopsOnData(nn.Module):
+    def forward(self, inputs):
+        logits = inputs.float().flatten(1)[:, 300:310]
+        while logits.abs().max() > 1:
+            logits = logits / 2
+        return logits, torch.softmax(logits, 1)
+
+
+class UsesSvd(nn.Module):
+    def forward(self, inputs):
+        logits = torch.linalg.svdvals(inputs.float()[:, 0])[:, :10]
+        return logits, torch.softmax(logits, 1)
+
+
 @pytest.mark.parametrize(
     ("model", "words"),
     [
         (AlwaysDrops(), "random"),
         (BranchesOnData(), r"branches on its data at .*test_export\.py:\d+ \(`if logits\.sum\(\) > 0:`\)"),
-        (RunsOneBatchOnly(), "cannot run a batch of 32"),
-        (FixesTheBatch(), "batch is fixed at 3"),
+        (RunsOneBatchOnly(), "cannot run a batch of 16"),
+        (
+            FixesTheBatch(),
+            r"batch is fixed at 3.* at .*test_export\.py:\d+ \(`logits = .*reshape\(3, -1\)",
+        ),
+        (LoopsOnData(), r"branches on its data at .*test_export\.py:\d+ \(`while logits\.abs\(\)\.max\(\) > 1:`\)"),
+        (UsesSvd(), r"ONNX has no operator for aten\._linalg_svd at .*test_export\.py:\d+ \(`.*svd.*`\)"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
 )

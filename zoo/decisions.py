@@ -14,7 +14,7 @@ from .numerics import EPSILON, ROUNDINGS, TIMES_TORCH
 from .runtime import Runtime
 from .subject import ExportSubject
 
-TEST_BATCH = 500
+TEST_BATCH = 250
 GATE = "test split"
 
 

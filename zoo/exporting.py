@@ -13,10 +13,10 @@ from .bundle import write_bundle
 from .certificate import Certificate, Check, certificate_path, certify
 from .columns import columns_from_json
 from .errors import DataUnavailable, ExportError, ExportRefused, UsageError
-from .files import make_folder, replacing_together, write_json
+from .files import json_text, make_folder, replacing_together
 from .folders import data_folder, runs_folder
 from .golden import GoldenVectors
-from .judging import check_determinism, check_structure, judge
+from .judging import check_determinism, check_independence, check_structure, judge
 from .loading import LoadedDataset, load_again, load_dataset
 from .noise import noise_kept
 from .numerics import golden_vectors, make_cases
@@ -132,7 +132,7 @@ def write_proven(
             proof = _Proof(exporter, subject, temporary, options, demands or Demands())
             passed = tuple(_all_passed(proof.gates(), target))
         certificate = certify(temporary, target, passed, proof.golden, **about)
-        write_json(beside, certificate.to_dict())
+        beside.write_text(json_text(certificate.to_dict()), encoding="utf-8")
     return certificate
 
 
@@ -151,6 +151,7 @@ class _Proof:
         self._write(self.path)
         if self.demands.reproducible:
             yield check_reproducible(self.exporter, self.subject, self.path, self.options)
+        yield check_independence(self.subject)
         yield from self.gates_of_the_file()
 
     def gates_of_the_file(self) -> Iterator[Check]:
@@ -211,7 +212,7 @@ def _all_passed(checks: Iterator[Check], target: Path) -> Iterator[Check]:
         if not check.passed:
             kept = f" The earlier {target} is untouched." if target.exists() else ""
             raise ExportRefused(f"{target.name} was refused and not written. {check.gate}: {check.summary}.{kept}")
-        proven = proven or check.gate != "determinism"
+        proven = proven or check.gate not in ("determinism", "independence")
         yield check
     if not proven:
         raise ExportRefused(f"{target.name} was refused and not written: its exporter checked nothing.")

@@ -80,11 +80,16 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Replace ``path`` with ``content`` as indented JSON, whole or not at all."""
+def json_text(content: Any) -> str:
+    """``content`` as the zoo writes JSON: indented, in UTF-8, without NaN."""
     import json
 
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace ``path`` with ``content`` as indented JSON, whole or not at all."""
+    write_text(path, json_text(content))
 
 
 def sha256(path: Path) -> str:

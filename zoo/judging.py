@@ -1,6 +1,7 @@
 """The gates that every exported file has to pass, whatever its format, before it is put in place.
 
 A  determinism   the model itself gives the same twice
+   independence  and gives a sample the same whatever else is in its batch
    structure     the file is whole, says what it is, and takes a batch of any size
 B  numerics      run as it is written, it is as close to float64 as torch is
 D  providers     so is every other way to run it
@@ -22,13 +23,15 @@ from .numerics import Case, check_numerics, check_providers
 from .runtime import Inspection, RuntimeFailed, Runtimes, TensorSpec
 from .subject import ExportSubject
 
-DETERMINISM_BATCH = 32
+SEVERAL = 16
+BATCH_TOLERANCE = 1e-3
+"""Part of the largest output: far more than rounding does, far less than the statistics of another batch do."""
 INPUT_NAME, BATCH_NAME = "input", "batch"
 
 
 def check_determinism(subject: ExportSubject) -> Check:
     """Run the model twice under different seeds: what differs then cannot be proven equal to anything."""
-    inputs = subject.samples(DETERMINISM_BATCH)
+    inputs = subject.samples(SEVERAL)
     try:
         first, second = (_run_seeded(subject.model, inputs, seed) for seed in (1, 2))
     except Exception as error:
@@ -42,6 +45,26 @@ def check_determinism(subject: ExportSubject) -> Check:
         f"{subject.name} gives different outputs for the same input in evaluation mode: something in it draws "
         "random numbers (dropout that ignores eval(), random depth). Make it depend on self.training",
     )
+
+
+def check_independence(subject: ExportSubject) -> Check:
+    """What a sample is answered does not depend on what else is in its batch: two half batches give the same."""
+    inputs = subject.samples(SEVERAL)
+    whole = _run_seeded(subject.model, inputs, 1)
+    halves = zip(*(_run_seeded(subject.model, half, 1) for half in inputs.chunk(2)), strict=True)
+    if all(_nearly_equal(a, torch.cat(b)) for a, b in zip(whole, halves, strict=True)):
+        return Check("independence", True, f"{len(inputs)} samples are answered alike in batches of another size")
+    return Check(
+        "independence",
+        False,
+        f"{subject.name} answers for a sample by what else is in its batch, in evaluation mode: something in it takes "
+        "means over the batch (a BatchNorm left in training mode, say). Have train(False) reach it",
+    )
+
+
+def _nearly_equal(one: Tensor, other: Tensor) -> bool:
+    """Apart by no more than what torch's algorithms for one and another batch size may differ by."""
+    return bool((one - other).abs().max() <= BATCH_TOLERANCE * one.abs().max())
 
 
 def check_structure(subject: ExportSubject, inspection: Inspection) -> Check:

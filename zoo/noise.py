@@ -53,6 +53,16 @@ def noise_kept(target: Path, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _collected(talk: io.StringIO) -> Iterator[None]:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: object = None,
+        line: str | None = None,
+    ) -> None:
+        talk.write(warnings.formatwarning(message, category, filename, lineno))
+
     handler = logging.StreamHandler(talk)
     loggers = [logging.getLogger(name) for name in _NOISY]
     before = [(logger.handlers, logger.propagate) for logger in loggers]
@@ -61,6 +71,7 @@ def _collected(talk: io.StringIO) -> Iterator[None]:
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
             warnings.simplefilter("always")
+            warnings.showwarning = show
             yield
     finally:
         for logger, (handlers, propagate) in zip(loggers, before, strict=True):

@@ -19,7 +19,7 @@ from .subject import ExportSubject
 # Traced at a batch of 1, some models come out fixed to it.
 TRACE_BATCH = 3
 
-_TORCH = str(Path(torch.__file__).parent)
+_NOT_THE_NETWORK = (str(Path(torch.__file__).parent), str(Path(logging.__file__).parent), "<")
 _GUARDS = "torch.fx.experimental.symbolic_shapes"
 
 
@@ -40,7 +40,7 @@ def trace_program(subject: ExportSubject) -> ExportedProgram:
 def place_of(frames: traceback.StackSummary) -> str:
     """Where in the network it was: the innermost line that is neither torch's nor the library's own."""
     for frame in reversed(frames):
-        if not frame.filename.startswith((_TORCH, "<")) and Path(frame.filename) != Path(__file__):
+        if not frame.filename.startswith(_NOT_THE_NETWORK) and Path(frame.filename) != Path(__file__):
             line = linecache.getline(frame.filename, frame.lineno or 0).strip()
             return f" at {frame.filename}:{frame.lineno} (`{line}`)"
     return ""

@@ -16,7 +16,7 @@ from .exporting import load_test_data
 from .files import sha256
 from .folders import data_folder, runs_folder
 from .golden import GoldenVectors, read_test_data
-from .judging import check_determinism, judge
+from .judging import check_determinism, check_independence, judge
 from .noise import noise_kept
 from .numerics import make_cases
 from .reducing import judge_reduced
@@ -201,7 +201,7 @@ def _check_against_weights(
     except (_NotAtHand, DataError) as error:
         found.not_checked["numerics, providers, test split"] = str(error)
         return
-    found.checks.append(check_determinism(subject))
+    found.checks += [check_determinism(subject), check_independence(subject)]
     if found.passed:
         found.checks += _gates(subject, inspection, certificate, runtimes, wanted)
 

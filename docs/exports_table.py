@@ -1,0 +1,26 @@
+"""What the certificates of all architectures say, as a Markdown table, for `cog` in export.md."""
+
+import json
+from pathlib import Path
+
+
+def table() -> str:
+    """One row for each architecture in exports.json, which `benchmarks/export.py --write` makes."""
+    content = json.loads(Path(__file__).with_name("exports.json").read_text())
+    lines = [
+        "| architecture | nodes | bytes | largest error, of torch's own | of the limit | changed predictions | seconds "
+        "| certificate over bare | speed, of eager torch's |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in content["rows"]:
+        untrained = "" if row["trained"] else " ¹"
+        lines.append(
+            f"| `{row['name']}`{untrained} | {row['nodes']:,} | {row['bytes']:,} | {row['error_over_torch']:.2f} "
+            f"| {row['of_limit']:.0%} | {row['changed']} of {row['samples']:,} | {row['seconds']:.1f} "
+            f"| {row['certified_seconds'] / row['bare_seconds']:.2f} | {row['speedup']:.1f} |"
+        )
+    used = content["versions"]
+    runtime = used.get("onnxruntime-gpu") or used["onnxruntime"]
+    threads = f"{content['threads']} thread{'s' if content['threads'] > 1 else ''}"
+    made = f"{content['host']['processor']}, {threads}, torch {used['torch']}, onnxruntime {runtime}, on the CPU."
+    return "\n".join(lines) + f"\n\nMeasured on {made}\n"

@@ -1,0 +1,24 @@
+"""``zoo export NAME --pt2``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from zoo import Exporter, hookimpl
+
+
+@hookimpl
+def register_exporters(register: Callable[[Exporter], None]) -> None:
+    """Register ``pt2``."""
+    register(
+        Exporter(
+            name="pt2",
+            summary="one file of torch.export, raw input to probabilities, proven in torch without the network's code",
+            suffix=".pt2",
+            write="zoo.exporters.pt2.program:write",
+            inspect="zoo.exporters.pt2.program:inspect",
+            open="zoo.exporters.pt2.program:open_program",
+            runners=(Path(__file__).parent / "runners" / "run.py",),
+        )
+    )

@@ -1,0 +1,152 @@
+"""Programs of torch.export: written without a trace of where they were made, run without the network's code."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.export.passes import move_to_device_pass
+
+from zoo import ExportError, ExportSubject, Inspection, Runtime, RuntimeFailed, Runtimes, TensorSpec, trace_program
+
+_DESCRIPTION, _OUTPUTS = "description.json", "outputs.json"
+BATCH_NAME = "batch"
+_PLAIN = re.compile(
+    r"data/weights/weight_\d+|data/constants/tensor_\d+|data/(weights|constants)/model_\w+_config\.json|"
+    r"models/model\.json|extra/[\w.]+|archive_format|archive_version|byteorder|\.data/\w+"
+)
+
+
+def write(subject: ExportSubject, path: Path) -> None:
+    """Write ``subject`` to ``path``; its description and the names of its outputs are files inside.
+
+    Equal weights give equal bytes, for the same version of torch.
+
+    Raises:
+        ExportError: the model cannot be traced or written.
+    """
+    program = trace_program(subject)
+    _forget_origin(program)
+    notes = {
+        _DESCRIPTION: json.dumps(subject.description, sort_keys=True, ensure_ascii=False),
+        _OUTPUTS: json.dumps(subject.task.outputs),
+    }
+    content = io.BytesIO()  # in a file, its name would be part of the bytes
+    try:
+        torch.export.save(program, content, extra_files=notes)
+    except Exception as error:  # torch raises many kinds, some private
+        raise ExportError(f"torch cannot write {subject.name} as a program: {_one_line(error)}") from error
+    path.write_bytes(content.getvalue())
+
+
+def inspect(path: Path) -> Inspection:
+    """The file is a program, whole, with finite weights, for a batch of any size."""
+    try:
+        program, description, names = _load(path)
+    except RuntimeFailed as error:
+        return Inspection(str(error), "")
+    taken = {node.name: node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs}
+    given = program.graph.output_node().args[0]
+    names = names or [node.name for node in given]
+    nodes = sum(node.op == "call_function" for node in program.graph.nodes)
+    infinite = [name for name, value in program.state_dict.items() if not bool(value.isfinite().all())]
+    problem = (
+        f"weights {infinite[0]!r} hold NaN or infinity; train again from an earlier checkpoint" if infinite else ""
+    )
+    return Inspection(
+        problem=problem,
+        summary=f"a program of {nodes} operations, batch free",
+        figures={"nodes": nodes, "schema": str(program.verifier.dialect)},
+        description=description,
+        inputs=tuple(_tensor(name, node.meta["val"]) for name, node in taken.items()),
+        outputs=tuple(_tensor(name, node.meta["val"]) for name, node in zip(names, given, strict=True)),
+    )
+
+
+def open_program(path: Path) -> Runtimes:
+    """The program as torch runs it, operation by operation, on the CPU and where there is one on CUDA.
+
+    Raises:
+        RuntimeFailed: torch cannot load the file.
+    """
+    program, _, _ = _load(path)
+    cpu = _runtime(program, "cpu")
+    if not torch.cuda.is_available():
+        return Runtimes((cpu,), {"CUDA": "no CUDA device"})
+    return Runtimes((cpu, _runtime(move_to_device_pass(_load(path)[0], "cuda"), "cuda"), cpu))
+
+
+def _load(path: Path) -> tuple[ExportedProgram, dict[str, Any], list[str]]:
+    """The program, its description and the names of its outputs; nothing for what a file of another tool lacks."""
+    notes, content = {_DESCRIPTION: "", _OUTPUTS: ""}, path.read_bytes()
+    try:
+        _refuse_code(content)
+        # from bytes, because torch wants the suffix that a file has only when it is in place
+        program = torch.export.load(io.BytesIO(content), extra_files=notes)
+    except RuntimeFailed:
+        raise
+    except Exception as error:  # torch raises many kinds, some private
+        raise RuntimeFailed(f"torch cannot load it: {_one_line(error)}") from error
+    return program, json.loads(notes[_DESCRIPTION] or "{}"), json.loads(notes[_OUTPUTS] or "[]")
+
+
+def _refuse_code(content: bytes) -> None:
+    """Let nothing through that torch would unpickle freely, which runs whatever is in it."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in archive.namelist():
+            inside, data = name.partition("/")[2], archive.read(name)
+            if not _is_plain(inside, data):
+                raise RuntimeFailed(f"it holds {inside}, which torch would execute; only plain tensors are loaded")
+
+
+def _is_plain(inside: str, data: bytes) -> bool:
+    if inside.endswith("_config.json"):
+        return not any(entry["use_pickle"] for entry in json.loads(data)["config"].values())
+    if inside.startswith("data/sample_inputs/") and data:
+        try:
+            torch.load(io.BytesIO(data), weights_only=True)
+        except Exception:  # of every kind
+            return False
+        return True
+    return not data or _PLAIN.fullmatch(inside) is not None
+
+
+def _runtime(program: ExportedProgram, device: str) -> Runtime:
+    return Runtime(device.upper(), "eager", functools.partial(_run, program.module(), device))
+
+
+@torch.inference_mode()
+def _run(module: nn.Module, device: str, inputs: Tensor) -> list[NDArray[Any]]:
+    try:
+        # TF32 rounds inputs to ten bits: fine to run with, not to be judged with
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return [output.cpu().numpy() for output in module(inputs.to(device))]
+    except Exception as error:  # see _load
+        raise RuntimeFailed(f"torch cannot run it at batch {len(inputs)} ({device}): {_one_line(error)}") from error
+
+
+def _forget_origin(program: ExportedProgram) -> None:
+    """Remove what torch notes of source files and lines, and the samples that it was traced with."""
+    for module in program.graph_module.modules():
+        for node in getattr(getattr(module, "graph", None), "nodes", ()):
+            node.meta = {"val": node.meta["val"]} if "val" in node.meta else {}
+    program._example_inputs = None
+
+
+def _tensor(name: str, value: Tensor) -> TensorSpec:
+    first, *rest = value.shape
+    sizes = (BATCH_NAME if not isinstance(first, int) else first, *(int(size) for size in rest))
+    return TensorSpec(name, str(value.dtype).removeprefix("torch."), sizes)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
