@@ -401,14 +401,13 @@ def test_the_command_prints_a_verdict_a_line_and_fails_where_one_fails(zoo_comma
     assert sound.code == 0
     assert "  passed   fingerprint" in sound.out
     assert sound.out.splitlines()[-1].endswith(" passed")
-    plugin = zoo.Plugin("theirs", "stranger", "1.0", "theirs")
-    registry.add(plugin, Plugin(architecture(good, parameters=5)))
-    broken = zoo_command("check", "theirs-net")
+    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(dataset(load_good, licence="")))
+    broken = zoo_command("check", "theirs-data")
     assert broken.code == 1
-    assert "  FAILED   parameters" in broken.out
-    assert "Declare parameters=6_370." in broken.out
-    facts = json.loads(zoo_command("check", "theirs-net", "--json").out)
-    assert [fact["check"] for fact in facts if fact["status"] == "failed"] == ["parameters"]
+    assert "  FAILED   described              it declares no licence" in broken.out
+    assert "Declare licence='…'." in broken.out
+    facts = json.loads(zoo_command("check", "theirs-data", "--json").out)
+    assert [fact["check"] for fact in facts if fact["status"] == "failed"] == ["described"]
     assert "Did you mean 'resnet-mini'?" in zoo_command("check", "resnet-mni").error
 
 
