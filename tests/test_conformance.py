@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -396,18 +397,17 @@ def test_what_failed_to_load_fails_the_suite(add_plugin, registry):
 
 
 def test_the_command_prints_a_verdict_a_line_and_fails_where_one_fails(zoo_command, registry):
-    sound = zoo_command("check", "linear-regression")
+    sound = zoo_command("check", "iris")
     assert sound.code == 0
-    assert "  passed   parameters" in sound.out
+    assert "  passed   fingerprint" in sound.out
     assert sound.out.splitlines()[-1].endswith(" passed")
-    plugin = zoo.Plugin("theirs", "stranger", "1.0", "theirs")
-    registry.add(plugin, Plugin(architecture(good, parameters=5)))
-    broken = zoo_command("check", "theirs-net")
+    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(dataset(load_good, licence="")))
+    broken = zoo_command("check", "theirs-data")
     assert broken.code == 1
-    assert "  FAILED   parameters" in broken.out
-    assert "Declare parameters=6_370." in broken.out
-    facts = json.loads(zoo_command("check", "theirs-net", "--json").out)
-    assert [fact["check"] for fact in facts if fact["status"] == "failed"] == ["parameters"]
+    assert "  FAILED   described              it declares no licence" in broken.out
+    assert "Declare licence='…'." in broken.out
+    facts = json.loads(zoo_command("check", "theirs-data", "--json").out)
+    assert [fact["check"] for fact in facts if fact["status"] == "failed"] == ["described"]
     assert "Did you mean 'resnet-mini'?" in zoo_command("check", "resnet-mni").error
 
 
@@ -448,11 +448,11 @@ def test_a_command_without_an_example_is_named(add_plugin, tmp_path):
 
 
 def test_the_pytest_plugin_makes_one_test_of_each_check(pytester_folder):
-    done = pytester_folder('@pytest.mark.zoo("linear-regression")')
+    done = pytester_folder('@pytest.mark.zoo("iris")\n@pytest.mark.filterwarnings("error")')
     assert done.returncode == 0, done.stdout
-    count = len(DEMANDS["plugin"]) + len(DEMANDS["architecture"])
-    assert f"{count} passed" in done.stdout
-    assert "test_it[architecture-linear-regression-gradients]" in done.stdout
+    ids = re.findall(r"test_it\[(\S+)\] PASSED", done.stdout)
+    assert ids[:2] == ["dataset-iris-described", "dataset-iris-offline"]
+    assert len(ids) == len(DEMANDS["dataset"])
 
 
 def test_the_pytest_plugin_says_what_is_not_installed(pytester_folder):
