@@ -43,6 +43,7 @@ def test_it_trains_without_data_or_network_and_exports_with_a_certificate(
         "determinism",
         "independence",
         "structure",
+        "opset",
         "numerics",
         "providers",
         "test split",
