@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+from zoo import create_registry
+from zoo.entry_points import find_entry_points
+from zoo.registry import DISTRIBUTION
+
 
 def table() -> str:
     """One row for each architecture in exports.json, which `benchmarks/export.py --write` makes."""
@@ -23,4 +27,7 @@ def table() -> str:
     runtime = used.get("onnxruntime-gpu") or used["onnxruntime"]
     threads = f"{content['threads']} thread{'s' if content['threads'] > 1 else ''}"
     made = f"{content['host']['processor']}, {threads}, torch {used['torch']}, onnxruntime {runtime}, on the CPU."
-    return "\n".join(lines) + f"\n\nMeasured on {made}\n"
+    registry = create_registry([point for point in find_entry_points() if point.distribution == DISTRIBUTION])
+    missing = sorted(registry.architectures.keys() - {row["name"] for row in content["rows"]})
+    left_out = f" Not measured yet: {', '.join(f'`{name}`' for name in missing)}." if missing else ""
+    return "\n".join(lines) + f"\n\nMeasured on {made}{left_out}\n"

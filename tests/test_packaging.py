@@ -56,6 +56,8 @@ def test_site_packages_receives_zoo_and_cli_and_nothing_else(built):
     assert {
         "zoo/plugins/resnet_mini/model.py",
         "zoo/exporters/onnx/write.py",
+        "zoo/exporters/onnx/runners/run.mjs",
+        "zoo/exporters/pt2/runners/run.py",
         "zoo/py.typed",
         "zoo/__init__.pyi",
         "zoo/templates/demo.html",
