@@ -5,6 +5,7 @@ from zoo.entry_points import find_entry_points
 from zoo.metrics import metric_name, metric_text, told_metrics
 from zoo.registry import DISTRIBUTION
 from zoo.results import recorded_results, result_text
+from zoo.terminal import time_text
 
 
 def table() -> str:
@@ -12,8 +13,9 @@ def table() -> str:
     builtin = [point for point in find_entry_points() if point.distribution == DISTRIBUTION]
     registry = create_registry(builtin)
     lines = [
-        "| architecture | dataset | test result | also | trainings | parameters | multiply-adds | bytes | training |",
-        "|---|---|---|---|--:|--:|--:|--:|--:|",
+        "| architecture | dataset | test result | also | trainings | parameters | multiply-adds | bytes | latency "
+        "| training |",
+        "|---|---|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for spec in registry.architectures.values():
         record = recorded_results(spec)
@@ -25,7 +27,7 @@ def table() -> str:
         lines.append(
             f"| `{spec.name}` | `{record['dataset']}` | {result_text(record)} | {also} | {len(record['trials'])} "
             f"| {record['parameters']:,} | {record['multiply_adds']:,} | {record['bytes']:,} "
-            f"| {record['train_seconds']:,.0f} s |"
+            f"| {time_text(record['latency_seconds'])} | {record['train_seconds']:,.0f} s |"
         )
     return "\n".join(lines) + "\n" + _machines(registry)
 

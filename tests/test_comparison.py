@@ -12,7 +12,8 @@ import zoo
 from zoo.comparison import Candidate, Comparison
 from zoo.comparison import _p_values as p_values
 from zoo.results import pareto
-from zoo.timing import measure, time_text
+from zoo.terminal import time_text
+from zoo.timing import measure
 
 
 def listed(zoo_command, *arguments):
@@ -30,7 +31,13 @@ def test_list_by_budget(zoo_command, registry):
 
 
 @pytest.mark.parametrize(
-    ("sort", "key"), [("params", "parameters"), ("bytes", "bytes"), ("multiply-adds", "multiply_adds")]
+    ("sort", "key"),
+    [
+        ("params", "parameters"),
+        ("bytes", "bytes"),
+        ("multiply-adds", "multiply_adds"),
+        ("latency", "latency_seconds"),
+    ],
 )
 def test_list_in_order(zoo_command, sort, key):
     found = json.loads(zoo_command("list", "--json", "--dataset", "mnist", "--sort", sort).out)
@@ -172,6 +179,15 @@ def test_bench_of_a_run(digits_runs, zoo_command, tmp_path):
         assert timing["bytes_added"] is None or 0 < timing["bytes_added"] < 2**30
     assert told["threads"] == 1
     assert (tmp_path / "speed.png").stat().st_size > 5_000
+
+
+def test_bench_of_smaller_forms(digits_runs, zoo_command):
+    done = zoo_command(
+        "bench", "resnet-mini", "--runs-dir", digits_runs, "--batch-size", 1, "--seconds", 0.02, "--int8", "--fp16",
+        "--json",
+    )  # fmt: skip
+    names = [timing["contender"] for timing in json.loads(done.out)["timings"]]
+    assert names == ["torch", "onnxruntime", "onnxruntime int8", "onnxruntime fp16"]
 
 
 def test_bench_of_files(digits_file, zoo_command, tmp_path):

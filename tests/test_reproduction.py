@@ -24,7 +24,9 @@ def test_what_is_recorded_comes_out_again_to_the_byte(tiny_registry, runs_dir, t
     assert made.recorded is None
     assert not made.reproduced
     assert [run.config["seed"] for run in made.runs] == [0, 1, 2, 3, 4]
-    results, weights = zoo.record(made, tmp_path / "plugin")
+    results, weights = zoo.record(made, tmp_path / "plugin", tiny_registry)
+    latency = json.loads(results.read_text())["latency_seconds"]
+    assert 0 < latency < 1
     registry = replaced(tiny_registry, results=results, weights=weights)
     again = zoo.reproduce("tiny-cnn", trials=2, registry=registry, runs_dir=tmp_path / "again", device="cpu")
     assert again.identical == 2
@@ -43,7 +45,7 @@ def test_runs_of_the_same_recipe_can_be_reused(tiny_registry, runs_dir):
 
 def test_the_weights_that_were_recorded_load_and_export(tiny_registry, runs_dir, tmp_path):
     made = zoo.reproduce("tiny-cnn", trials=1, registry=tiny_registry, runs_dir=runs_dir)
-    _, weights = zoo.record(made, tmp_path / "plugin")
+    _, weights = zoo.record(made, tmp_path / "plugin", tiny_registry)
     registry = replaced(tiny_registry, weights=weights)
     shipped = zoo.load("tiny-cnn", runs_dir=tmp_path / "empty", registry=registry)
     assert shipped.shipped
@@ -71,7 +73,7 @@ def test_a_result_is_reproduced_if_it_is_as_near_as_chance_brings_it(fresh, repr
 
 def test_the_command_fails_where_the_result_is_another(tiny_registry, runs_dir, tmp_path, zoo_command):
     made = zoo.reproduce("tiny-cnn", trials=2, registry=tiny_registry, runs_dir=runs_dir)
-    results, _ = zoo.record(made, tmp_path / "plugin")
+    results, _ = zoo.record(made, tmp_path / "plugin", tiny_registry)
     command = ("reproduce", "tiny-cnn", "--trials", 2, "--runs-dir", runs_dir, "--reuse")
     good = zoo_command(*command, registry=replaced(tiny_registry, results=results))
     assert good.code == 0

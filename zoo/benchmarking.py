@@ -19,12 +19,15 @@ from .inference import Array
 from .notebook import html_table
 from .onnx_model import CPU, OnnxModel
 from .registry import Registry, create_registry
-from .timing import Latency, measure, time_text
+from .terminal import time_text
+from .timing import Latency, measure
 
 log = logging.getLogger("zoo")
 
 BATCHES = (1, 8, 64)
 SECONDS = 1.0
+ANY_DROP = 100.0
+"""Of the accuracy: what is timed here is not for use."""
 DEVICES = ("cpu", "cuda")
 CUDA = "CUDAExecutionProvider"
 _Run = Callable[[Array], object]
@@ -35,7 +38,7 @@ class Timing:
     """One contender at one batch size.
 
     Args:
-        contender: ``torch``, ``torch compiled``, ``onnxruntime``, or the file's name.
+        contender: ``torch``, ``torch compiled``, ``onnxruntime``, ``onnxruntime int8``, or the file's name.
         device: ``cpu`` or ``cuda``.
         p50, p95: seconds a call, raw samples in memory to answers in memory.
         samples_per_second: by the median.
@@ -92,6 +95,7 @@ def bench(
     batches: Sequence[int] = BATCHES,
     device: str = "cpu",
     compiled: bool = False,
+    reductions: Sequence[str] = (),
     threads: int = 1,
     seconds: float = SECONDS,
     data_dir: Path | str | None = None,
@@ -107,6 +111,7 @@ def bench(
         batches: samples in one call.
         device: ``cpu``, or ``cuda`` for CUDA beside it.
         compiled: also by ``torch.compile``.
+        reductions: smaller forms of the exported file too: ``int8``, ``fp16``; not of references that are files.
         threads: of one call, for every contender; 0 leaves it to each of them.
         seconds: for each contender and batch size.
 
@@ -125,7 +130,7 @@ def bench(
         contenders: list[_Contender] = []
         first: ModelDescription | None = None
         for place, reference in enumerate(references):
-            settings = _Settings(device, compiled, threads, max(batches), len(references) > 1)
+            settings = _Settings(device, compiled, tuple(reductions), threads, max(batches), len(references) > 1)
             if is_onnx_file(reference):
                 description, made = _of_file(Path(reference), settings, Path(reference).stem)
             else:
@@ -148,6 +153,7 @@ def bench(
 class _Settings:
     device: str
     compiled: bool
+    reductions: tuple[str, ...]
     threads: int
     largest: int
     named: bool
@@ -204,6 +210,18 @@ def _of_checkpoint(
             samples = noise(model.description, settings.largest)
             made += _compiled(module, device, samples, f"{prefix}torch compiled")
     description, exported = _of_file(file, settings, f"{prefix}onnxruntime")
+    for name in settings.reductions:
+        smaller = export(
+            reference,
+            "onnx",
+            folder / f"{name}.onnx",
+            reduction=name,
+            max_drop=ANY_DROP,
+            data_dir=data_dir,
+            runs_dir=runs_dir,
+            registry=registry,
+        )
+        exported += _of_file(smaller.file, settings, f"{prefix}onnxruntime {name}")[1]
     return description, made + exported
 
 

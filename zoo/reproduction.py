@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,9 +15,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from .benchmarking import latency_of
 from .checkpoint import load_tensors, save_tensors
 from .environment import host, versions
-from .errors import UsageError
+from .errors import UsageError, ZooError
+from .exporting import export
 from .files import make_folder, sha256, write_json
 from .folders import data_folder, runs_folder
 from .hyperparameters import resolve
@@ -134,8 +137,11 @@ def reproduce(
     return Reproduction(_record(spec, registry, runs), recorded_results(spec), tuple(runs))
 
 
-def record(reproduction: Reproduction, folder: Path) -> tuple[Path, Path]:
+def record(reproduction: Reproduction, folder: Path, registry: Registry | None = None) -> tuple[Path, Path]:
     """Write results and the first trial's best checkpoint into ``folder``, for a plugin to ship.
+
+    The first trial is exported too, to time what it becomes: ``latency_seconds`` is the median for one sample, by
+    onnxruntime on one thread of this machine; it is left out, with a warning, where the network cannot be exported.
 
     Returns:
         ``results.json`` and ``weights.safetensors``.
@@ -145,14 +151,24 @@ def record(reproduction: Reproduction, folder: Path) -> tuple[Path, Path]:
     """
     make_folder(folder)
     results, weights = folder / RESULTS_NAME, folder / WEIGHTS_NAME
-    write_json(results, reproduction.record)
     first = reproduction.runs[0]
+    write_json(results, reproduction.record | _latency(first, registry or create_registry()))
     tensors, metadata = load_tensors(first.best)
     told = {key: first.config[key] for key in ("results", "versions", "device", "threads")}
     told["hyperparameters"] = reproduction.record["hyperparameters"]
     metadata["data"]["path"] = None
     save_tensors(weights, tensors, metadata | told | {"trained_sha256": sha256(first.best)})
     return results, weights
+
+
+def _latency(run: Run, registry: Registry) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            file = export(str(run.folder), "onnx", scratch, registry=registry).file
+        except ZooError as error:
+            log.warning("No latency is recorded: %s", error)
+            return {}
+        return {"latency_seconds": latency_of(str(file), None, registry)}
 
 
 def count_multiply_adds(module: nn.Module, inputs: torch.Tensor) -> int:

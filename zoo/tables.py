@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .metrics import metric_name, metric_text, told_metrics
-from .terminal import table
+from .terminal import table, time_text
 
 if TYPE_CHECKING:
     from .assessment import Assessment
@@ -176,7 +176,6 @@ def comparison(found: Comparison) -> list[str]:
 def bench(found: Bench) -> list[str]:
     """``zoo bench``."""
     from .pages import size_text
-    from .timing import time_text
 
     rows = [
         (
@@ -200,7 +199,6 @@ def bench(found: Bench) -> list[str]:
 
 
 def _cost_text(cost: str, candidate: Candidate) -> str:
-    from .timing import time_text
 
     value = candidate.costs.get(cost)
     if value is None:

@@ -87,6 +87,13 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def time_text(seconds: float) -> str:
+    """``85 µs``, ``1.23 ms``, ``2.1 s``."""
+    if seconds < 0.000_999_5:
+        return f"{seconds * 1e6:.3g} µs"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 0.999_5 else f"{seconds:.3g} s"
+
+
 def talk_stream() -> TextIO:
     """Where everything is said that is not a result."""
     return sys.stderr

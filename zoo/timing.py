@@ -50,10 +50,3 @@ def _take_turn(call: Call, times: list[float], seconds: float) -> None:
         began = time.perf_counter()
         call()
         times.append(time.perf_counter() - began)
-
-
-def time_text(seconds: float) -> str:
-    """``85 µs``, ``1.23 ms``, ``2.1 s``."""
-    if seconds < 0.000_999_5:
-        return f"{seconds * 1e6:.3g} µs"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 0.999_5 else f"{seconds:.3g} s"

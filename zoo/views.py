@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .metrics import main_metric, metric_name, metric_text, metrics_text, told_metrics
 from .options import as_text
 from .results import result_text
-from .terminal import duration, table
+from .terminal import duration, table, time_text
 
 if TYPE_CHECKING:
     from .certificate import Certificate, Check
@@ -67,7 +67,9 @@ def _result_lines(record: Facts) -> dict[str, str]:
         f"{metric_name(name)} {_spread(name, record['metrics'][name])}" for name in told_metrics(record["metrics"])
     ]
     count, host = len(record["trials"]), record["host"]["processor"] or record["host"]["machine"]
-    return {
+    latency = record.get("latency_seconds")
+    timed = {"latency": f"{time_text(latency)} a sample, onnxruntime, 1 thread"} if latency else {}
+    return timed | {
         "result": ", ".join(metrics) + f" on {record['dataset']} (mean and standard deviation of {count} trainings)",
         "cost": f"{record['multiply_adds']:,} multiply-adds a sample, {record['bytes']:,} bytes",
         "training": f"{duration(record['train_seconds'])} on {record['device']}, {record['threads']} thread"

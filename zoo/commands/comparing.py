@@ -61,6 +61,8 @@ def compare(
 @click.option("--batch-size", "batches", type=click.IntRange(1), multiple=True, help="Samples in a call. [1, 8 and 64]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="cuda: both.")
 @click.option("--compile", "compiled", is_flag=True, help="Also by torch.compile.")
+@click.option("--int8", "reductions", flag_value="int8", multiple=True, help="Also the exported file in 8 bits.")
+@click.option("--fp16", "reductions", flag_value="fp16", multiple=True, help="Also the exported file in 16 bits.")
 @click.option("--threads", type=click.IntRange(0), default=1, show_default=True, help="Of a call; 0: as each likes.")
 @click.option(
     "--seconds", type=click.FloatRange(0), default=1.0, show_default=True, help="For each, at each batch size."
@@ -77,7 +79,7 @@ def bench(ctx: click.Context, /, names: tuple[str, ...], plot: Path | None, as_j
     from raw samples in memory to answers in memory. Memory is what loading a model and a batch add.
 
     \b
-    zoo bench resnet-mini
+    zoo bench resnet-mini --int8
     zoo bench net.onnx net-int8.onnx --batch-size 1 --batch-size 32 --plot speed.png
     zoo bench resnet-mini --device cuda --compile --json
     """

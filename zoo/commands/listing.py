@@ -48,6 +48,7 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "params": lambda facts: facts["parameters"],
     "bytes": lambda facts: _recorded(facts, "bytes"),
     "multiply-adds": lambda facts: _recorded(facts, "multiply_adds"),
+    "latency": lambda facts: _recorded(facts, "latency_seconds"),
     "training-time": lambda facts: _recorded(facts, "train_seconds"),
 }
 

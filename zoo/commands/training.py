@@ -200,7 +200,7 @@ def reproduce(ctx: click.Context, /, name: str, record: Path | None, as_json: bo
     registry.listen(terminal.TrainingDisplay())
     made = zoo.reproduce(name, registry=registry, **given)
     if record is not None:
-        zoo.record(made, record)
+        zoo.record(made, record, registry)
     if as_json:
         print_json({"reproduced": made.reproduced, "difference": made.difference, **made.record})
     else:
