@@ -27,6 +27,7 @@ def start(*arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -113,6 +114,23 @@ def test_a_process_that_dies_ends_the_run_with_its_reason_and_it_goes_on_exactly
     resumed, _, _ = run_of(start("train", "--resume", run.folder, "--devices", 2), folder)
     assert sha256(resumed.best) == sha256(unbroken.best)
     assert curve(resumed) == curve(unbroken)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to a process group, as a terminal does")
+def test_ctrl_c_stops_all_processes_after_the_same_step(tmp_path):
+    process = start(*COMMAND, "--epochs", 9, "--devices", 2, "--checkpoint-steps", 4, "--runs-dir", tmp_path)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not any(
+        load_tensors(last)[1]["step"] for last in tmp_path.glob("*/*/last/checkpoint.safetensors")
+    ):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err.count("Error: ") == 1
+    assert "Stopped by SIGINT" in err
+    (run,) = zoo.list_runs(tmp_path)
+    assert run.status == "interrupted"
 
 
 def test_a_mistake_is_told_once(tmp_path):

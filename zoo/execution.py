@@ -77,7 +77,7 @@ def execute(plan: Plan, state: State) -> Run:
     """Run the loop and leave the run's folder telling how it ended, whichever way."""
     run = plan.run
     try:
-        with stop_requests() as request, exact(plan.device, tf32=True):
+        with stop_requests(patient=plan.world.size > 1) as request, exact(plan.device, tf32=True):
             plan.notify("train_started", start=describe_start(plan, state))
             run_epochs(plan, state, request)
             _finish(plan, state)

@@ -18,8 +18,12 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def stop_requests(*, patient: bool = False) -> Iterator[StopRequest]:
     """Collect SIGINT and SIGTERM while the block runs. A second one stops at once, as usual.
+
+    Args:
+        patient: a second one changes nothing. Of several processes each gets Ctrl-C from the terminal and then a signal
+            from torchrun, which ends them itself where they take too long.
 
     Outside the main thread, where Python allows no handlers, nothing is collected.
     """
@@ -29,9 +33,9 @@ def stop_requests() -> Iterator[StopRequest]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request.signal_number:
+        if request.signal_number and not patient:
             raise KeyboardInterrupt
-        request.signal_number = number
+        request.signal_number = request.signal_number or number
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
