@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -156,3 +157,12 @@ def test_files_stay_readable():
     for path in [ROOT / "cli.py", *python_files("zoo"), *python_files("plugins"), *python_files("exporters")]:
         lines = len(path.read_text().splitlines())
         assert lines <= 300, f"{path.name} has {lines} lines"
+
+
+def test_the_architecture_page_names_every_module_once():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = [line for line in page.splitlines() if line.startswith("| `")]
+    named = [name for line in table for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
+    modules = {path.stem for path in (ROOT / "zoo").glob("*.py")} - {"__init__", "__main__"}
+    assert len(named) == len(set(named))
+    assert set(named) == {"checks_…" if name.startswith("checks_") else name for name in modules}
