@@ -11,6 +11,15 @@ from zoo import Dataset, UsageError
 from zoo.checkpoint import load_tensors
 
 
+def outside(x):
+    return x.abs() > 1
+
+
+def fold(x):
+    """Values beyond one mirrored there: without a jump, so that rounding cannot turn into an error."""
+    return torch.where(outside(x), 2 * x.sign() - x, x)
+
+
 class Odd(nn.Module):
     """Everything that a course teaches beside the usual layers: tied weights, a constant, a layer of one's own."""
 
@@ -30,16 +39,19 @@ class Odd(nn.Module):
         return self.fc(self.control(x))
 
     def control(self, x):
-        """Control flow that depends on the data, as ONNX can hold it; Python's own while training."""
+        """Control flow that depends on the data, as ONNX can hold it; Python's own while training.
+
+        The flow hangs on the whole batch, the values do not: each is folded or clamped into [-1, 1] by itself.
+        """
         if self.flow == "while" and self.training:
-            while x.abs().max() > 1:
-                x = x / 2
+            while outside(x).any():
+                x = fold(x)
         elif self.flow == "while":
-            (x,) = torch.while_loop(lambda x: x.abs().max() > 1, lambda x: (x / 2,), (x,))
+            (x,) = torch.while_loop(lambda x: outside(x).any(), lambda x: (fold(x),), (x,))
         elif self.flow == "cond" and self.training:
-            x = x / 2 if x.abs().max() > 1 else x * 2
+            x = x.clamp(-1, 1) if outside(x).any() else x
         elif self.flow == "cond":
-            x = torch.cond(x.abs().max() > 1, lambda x: x / 2, lambda x: x * 2, (x,))
+            x = torch.cond(outside(x).any(), lambda x: x.clamp(-1, 1), lambda x: x.clone(), (x,))
         return x
 
 
