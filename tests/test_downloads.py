@@ -198,6 +198,34 @@ def test_files_that_hold_something_else_are_refused(tmp_path, registry):
         load_dataset(registry.dataset("mnist"), tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"", b"\0\0", b"\0\0\x08\x03\0\0", b"\0\0\x0d\x01\0\0\0\1" + bytes(4), b"PK\3\4"])
+@pytest.mark.parametrize("name", [NAMES[0], NAMES[3]])
+def test_what_is_not_an_idx_file_is_called_damaged(content, name, tmp_path, registry):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for each in NAMES:
+        (raw / each).write_bytes(content if each == name else idx_file(each))
+    with pytest.raises(DataError, match=r"The files of mnist in .* are damaged.*zoo fetch mnist"):
+        load_dataset(registry.dataset("mnist"), tmp_path)
+
+
+def test_idx_files_of_a_wrong_length_are_refused(tmp_path):
+    path = tmp_path / "file"
+    for extra in (b"", b"more"):
+        path.write_bytes((idx_file(NAMES[0]) + extra)[: -1 if not extra else None])
+        with pytest.raises(ValueError, match="does not hold"):
+            vision.read_idx(path)
+    path.write_bytes(idx_file(NAMES[0]))
+    assert vision.read_idx(path).shape == (20, 28, 28)
+
+
+@pytest.mark.mnist
+def test_they_are_read_as_torchvision_reads_them(mnist_dir):
+    ours, theirs = vision.load_mnist(mnist_dir, download=False).test, torchvision.datasets.MNIST(mnist_dir, train=False)
+    assert torch.equal(ours.inputs[:, 0], theirs.data)
+    assert torch.equal(ours.targets, theirs.targets)
+
+
 @pytest.mark.mnist
 def test_the_real_one_is_read_without_the_network(mnist_dir, registry, no_network):
     data = load_dataset(registry.dataset("mnist"), mnist_dir)

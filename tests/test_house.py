@@ -134,6 +134,20 @@ def test_start_up_imports_nothing_heavy(command):
     assert not HEAVY & set(imported)
 
 
+def test_a_short_training_does_not_wait_for_what_it_does_not_need(tmp_path):
+    script = (
+        "import sys, cli\n"
+        "try:\n    cli.main(sys.argv[1:])\n"
+        "finally:\n    print('LOADED', sorted(sys.modules), file=sys.stderr)"
+    )
+    command = f"train mnist-mlp --dataset digits --epochs 1 --device cpu --runs-dir {tmp_path}"
+    done = subprocess.run([sys.executable, "-c", script, *command.split()], capture_output=True, text=True)
+    loaded = set(ast.literal_eval(done.stderr.rpartition("LOADED ")[2]))
+    assert "torch.optim.adamw" in loaded
+    # each costs more than an epoch of MNIST
+    assert not {"torch._dynamo", "torch._inductor", "torchvision", "sympy", "onnx", "onnxruntime"} & loaded
+
+
 def test_the_tasks_that_can_be_declared_are_those_that_can_be_trained():
     assert set(specs.TASK_NAMES) == tasks.TASKS.keys()
 

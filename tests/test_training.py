@@ -24,6 +24,7 @@ from zoo import (
 )
 from zoo.checkpoint import load_tensors
 from zoo.files import sha256
+from zoo.optimisation import make_optimizer
 
 devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 
@@ -45,6 +46,26 @@ def assert_same_tensors(first, second):
     assert tensors.keys() == others.keys()
     assert all(torch.equal(tensors[name], others[name]) for name in tensors)
     assert position | {"seconds": 0} == other | {"seconds": 0}
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_the_optimiser_is_torchs_own_to_the_bit(name):
+    h = zoo.Hyperparameters(optimizer=name, lr=0.05, weight_decay=0.1, momentum=0.8)
+    mine, theirs = (torch.nn.Linear(7, 3) for _ in range(2))
+    theirs.load_state_dict(mine.state_dict())
+    plain = {
+        "adamw": lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.8, 0.999), weight_decay=0.1, fused=True),
+        "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.1, fused=True),
+    }[name](theirs.parameters())
+    optimizer = make_optimizer(mine, h)
+    for step in range(5):
+        for network, optimiser in ((mine, optimizer), (theirs, plain)):
+            optimiser.zero_grad()
+            network(torch.full((2, 7), step + 1.0)).square().sum().backward()
+            optimiser.step()
+    assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), theirs.parameters(), strict=True))
+    assert isinstance(optimizer, type(plain))
+    assert torch.is_grad_enabled()
 
 
 class StopAt:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .hyperparameters import Hyperparameters
+
+T = TypeVar("T", bound=torch.optim.Optimizer)
 
 
 def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
@@ -20,11 +24,22 @@ def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.
     h = hyperparameters
     if h.optimizer == "adamw":
         betas = (h.momentum, 0.999)
-        return torch.optim.AdamW(parameters, lr=h.lr, betas=betas, weight_decay=h.weight_decay, fused=fused)
+        return _AdamW(parameters, lr=h.lr, betas=betas, weight_decay=h.weight_decay, fused=fused)
     nesterov = h.momentum > 0
-    return torch.optim.SGD(
-        parameters, lr=h.lr, momentum=h.momentum, nesterov=nesterov, weight_decay=h.weight_decay, fused=fused
-    )
+    return _SGD(parameters, lr=h.lr, momentum=h.momentum, nesterov=nesterov, weight_decay=h.weight_decay, fused=fused)
+
+
+def _lean(optimizer: type[T]) -> type[T]:
+    """A torch optimiser without the decorators that import ``torch._dynamo``, which takes longer than some trainings.
+
+    They keep ``torch.compile`` out of these methods; the trainer never compiles its optimiser.
+    """
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in ("add_param_group", "zero_grad", "step")}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return cast("type[T]", type(optimizer.__name__, (optimizer,), methods))
+
+
+_AdamW, _SGD = _lean(torch.optim.AdamW), _lean(torch.optim.SGD)
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel | None:

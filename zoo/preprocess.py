@@ -39,21 +39,19 @@ class Preprocess(nn.Module):
     def fit(cls, inputs: Tensor) -> Preprocess:
         """Measure ``inputs``: uint8 images ``[N, C, H, W]`` or float32 columns ``[N, F]``.
 
-        Sums of pixels are taken in whole numbers, sums of columns in float64, so the result does not depend on the
-        number of threads. A constant channel or column keeps the deviation 1.
+        Pixels are counted by value, sums of columns taken in float64, so the result does not depend on the number of
+        threads. A constant channel or column keeps the deviation 1.
         """
-        images = inputs.ndim == 4
-        dims = (0, 2, 3) if images else (0,)
-        count = inputs.numel() / inputs.shape[1]
-        wide = torch.int64 if images else torch.float64
-        total = sum(chunk.sum(dims, dtype=wide) for chunk in torch.split(inputs, 8192))
-        mean = torch.as_tensor(total).double() / count
-        if images:
-            squares = sum((chunk.to(torch.int32) ** 2).sum(dims, dtype=wide) for chunk in torch.split(inputs, 8192))
-            variance = torch.as_tensor(squares).double() / count - mean**2
+        if inputs.ndim == 4:
+            counts = _count_values(inputs).double()
+            values = torch.arange(256, dtype=torch.float64)
+            samples = counts.sum(1)
+            mean = (counts * values).sum(1) / samples
+            variance = (counts * values**2).sum(1) / samples - mean**2
         else:
-            variance = ((inputs.double() - mean) ** 2).mean(dims)
-        shape = (-1, 1, 1) if images else (-1,)
+            mean = inputs.double().sum(0) / len(inputs)
+            variance = ((inputs.double() - mean) ** 2).mean(0)
+        shape = (-1, 1, 1) if inputs.ndim == 4 else (-1,)
         return cls(mean.float().view(shape), _deviation(variance).view(shape))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -202,6 +200,15 @@ def blank_preprocess(input_shape: tuple[int, ...], columns: Sequence[Column]) ->
 
 def _number_places(columns: Sequence[Column]) -> list[int]:
     return [place for place, column in enumerate(columns) if column.kind != "category"]
+
+
+def _count_values(images: Tensor) -> Tensor:
+    """How often each value occurs in each channel of uint8 ``[N, C, H, W]``: int64 ``[C, 256]``."""
+    counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
+    for chunk in torch.split(images, 8192):  # a folder that is held on disk is larger than memory
+        for channel in range(images.shape[1]):
+            counts[channel] += torch.bincount(chunk[:, channel].flatten(), minlength=256)
+    return counts
 
 
 def _deviation(variance: Tensor) -> Tensor:
