@@ -7,6 +7,7 @@ import logging
 import torch
 from torch import nn
 
+from .allocator import freed_memory_kept
 from .checkpoint import load_model_state, load_tensors
 from .curves import draw_curves
 from .devices import exact
@@ -77,7 +78,8 @@ def execute(plan: Plan, state: State) -> Run:
     """Run the loop and leave the run's folder telling how it ended, whichever way."""
     run = plan.run
     try:
-        with stop_requests(patient=plan.world.size > 1) as request, exact(plan.device, tf32=True):
+        patient = plan.world.size > 1
+        with stop_requests(patient=patient) as request, exact(plan.device, tf32=True), freed_memory_kept():
             plan.notify("train_started", start=describe_start(plan, state))
             run_epochs(plan, state, request)
             _finish(plan, state)

@@ -1,0 +1,37 @@
+"""Memory that a training gives back after a step, kept for the next one.
+
+GNU libc returns large blocks to the kernel when they are freed and asks for them again a moment later, and the kernel
+has to clear each page of them: up to 40 % of a step of a convolutional network on the CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import platform
+from collections.abc import Iterator
+
+# of malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_USUAL = {_M_TRIM_THRESHOLD: 128 * 1024, _M_MMAP_MAX: 65_536}
+_KEEPING = {_M_TRIM_THRESHOLD: 2**30, _M_MMAP_MAX: 0}
+
+
+@contextlib.contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Keep up to 1 GiB of freed memory in the process meanwhile, and give it back at the end; nothing elsewhere."""
+    libc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    if libc is None:
+        yield
+        return
+    _set(libc, _KEEPING)
+    try:
+        yield
+    finally:
+        _set(libc, _USUAL)
+        libc.malloc_trim(0)
+
+
+def _set(libc: ctypes.CDLL, values: dict[int, int]) -> None:
+    for parameter, value in values.items():
+        libc.mallopt(parameter, value)
