@@ -3,6 +3,7 @@
 import json
 import logging
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,6 +126,29 @@ def test_runs_that_differ_by_the_seed_only_count_together(tiny_registry, zoo_com
     assert (tmp_path / "curves.png").stat().st_size > 5_000
 
 
+def test_runs_ranked_on_a_dataset_and_their_front(tiny_registry, zoo_command, tmp_path):
+    folder = tmp_path / "runs"
+    runs = [
+        zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=folder, epochs=1, seed=seed, lr=lr)
+        for seed, lr in ((0, 1e-9), (1, 0.05), (2, 1e-9))
+    ]
+    for run, (parameters, accuracy) in zip(runs, ((10, 0.6), (99, 0.9), (50, 0.5)), strict=True):
+        run.config |= {"parameters": parameters, "best": run.config["best"] | {"score": [accuracy, 0.0]}}
+        run.save()
+
+    def names(*options):
+        done = zoo_command("runs", *options, "--runs-dir", folder, "--json", registry=tiny_registry)
+        return [Path(run["run"]).name for run in json.loads(done.out)]
+
+    first, second, third = (run.folder.name for run in runs)
+    assert names("--dataset", "bars") == [second, first, third]
+    assert names("--dataset", "bars", "--pareto") == [first, second]
+    assert names("--dataset", "mnist") == []
+    shown = zoo_command("runs", "--runs-dir", folder, registry=tiny_registry).out
+    assert "PARAMS" in shown
+    assert f"{runs[0].best.stat().st_size:,}" in shown
+
+
 def test_a_leaderboard_of_all_on_a_dataset(tiny_registry, zoo_command, tmp_path):
     for epochs, seed in ((2, 0), (2, 1), (1, 0)):
         zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=tmp_path / "runs", epochs=epochs, seed=seed)
@@ -162,6 +186,13 @@ def digits_file(digits_runs, tmp_path_factory):
     return zoo.export(
         "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
     ).file
+
+
+def test_a_note_is_told_once(zoo_command, tmp_path):
+    done = zoo_command("bench", "linear-regression", "--runs-dir", tmp_path, "--seconds", 0.01, "--batch-size", 1)
+    assert done.err.count("these are the weights that come with it") == 1
+    again = zoo_command("predict", "linear-regression", "--runs-dir", tmp_path, "x.csv")
+    assert again.err.count("these are the weights that come with it") == 1
 
 
 def test_bench_of_a_run(digits_runs, zoo_command, tmp_path):

@@ -275,8 +275,15 @@ class _Notes(logging.Handler):
     """Shows what the library has to say (a stand-in in use, a plugin that failed) on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        kind = "Trace" if record.name == "zoo.trace" else "Note"
-        click.echo(f"{kind}: {record.getMessage()}", err=True)
+        text = record.getMessage()
+        if record.name == "zoo.trace":
+            click.echo(f"Trace: {text}", err=True)
+            return
+        context = click.get_current_context(silent=True)
+        said = context.meta.setdefault(__name__, set()) if context else set()
+        if text not in said:  # what a command does in several steps is told once
+            said.add(text)
+            click.echo(f"Note: {text}", err=True)
 
 
 def _talk_on_stderr() -> None:

@@ -164,8 +164,12 @@ def load_run(folder: Path) -> Run:
     return Run(folder, config)
 
 
-def list_runs(folder: Path, architecture: str | None = None) -> list[Run]:
-    """All readable runs below ``folder``, by architecture, best first (see :func:`rank`)."""
+def list_runs(folder: Path, architecture: str | None = None, dataset: str | None = None) -> list[Run]:
+    """All readable runs below ``folder``, by architecture, best first (see :func:`rank`).
+
+    Args:
+        dataset: only runs that were trained on it; whatever the architecture, the best comes first then.
+    """
     found = []
     for path in _run_files(folder, architecture):
         try:
@@ -174,6 +178,8 @@ def list_runs(folder: Path, architecture: str | None = None) -> list[Run]:
             log.warning("%s It is left out.", error)
     found.sort(key=lambda run: run.folder.name, reverse=True)  # at equal rank, the latest first
     found.sort(key=rank, reverse=True)
+    if dataset is not None:
+        return [run for run in found if run.config["data"]["name"] == dataset]
     return sorted(found, key=lambda run: str(run.config["architecture"]))
 
 

@@ -138,7 +138,7 @@ def verdict(made: Verdict) -> list[str]:
 
 def runs(found: Sequence[Run]) -> str:
     """``zoo runs``."""
-    columns = ("RUN", "STATUS", "DATASET", "EPOCH", "VALID", "TEST", "TIME")
+    columns = ("RUN", "STATUS", "DATASET", "PARAMS", "BYTES", "EPOCH", "VALID", "TEST", "TIME")
     return table(columns, [_run_row(run) for run in found], numeric=columns[3:])
 
 
@@ -200,6 +200,8 @@ def _run_row(run: Run) -> tuple[str, ...]:
         run.name,
         run.status,
         run.config["data"]["name"],
+        f"{run.config['parameters']:,}" if "parameters" in run.config else "-",
+        f"{run.best.stat().st_size:,}" if run.best.is_file() else "-",
         str(best.get("epoch", "-")),
         _metric_cell(metric, best["validation"][metric]) if best else "-",
         _metric_cell(metric, results["test"][metric]) if results else "-",

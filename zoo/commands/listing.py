@@ -16,6 +16,7 @@ from zoo.commandline import (
     COUNT,
     ZooCommand,
     complete_architecture,
+    complete_dataset,
     complete_plugin,
     data_dir_option,
     json_option,
@@ -152,22 +153,30 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 
 @click.command(cls=ZooCommand)
 @click.argument("name", required=False, shell_complete=complete_architecture)
+@click.option("--dataset", shell_complete=complete_dataset, help="Only runs on this dataset, of every architecture.")
+@click.option("--pareto", is_flag=True, help="Only those that nothing beats which is no larger, by dataset.")
 @runs_dir_option
 @json_option
 @click.pass_context
-def runs(ctx: click.Context, name: str | None, runs_dir: Path | None, as_json: bool) -> None:
+def runs(
+    ctx: click.Context, name: str | None, dataset: str | None, pareto: bool, runs_dir: Path | None, as_json: bool
+) -> None:
     """List the runs, best first.
 
-    Runs on the architecture's own dataset come before others, then the validation metric counts.
+    Runs on the architecture's own dataset come before others, then the validation metric counts. `zoo compare` sets
+    runs side by side on the test split, with latency and plots.
 
     \b
     zoo runs
     zoo runs googlenet-mini
+    zoo runs --dataset mnist --pareto
     """
     folder = zoo.runs_folder(runs_dir)
-    found = zoo.list_runs(folder, name)
+    found = zoo.list_runs(folder, name, dataset)
     if name is not None and not found:
         registry_of(ctx).architecture(name)
+    if pareto:
+        found = _pareto_runs(found)
     if as_json:
         print_json([{"run": str(run.folder), **run.config} for run in found])
         return
@@ -175,6 +184,17 @@ def runs(ctx: click.Context, name: str | None, runs_dir: Path | None, as_json: b
         click.echo(f"There are no such runs in {folder} yet. `zoo train NAME` makes one.", err=True)
         return
     terminal.show(views.runs(found))
+
+
+def _pareto_runs(found: list[zoo.Run]) -> list[zoo.Run]:
+    """Finished runs that no other on the same dataset beats by validation without more parameters."""
+    done = [run for run in found if run.status == "finished"]
+    kept = []
+    for dataset in dict.fromkeys(run.config["data"]["name"] for run in done):
+        those = [run for run in done if run.config["data"]["name"] == dataset]
+        sizes = [run.config["parameters"] for run in those]
+        kept += zoo.pareto(those, sizes, [run.config["best"]["score"][0] for run in those])
+    return kept
 
 
 def _is_wanted(facts: dict[str, Any], pattern: str, **wanted: Any) -> bool:
