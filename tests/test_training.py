@@ -1,5 +1,6 @@
 """Training: what a run leaves, that it is exact, and that it loses nothing when it is stopped."""
 
+import csv
 import dataclasses
 import json
 import os
@@ -107,7 +108,7 @@ def test_a_run_leaves_everything_needed_to_repeat_it(tiny_registry, runs_dir):
     assert config["data"]["labels"] == ["across", "along"]
     assert config["versions"]["torch"] == torch.__version__.partition("+")[0]
     names = {path.name for path in run.folder.iterdir()}
-    assert names == {"run.json", "metrics.jsonl", "best.safetensors", "last", "curves.png"}
+    assert names == {"run.json", "metrics.jsonl", "metrics.csv", "best.safetensors", "last", "curves.png"}
     settings = (
         config["hyperparameters"] | config["options"] | {"seed": config["seed"], "dataset": config["data"]["name"]}
     )
@@ -117,6 +118,10 @@ def test_a_run_leaves_everything_needed_to_repeat_it(tiny_registry, runs_dir):
 
 def test_metrics_hold_one_line_an_epoch(tiny_registry, runs_dir):
     run = train(tiny_registry, runs_dir)
+    with run.table.open(newline="") as handle:
+        table = list(csv.DictReader(handle))
+    assert [float(row["validation_accuracy"]) for row in table] == [e["validation"]["accuracy"] for e in run.metrics()]
+    assert [int(row["epoch"]) for row in table] == list(range(1, len(run.metrics()) + 1))
     lines = (run.folder / "metrics.jsonl").read_text().splitlines()
     entries = [json.loads(line) for line in lines]
     assert [entry["epoch"] for entry in entries] == [1, 2, 3]

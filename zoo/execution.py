@@ -126,10 +126,11 @@ def _finish(plan: Plan, state: State) -> None:
 
 
 def _draw(plan: Plan, state: State) -> None:
-    """The curves; a training does not fail for want of a picture."""
+    """The curves and the table behind them; a training does not fail for want of a picture."""
     if not plan.world.first:
         return
     try:
+        plan.run.write_table()
         entries = plan.run.metrics()
         if entries:
             title = f"{plan.run.config['architecture']} on {plan.data}"

@@ -1,6 +1,6 @@
 """A run is a folder. It holds everything known of one training; copy it and it works elsewhere.
 
-run.json · metrics.jsonl · best.safetensors · last/ · curves.png
+run.json · metrics.jsonl · metrics.csv · best.safetensors · last/ · curves.png
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ class Run:
         return self.folder / "curves.png"
 
     @property
+    def table(self) -> Path:
+        """The metrics over the epochs for a spreadsheet: those of ``metrics.jsonl``, a column each."""
+        return self.folder / "metrics.csv"
+
+    @property
     def status(self) -> str:
         """``running``, ``finished``, ``interrupted`` or ``failed``."""
         return str(self.config["status"])
@@ -85,6 +90,13 @@ class Run:
                 os.fsync(handle.fileno())
         except OSError as error:
             raise unwritable(path, error) from error
+
+    def write_table(self) -> None:
+        """Write ``metrics.csv``."""
+        rows = [_flat(entry) for entry in self.metrics()]
+        if self.writes and rows:
+            lines = [list(rows[0]), *([row.get(name, "") for name in rows[0]] for row in rows)]
+            write_text(self.table, "".join(",".join(map(str, line)) + "\n" for line in lines))
 
     def set_metrics(self, entries: list[dict[str, Any]]) -> None:
         """Replace all entries of ``metrics.jsonl``."""
@@ -162,6 +174,15 @@ def load_run(folder: Path) -> Run:
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise RunNotFound(f"{folder / 'run.json'} was written by another version of the zoo.")
     return Run(folder, config)
+
+
+def _flat(entry: dict[str, Any]) -> dict[str, Any]:
+    """``{"train": {"loss": 1}}`` as ``{"train_loss": 1}``."""
+    parts = (
+        {f"{k}_{name}": v for name, v in value.items()} if isinstance(value, dict) else {k: value}
+        for k, value in entry.items()
+    )
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def list_runs(folder: Path, architecture: str | None = None, dataset: str | None = None) -> list[Run]:
