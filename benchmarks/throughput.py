@@ -57,11 +57,11 @@ def bare_epoch(architecture: zoo.Architecture, train: zoo.Split) -> float:
 
 
 def zoo_epoch(architecture: zoo.Architecture, train: zoo.Split) -> float:
-    """Seconds that the zoo's own loop spends in the training part of an epoch, by its own record."""
-    settings = {"epochs": 1, "batch_size": BATCH, "lr": 0.01, "optimizer": "sgd", "shift": 0, "label_smoothing": 0.0}
+    """Seconds that the zoo's own loop spends in the training part of the second epoch, by its own record."""
+    settings = {"epochs": 2, "batch_size": BATCH, "lr": 0.01, "optimizer": "sgd", "shift": 0, "label_smoothing": 0.0}
     with tempfile.TemporaryDirectory() as scratch:
         run = zoo.train(architecture.name, dataset=architecture.dataset, runs_dir=scratch, device="cpu", **settings)
-        return float(run.metrics()[0]["train_seconds"])
+        return float(run.metrics()[1]["train_seconds"])
 
 
 def make_loader(train: zoo.Split) -> DataLoader:

@@ -12,8 +12,9 @@ import platform
 from collections.abc import Iterator
 
 # of malloc.h
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_USUAL = {_M_TRIM_THRESHOLD: 128 * 1024, _M_MMAP_MAX: 65_536}
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
+# what the library itself arrives at once blocks of 32 MiB were freed; it stops adjusting when it was told anything
+_USUAL = {_M_TRIM_THRESHOLD: 2**26, _M_MMAP_THRESHOLD: 2**25, _M_MMAP_MAX: 65_536}
 _KEEPING = {_M_TRIM_THRESHOLD: 2**30, _M_MMAP_MAX: 0}
 
 

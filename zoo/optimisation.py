@@ -110,7 +110,13 @@ def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
     Args:
         rank: of the process, for what each of several draws for itself.
     """
-    torch.manual_seed((_mix(seed, epoch, step) + 7_919 * rank) % 2**63)
+    value = (_mix(seed, epoch, step) + 7_919 * rank) % 2**63
+    # torch.manual_seed would note each call, with its traceback, for a CUDA device that may be used one day
+    torch.default_generator.manual_seed(value)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(value)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(value)
 
 
 @dataclass(frozen=True, slots=True)
