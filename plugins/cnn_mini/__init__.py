@@ -19,7 +19,16 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             builder="zoo.plugins.cnn_mini.model:build",
             dataset="mnist",
             parameters=8_490,
-            hyperparameters={"epochs": 12, "batch_size": 128, "lr": 0.05, "weight_decay": 1e-4, "shift": 1},
+            hyperparameters={
+                "epochs": 12,
+                "batch_size": 128,
+                "lr": 0.05,
+                "weight_decay": 1e-4,
+                # the averaged weights are good long before the learning rate has fallen
+                "warmup": 0.05,
+                "ema": 0.98,
+                "shift": 1,
+            },
             weights=Path(__file__).with_name("weights.safetensors"),
             results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),

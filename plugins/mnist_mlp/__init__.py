@@ -21,10 +21,13 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             parameters=575_050,
             hyperparameters={
                 "epochs": 15,
-                "batch_size": 256,
+                "batch_size": 128,
                 "optimizer": "adamw",
                 "lr": 3e-3,
                 "weight_decay": 1e-2,
+                # the averaged weights are good long before the learning rate has fallen
+                "warmup": 0.04,
+                "ema": 0.98,
                 "shift": 1,
             },
             options=(
