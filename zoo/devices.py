@@ -57,4 +57,5 @@ def describe_device(device: torch.device) -> str:
     """The device in words: ``cpu, 2 threads`` or ``cuda:0, NVIDIA H200``."""
     if device.type == "cuda":
         return f"{device}, {torch.cuda.get_device_name(device)}"
-    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
