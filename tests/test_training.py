@@ -25,7 +25,7 @@ from zoo import (
 )
 from zoo.checkpoint import load_tensors
 from zoo.files import sha256
-from zoo.optimisation import make_optimizer
+from zoo.optimisation import make_average, make_optimizer
 
 devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 
@@ -422,6 +422,20 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(tiny_registry,
     if run.config["results"]["epoch"] == 4:
         assert all(torch.equal(best[name], last[f"average.module.{name}"]) for name in best)
     assert not torch.equal(best["network.5.weight"], last["model.network.5.weight"])
+
+
+def test_a_short_training_is_not_held_back_by_its_beginning():
+    network = torch.nn.Linear(1, 1, bias=False)
+    average = make_average(network, 0.9)
+    expected = 0.0
+    for step in range(120):
+        with torch.no_grad():
+            network.weight.fill_(step)
+        average.update_parameters(network)
+        decay = min(0.9, (1 + step) / (10 + step)) if step else 0.0
+        expected = decay * expected + (1 - decay) * step
+        assert average.module.weight.item() == pytest.approx(expected, rel=1e-5)
+    assert 119 - average.module.weight.item() == pytest.approx(9, rel=1e-2), "a decay of 0.9 lags nine steps behind"
 
 
 def test_the_average_is_the_one_that_was_asked_for(tiny_registry, runs_dir):

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from .hyperparameters import Hyperparameters
 
 T = TypeVar("T", bound=torch.optim.Optimizer)
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
@@ -43,11 +44,21 @@ _AdamW, _SGD = _lean(torch.optim.AdamW), _lean(torch.optim.SGD)
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel | None:
-    """An exponential moving average of the model's weights and statistics; None where ``decay`` is 0."""
+    """An exponential moving average of the model's weights and statistics; None where ``decay`` is 0.
+
+    After n steps the decay is at most (1 + n) / (10 + n), so that a short training is not held back by its beginning.
+    """
     if not decay:
         return None
-    update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+    average = AveragedModel(model, use_buffers=True)
+
+    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        steps = int(average.n_averaged)  # kept on the CPU, so that nothing waits for the device
+        torchs_own = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))  # type: ignore[no-untyped-call]
+        torchs_own(averaged, current, count)
+
+    average.multi_avg_fn = update
+    return average
 
 
 def learning_rate(hyperparameters: Hyperparameters, step: int, total_steps: int) -> float:
