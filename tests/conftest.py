@@ -18,6 +18,8 @@ import zoo
 from cli import cli
 from zoo import EntryPoint, Registry, Run, create_registry
 from zoo.commandline import run_command
+from zoo.subject import ExportSubject, make_subject
+from zoo.trained import load_trained
 
 MNIST_FILE = "MNIST/raw/train-images-idx3-ubyte"
 REAL_DATA = os.environ.get("ZOO_DATA")
@@ -159,6 +161,14 @@ def digits_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digits_run(digits_runs: Path, registry: Registry) -> Run:
     """The run in :func:`digits_runs`."""
     return zoo.find_run("resnet-mini", digits_runs, registry.architectures)
+
+
+@pytest.fixture(scope="module")
+def subject(digits_runs: Path) -> ExportSubject:
+    """The model of the run in :func:`digits_runs` and its data, as exporters get them."""
+    registry = create_registry()
+    run = zoo.find_run("resnet-mini", digits_runs, registry.architectures)
+    return make_subject(load_trained(run, registry), zoo.load_dataset(registry.dataset("digits"), digits_runs))
 
 
 @pytest.fixture(scope="session")

@@ -15,21 +15,12 @@ import pytest
 import torch
 
 import zoo
-from zoo import ExportRefused, UsageError, create_registry
+from zoo import ExportRefused, UsageError
 from zoo.exporting import Demands, write_proven
 from zoo.golden import GoldenVectors
 from zoo.reducing import Gain, check_budget
-from zoo.subject import make_subject
-from zoo.trained import load_trained
 
 SHIPPED = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def subject(digits_runs):
-    registry = create_registry()
-    run = zoo.find_run("resnet-mini", digits_runs, registry.architectures)
-    return make_subject(load_trained(run, registry), zoo.load_dataset(registry.dataset("digits"), digits_runs))
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,8 @@ import torch
 from test_export import DAMAGES, damaged
 
 import zoo
-from zoo import ExportRefused, create_registry
+from zoo import ExportRefused
 from zoo.exporting import write_proven
-from zoo.subject import make_subject
-from zoo.trained import load_trained
-
-
-@pytest.fixture(scope="module")
-def subject(digits_runs):
-    registry = create_registry()
-    run = zoo.find_run("resnet-mini", digits_runs, registry.architectures)
-    return make_subject(load_trained(run, registry), zoo.load_dataset(registry.dataset("digits"), digits_runs))
 
 
 @pytest.fixture(scope="module")
