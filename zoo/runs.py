@@ -93,10 +93,16 @@ class Run:
 
     def write_table(self) -> None:
         """Write ``metrics.csv``."""
+        import csv
+        import io
+
         rows = [_flat(entry) for entry in self.metrics()]
         if self.writes and rows:
-            lines = [list(rows[0]), *([row.get(name, "") for name in rows[0]] for row in rows)]
-            write_text(self.table, "".join(",".join(map(str, line)) + "\n" for line in lines))
+            text = io.StringIO()
+            writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            write_text(self.table, text.getvalue())
 
     def set_metrics(self, entries: list[dict[str, Any]]) -> None:
         """Replace all entries of ``metrics.jsonl``."""
