@@ -23,7 +23,7 @@ from zoo.files import sha256
 from zoo.numerics import Case, compare
 from zoo.specs import resolve_reference
 from zoo.subject import make_subject
-from zoo.trained import load_shipped, load_trained
+from zoo.trained import load_shipped
 
 GATES = ["determinism", "independence", "structure", "opset", "numerics", "providers", "test split"]
 
@@ -36,14 +36,6 @@ logits, probabilities = session.run(None, {"input": images})
 print((logits.argmax(axis=1) == labels).mean())
 assert not {"torch", "zoo", "onnx"} & set(sys.modules)
 """
-
-
-@pytest.fixture(scope="module")
-def subject(digits_runs):
-    registry = create_registry()
-    run = zoo.find_run("resnet-mini", digits_runs, registry.architectures)
-    data = zoo.load_dataset(registry.dataset("digits"), digits_runs)
-    return make_subject(load_trained(run, registry), data)
 
 
 @pytest.fixture(scope="module")
