@@ -6,7 +6,6 @@ import getpass
 import json
 import subprocess
 import sys
-import types
 
 import numpy as np
 import onnx
@@ -20,7 +19,6 @@ from zoo import DataUnavailable, ExportError, ExportRefused, InvalidValue, creat
 from zoo.decisions import check_test_split
 from zoo.exporting import write_proven
 from zoo.files import sha256
-from zoo.numerics import Case, compare
 from zoo.specs import resolve_reference
 from zoo.subject import make_subject
 from zoo.trained import load_shipped
@@ -386,12 +384,13 @@ class TiesWhereTold(nn.Module):
     def __init__(self, wins):
         super().__init__()
         self.edge = 1e-7 if wins else -1e-7
+        self.register_buffer("factor", torch.tensor(7.0))  # a logit of one is a seventh times seven, and rounded
 
     def forward(self, inputs):
         pixels = inputs.flatten(1)
-        logits = torch.nn.functional.one_hot(pixels[:, 0].long(), 10).float()
+        first = torch.nn.functional.one_hot(pixels[:, 0].long(), 10).to(self.factor.dtype)
         scale = torch.where(pixels[:, 1] > 0, self.edge, 9.0)
-        logits = logits * scale[:, None]
+        logits = first * scale[:, None] + torch.ones_like(first) / 7 * self.factor
         return logits, torch.softmax(logits, 1)
 
 
@@ -557,21 +556,3 @@ def test_the_cuda_provider_is_judged_where_it_runs(exported):
         "CUDA optimised",
         "CPU optimised",
     ]
-
-
-def test_torchs_own_error_is_that_of_its_unluckiest_batch_of_the_kind():
-    """One batch that torch happens to get nearly right says little of what float32 can do."""
-    exact = [np.array([[1.0, -0.5]])]
-
-    def case(kind, error):
-        return Case(kind, torch.zeros(1, 2), exact, [exact[0] + error])
-
-    runtime = zoo.Runtime("CPU", "", lambda inputs: [exact[0] + 9e-6])
-    subject = types.SimpleNamespace(task=types.SimpleNamespace(outputs=("logits",)))
-    lucky, unlucky, other = case("noise", 1e-7), case("noise", 3e-6), case("all zero", 1e-7)
-    alone, together, apart = (
-        next(compare(subject, [runtime], lucky, cases)) for cases in ([lucky], [lucky, unlucky], [lucky, other])
-    )
-    assert alone.of_limit > 1
-    assert together.of_limit == pytest.approx(9e-6 / 1.2e-5)
-    assert apart.of_limit == alone.of_limit

@@ -1,0 +1,255 @@
+"""How far correct float32 programs scatter around the exact result: Monte Carlo arithmetic on a network.
+
+Every processor and every library sums in an order of its own, so correct float32 programs differ in their last digits.
+By how much depends on the network and its input. Here it is measured: the network runs in float64, and the result of
+every operation is disturbed by a random error of the size that float32 makes there. The output is one that a float32
+program could have computed. Its distance from the undisturbed float64 output tells how far any of them may be off.
+
+Rounding to float32 changes a result by up to ``UNIT`` of its value, and each error up to that is about equally
+likely. So a rounded result ``x`` becomes ``x * (1 + UNIT * r)``, where ``r`` is uniform in [-1, 1] [1].
+
+A sum of ``k`` products rounds ``k`` products and ``k`` partial sums. The partial sums depend on the order of summation.
+Let ``s`` be the sum and ``q`` the sum of the squared products. A squared partial sum is ``p = s**2 / 3 + q / 6`` on
+average over all orders. In a product of matrices it can be more in the order of storage, and then that is ``p``. So
+``s`` becomes ``s + UNIT * r * sqrt(q + k * p)``. Rounding errors have either sign and partly cancel: hence the root of
+``k``, where a worst-case bound has ``k`` [2, 3].
+
+[1] D. Stott Parker, Monte Carlo Arithmetic: exploiting randomness in floating-point arithmetic, UCLA CSD-970002, 1997.
+[2] N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, SIAM 2002, chapters 3 and 4.
+[3] N. J. Higham, T. Mary, A New Approach to Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41(5), 2019.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+Array = NDArray[Any]
+
+UNIT = 2.0**-24
+"""The largest relative error of one rounding to float32."""
+ROWS = 128
+"""Disturbed samples, enough for their largest deviation to be the same within a tenth from one seed to the next."""
+BLOCKS = 16
+"""Partial sums that are looked at in one order of summation."""
+CHUNK = 64
+"""Samples in one forward pass, for its memory to stay small."""
+
+
+def deviations(reference: nn.Module, inputs: Tensor, exact: list[Array]) -> list[Array]:
+    """How far disturbed runs are from the exact outputs.
+
+    Args:
+        reference: inputs ``[N, …]`` to a tuple of outputs, computed in float64.
+        inputs: ``[N, …]``; fewer than :data:`ROWS` are repeated, more are cut off.
+        exact: the outputs of ``reference`` for ``inputs``, one array ``[N, …]`` each.
+
+    Returns:
+        For each output an array ``[ROWS, …]`` of absolute deviations. A run that overflows counts as exact.
+    """
+    places = torch.arange(ROWS) % len(inputs)
+    chunks = [_disturbed(reference, inputs[chunk], seed) for seed, chunk in enumerate(torch.split(places, CHUNK))]
+    rows = places.numpy()
+    found = []
+    for output, want in zip(zip(*chunks, strict=True), exact, strict=True):
+        deviation = np.abs(torch.cat(output).double().numpy() - want[rows])
+        found.append(np.where(np.isfinite(deviation), deviation, 0.0))
+    return found
+
+
+def _disturbed(reference: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ...]:
+    """The outputs of one run. Where torch cannot intercept an operation, inputs and weights are disturbed instead."""
+    outputs: tuple[Tensor, ...]
+    try:
+        with torch.no_grad(), Disturbance(seed):
+            outputs = reference(inputs)
+    except (NotImplementedError, RuntimeError):
+        outputs = _disturbed_from_outside(reference, inputs, Disturbance(seed))
+    return outputs
+
+
+@torch.no_grad()
+def _disturbed_from_outside(reference: nn.Module, inputs: Tensor, disturbance: Disturbance) -> tuple[Tensor, ...]:
+    other = copy.deepcopy(reference)
+    for tensor in (*other.parameters(), *other.buffers()):
+        tensor.copy_(_each(disturbance.scaled, tensor))
+    outputs: tuple[Tensor, ...] = other(inputs)
+    return tuple(_each(disturbance.scaled, output) for output in outputs)
+
+
+class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While this is active, the result of every operation on float64 tensors has a random float32 rounding error.
+
+    Operations that torch itself composes of others are met as their parts. What an operation is decides its error:
+
+    - moving values around, comparing and choosing among them: none;
+    - a sum of products, a mean: see the module's docstring;
+    - a function with values in [-1, 1], a sigmoid for example: two units of 1 however small the value, because
+      libraries approximate such functions by polynomials;
+    - an activation that is not bounded, GELU for example: two units of its input, at least of 1;
+    - another function of single elements: one rounding, unless float32 can hold the result;
+    - anything else, a normalisation for example: one rounding of every input and one of the result, which is what a
+      backward stable algorithm guarantees.
+
+    Args:
+        seed: of the random errors.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._random = torch.Generator().manual_seed(seed)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            return self._control_flow(func, args, kwargs)
+        operation = func.overloadpacket
+        if func.is_view or operation in _MOVES:
+            return func(*args, **kwargs)
+        if operation in _SUMS:
+            return self._sum(func, args, kwargs, _SUMS[operation](args))
+        if operation in _PRODUCTS:
+            left, right = (args[place] for place in _PRODUCTS[operation])
+            return self._sum(func, args, kwargs, left.shape[-1], _in_storage_order(left, right))
+        if operation in _MEANS:
+            return self._mean(func, args, kwargs)
+        if operation in _BOUNDED:
+            return _each(self._approximated, func(*args, **kwargs))
+        if operation in _ACTIVATIONS:
+            scale = args[0].abs().clamp_(min=1)
+            return self._approximated(func(*args, **kwargs), scale)
+        if torch.Tag.pointwise not in func.tags and not func._schema.is_mutable:
+            args, kwargs = _each(self.scaled, args), _each(self.scaled, kwargs)
+        result = func(*args, **kwargs)
+        return result if _is_one_of(result, args) and not func._schema.is_mutable else _each(self._round, result)
+
+    def scaled(self, value: Tensor) -> Tensor:
+        """``value``, each element with an error of one rounding."""
+        return value.addcmul(value, self._uniform(value), value=UNIT)
+
+    def _sum(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], terms: float, in_order: Tensor | float = 0.0
+    ) -> Tensor:
+        # float32 is precise enough for the size of an error, and faster
+        squares: Tensor = func(*_each(_square, args), **_each(_square, kwargs))
+        result: Tensor = func(*args, **kwargs)
+        return self._summed(result, squares, terms, in_order)
+
+    def _mean(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        result: Tensor = func(*args, **kwargs)
+        terms = float(math.prod(args[1])) if "pool" in str(func) and "adaptive" not in str(func) else 0.0
+        terms = terms or args[0].numel() / max(1, result.numel())
+        # each product is one over the number of terms times the element
+        squares: Tensor = func(*_each(_square, args), **_each(_square, kwargs)) / terms
+        return self._summed(result, squares, terms)
+
+    def _summed(self, result: Tensor, squares: Tensor, terms: float, in_order: Tensor | float = 0.0) -> Tensor:
+        """``result`` with the error of a sum of so many terms.
+
+        Args:
+            squares: the sum of the squared products.
+            in_order: the mean square of the partial sums in one order, where it is more than that over all orders.
+        """
+        partial = (squares / 6).add_(result.float().square_(), alpha=1 / 3)
+        partial = torch.maximum(partial, torch.as_tensor(in_order, dtype=partial.dtype))
+        error = squares.add_(partial, alpha=terms).sqrt_()
+        return result.add_(error.mul_(self._uniform(result)), alpha=UNIT)
+
+    def _round(self, value: Tensor) -> Tensor:
+        inexact = value != value.float()
+        return value.addcmul_(value, self._uniform(value) * inexact, value=UNIT)
+
+    def _approximated(self, value: Tensor, scale: Tensor | float = 1.0) -> Tensor:
+        return value.add_(self._uniform(value) * scale, alpha=2 * UNIT)
+
+    def _uniform(self, like: Tensor) -> Tensor:
+        return torch.rand(like.shape, generator=self._random, device="cpu").mul_(2).sub_(1).to(like.device)
+
+    def _control_flow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A branch or a loop as Python runs it, so that the operations inside are met here."""
+        if func is torch.ops.higher_order.cond:
+            predicate, if_true, if_false, operands = args
+            with self:
+                return (if_true if bool(predicate) else if_false)(*operands)
+        if func is torch.ops.higher_order.while_loop:
+            condition, body, carried, additional = args
+            with self:
+                while bool(condition(*carried, *additional)):
+                    carried = body(*carried, *additional)
+            return carried
+        raise NotImplementedError(f"{func} is not known here")
+
+
+def _each(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """``value`` with ``function`` applied to every float64 tensor in it."""
+    if isinstance(value, Tensor):
+        return function(value) if value.dtype == torch.float64 else value
+    if isinstance(value, list | tuple):
+        return type(value)(_each(function, item) for item in value)
+    if isinstance(value, dict):
+        return {key: _each(function, item) for key, item in value.items()}
+    return value
+
+
+def _square(value: Tensor) -> Tensor:
+    return value.float().square_()
+
+
+def _is_one_of(result: Any, args: tuple[Any, ...]) -> bool:
+    return any(result is argument for argument in args)
+
+
+def _in_storage_order(left: Tensor, right: Tensor) -> Tensor:
+    """The mean square of the partial sums of ``left @ right``, summed in the order in which the products lie in memory.
+
+    Neighbouring pixels are alike, and so are the weights that belong to them. Their products have one sign, and partial
+    sums grow further than in a random order.
+    """
+    length = -(-left.shape[-1] // BLOCKS)
+    pairs = zip(torch.split(left, length, -1), torch.split(right, length, -2), strict=True)
+    blocks = torch.stack([some.float() @ others.float() for some, others in pairs])
+    return blocks.cumsum_(0).square_().mean(0)
+
+
+def _kernel(args: tuple[Any, ...]) -> float:
+    weight, transposed, groups = args[1], bool(args[6]), int(args[8])
+    taken = weight.shape[0] // groups if transposed else weight.shape[1]
+    return float(taken * math.prod(weight.shape[2:]))
+
+
+def _named(names: str) -> set[Any]:
+    """Operations by name; what this version of torch lacks is left out."""
+    return {getattr(_aten, name) for name in names.split() if hasattr(_aten, name)}
+
+
+_aten = torch.ops.aten
+_PRODUCTS = {_aten.mm: (0, 1), _aten.bmm: (0, 1), _aten.addmm: (1, 2), _aten.baddbmm: (1, 2)}
+"""Products of matrices: the places of the two."""
+_SUMS: dict[Any, Callable[[tuple[Any, ...]], float]] = {
+    _aten.convolution: _kernel,
+    _aten.mv: lambda args: float(args[0].shape[-1]),
+    _aten.addmv: lambda args: float(args[1].shape[-1]),
+    _aten.dot: lambda args: float(args[0].shape[-1]),
+}
+"""Other sums of products: how many terms."""
+_MEANS = _named("mean avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d")
+_BOUNDED = _named("sigmoid sigmoid_ tanh tanh_ erf sin cos _softmax")
+_ACTIVATIONS = _named("gelu silu silu_ mish mish_ elu elu_ celu selu softplus hardswish hardswish_ log_sigmoid_forward")
+_MOVES = _named(
+    "_to_copy _unsafe_view abs amax amin argmax cat clamp clamp_min clone constant_pad_nd copy_ embedding empty fill_ "
+    "flip full gather index index_select lift_fresh max max_pool2d_with_indices max_pool3d_with_indices maximum min "
+    "minimum neg new_zeros reflection_pad2d relu relu_ replication_pad2d roll sort stack topk unsafe_split "
+    "upsample_nearest2d where zeros zeros_like"
+)
