@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
+from .environment import processor
 from .errors import DeviceUnavailable, InvalidValue
 
 
@@ -51,6 +54,28 @@ def exact(device: torch.device, *, tf32: bool) -> Iterator[None]:
             yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def arithmetic(device: torch.device) -> dict[str, Any]:
+    """What the last digits of a computation on ``device`` depend on, besides the program and its versions.
+
+    Processors with other instructions, and libraries that are told to use other ones, sum in another order.
+    """
+    if device.type == "cuda":
+        return {
+            "processor": torch.cuda.get_device_name(device),
+            "capability": ".".join(map(str, torch.cuda.get_device_capability(device))),
+            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+            "torch": torch.__version__,
+        }
+    return {
+        "processor": processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "onednn": torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled(),  # type: ignore[no-untyped-call]
+        "onednn_limit": os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
 
 
 def describe_device(device: torch.device) -> str:

@@ -23,7 +23,16 @@ def versions() -> dict[str, str]:
 
 def host() -> dict[str, str]:
     """Operating system and processor, without the machine's name."""
-    return {"system": platform.system(), "machine": platform.machine(), "processor": _processor()}
+    return {"system": platform.system(), "machine": platform.machine(), "processor": processor()}
+
+
+def processor() -> str:
+    """The name that the processor gives itself."""
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def git_commit() -> str | None:
@@ -40,11 +49,3 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()

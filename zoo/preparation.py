@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .checkpoint import load_tensors, model_state
 from .columns import columns_to_json
 from .data import Split, Splits
+from .devices import arithmetic
 from .distributed import World
 from .environment import git_commit, host, versions
 from .errors import UsageError
@@ -200,6 +201,7 @@ def describe_run(
         "parameters": count_parameters(model),
         "device": str(device),
         "threads": torch.get_num_threads(),
+        "arithmetic": [arithmetic(device)],
         "versions": versions(),
         "host": host(),
         "git_commit": git_commit(),

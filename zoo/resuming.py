@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .checkpoint import load_model_state, load_tensors, model_state, save_tensors
+from .devices import arithmetic
 from .distributed import World
 from .optimisation import load_optimizer_state, optimizer_state
 from .plan import Plan, State, no_totals
 from .runs import Run
+
+log = logging.getLogger("zoo")
 
 
 def save_last(plan: Plan, state: State) -> None:
@@ -55,3 +59,24 @@ def load_last(run: Run, state: State, world: World) -> bool:
     state.epoch, state.step = position["epoch"], position["step"]
     state.best, state.seconds = position["best"], position["seconds"]
     return True
+
+
+def note_other_arithmetic(run: Run, device: torch.device) -> None:
+    """Warn where ``run`` goes on under other settings than before, so that its last digits may come out differently."""
+    before, now = run.config.get("arithmetic"), arithmetic(device)
+    if not before or before[-1] == now:
+        return
+    names = sorted(name for name in before[-1].keys() | now.keys() if before[-1].get(name) != now.get(name))
+    changes = ", ".join(f"{name} {_shown(before[-1], name)} before, {_shown(now, name)} now" for name in names)
+    log.warning(
+        "%s goes on under other arithmetic (%s). It will train as well, but not to the same bytes as without the stop.",
+        run.name,
+        changes,
+    )
+    run.config["arithmetic"] = [*before, now]
+    run.save()
+
+
+def _shown(settings: dict[str, Any], name: str) -> str:
+    value = settings.get(name, "none")
+    return "unlimited" if value == "" else str(value)

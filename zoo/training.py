@@ -26,7 +26,7 @@ from .plan import Checkpoints, Plan, State
 from .preparation import describe_run, prepare, prepare_model, take_over, transfer
 from .preparation import freeze as _freeze
 from .registry import Registry, create_registry
-from .resuming import load_last, save_last
+from .resuming import load_last, note_other_arithmetic, save_last
 from .runs import Run, create_run, find_run, load_run, run_lock
 from .settings import split_settings
 from .specs import Architecture, resolve_reference
@@ -176,6 +176,8 @@ def resume(
             with as_trained(registry, run.config):
                 plan, state = _return_to(run, epochs, torch_device, data_dir, registry, world)
             note_change(registry, run.config)
+            if world.first:
+                note_other_arithmetic(run, plan.device)
             return execute(plan, state)
 
 
