@@ -1,4 +1,8 @@
-"""Fixtures. Every test has its own plugin manager, working directory, runs folder and data folder."""
+"""Fixtures. Every test has its own plugin manager, working directory, runs folder and data folder.
+
+The tests have to pass whatever the arithmetic is. One machine stands for others with ``ATEN_CPU_CAPABILITY=default``,
+``ONEDNN_MAX_CPU_ISA=SSE41``, ``ZOO_TEST_THREADS=4`` and ``ZOO_TEST_ONEDNN=off``.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,9 @@ from zoo.trained import load_trained
 MNIST_FILE = "MNIST/raw/train-images-idx3-ubyte"
 REAL_DATA = os.environ.get("ZOO_DATA")
 
-# One thread: the same result on every machine, and no contention between small operations.
-torch.set_num_threads(1)
+# One thread unless asked for: no contention between small operations.
+torch.set_num_threads(int(os.environ.get("ZOO_TEST_THREADS", "1")))
+torch.backends.mkldnn.set_flags(os.environ.get("ZOO_TEST_ONEDNN") != "off")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
