@@ -149,8 +149,8 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _mean(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         result: Tensor = func(*args, **kwargs)
-        terms = float(math.prod(args[1])) if "pool" in str(func) and "adaptive" not in str(func) else 0.0
-        terms = terms or args[0].numel() / max(1, result.numel())
+        pooled = func.overloadpacket in _WINDOWS
+        terms = float(math.prod(args[1])) if pooled else args[0].numel() / max(1, result.numel())
         # each product is one over the number of terms times the element
         squares: Tensor = func(*_each(_square, args), **_each(_square, kwargs)) / terms
         return self._summed(result, squares, terms)
@@ -244,7 +244,8 @@ _SUMS: dict[Any, Callable[[tuple[Any, ...]], float]] = {
     _aten.dot: lambda args: float(args[0].shape[-1]),
 }
 """Other sums of products: how many terms."""
-_MEANS = _named("mean avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d")
+_WINDOWS = _named("avg_pool2d avg_pool3d")
+_MEANS = _named("mean _adaptive_avg_pool2d _adaptive_avg_pool3d") | _WINDOWS
 _BOUNDED = _named("sigmoid sigmoid_ tanh tanh_ erf sin cos _softmax")
 _ACTIVATIONS = _named("gelu silu silu_ mish mish_ elu elu_ celu selu softplus hardswish hardswish_ log_sigmoid_forward")
 _MOVES = _named(
