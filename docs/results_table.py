@@ -2,10 +2,9 @@
 
 from zoo import create_registry
 from zoo.entry_points import find_entry_points
-from zoo.metrics import metric_name, metric_text, told_metrics
+from zoo.formatting import metric_name, metric_text, time_text, told_metrics
 from zoo.registry import DISTRIBUTION
 from zoo.results import recorded_results, result_text
-from zoo.terminal import time_text
 
 
 def table() -> str:

@@ -12,8 +12,8 @@ from PIL import Image
 import zoo
 from zoo.comparison import Candidate, Comparison
 from zoo.comparison import _p_values as p_values
+from zoo.formatting import time_text
 from zoo.results import pareto
-from zoo.terminal import time_text
 from zoo.timing import measure
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.commandline import PluginCommands
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
@@ -28,7 +27,7 @@ def example(request, monkeypatch):
 def test_an_example_is_loaded_without_a_complaint(example):
     folder, registry = example
     plugin = registry.plugins[-1]
-    registry.commands((), PluginCommands)
+    registry.commands(())
     registry.check_references()
     assert (plugin.status, plugin.distribution, plugin.errors, plugin.notes) == ("loaded", folder.name, [], [])
 

@@ -46,7 +46,7 @@ def test_what_is_new_is_registered_without_a_complaint(kind, tmp_path, registry,
     registry = zoo.create_registry([point])
     assert registry.plugins[0].status == "loaded"
     found = [*registry.architectures, *registry.datasets, *registry.exporters]
-    found += registry.commands((), zoo.commandline.PluginCommands)
+    found += registry.commands(())
     assert found == [name]
     registry.check_references()
     assert registry.plugins[0].errors == []

@@ -103,7 +103,6 @@ _HOMES = {
     ),
     "folders": (
         "data_folder",
-        "is_present",
         "runs_folder",
     ),
     "framing": ("Framing",),
@@ -170,6 +169,7 @@ _HOMES = {
         "Architecture",
         "Dataset",
         "Exporter",
+        "is_present",
     ),
     "subject": ("ExportSubject",),
     "tracing": ("trace_program",),

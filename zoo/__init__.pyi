@@ -63,7 +63,7 @@ from .facts import architecture_facts as architecture_facts
 from .facts import dataset_facts as dataset_facts
 from .facts import plugin_facts as plugin_facts
 from .folders import data_folder as data_folder
-from .folders import is_present as is_present
+from .specs import is_present as is_present
 from .folders import runs_folder as runs_folder
 from .framing import Framing as Framing
 from .hookspecs import hookimpl as hookimpl

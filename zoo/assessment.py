@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from .description import ModelDescription
+from .formatting import html_table, metric_name, metric_text
 from .inference import Array
 from .intervals import CONFIDENCE, Interval, Weighted, auc_of, bootstrap, f1_of, mean_of, r2_of, wilson
-from .metrics import metric_name, metric_text
-from .notebook import html_table
 
 BINS = 10
 """Of the confidences, for calibration."""

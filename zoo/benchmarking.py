@@ -15,11 +15,10 @@ from .description import ModelDescription
 from .environment import host, versions
 from .errors import DeviceUnavailable, InvalidValue, UsageError
 from .footprint import memory_of, noise
+from .formatting import html_table, time_text
 from .inference import Array
-from .notebook import html_table
 from .onnx_model import CPU, OnnxModel
 from .registry import Registry, create_registry
-from .terminal import time_text
 from .timing import Latency, measure
 
 log = logging.getLogger("zoo")

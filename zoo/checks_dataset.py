@@ -14,8 +14,8 @@ import torch
 from .conformance import Bench, NotChecked, Problem
 from .data import Split
 from .errors import DataError, DataUnavailable, UnknownName
-from .folders import is_present
 from .loading import LoadedDataset, load_dataset
+from .specs import is_present
 
 _MOST_SHARED = 0.1
 """Part of a test split that may be in the training split by chance: small tables repeat themselves."""

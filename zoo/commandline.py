@@ -16,13 +16,22 @@ from .completion import complete_dataset as complete_dataset
 from .completion import complete_plugin as complete_plugin
 from .completion import complete_trained as complete_trained
 from .errors import PeerFailed, PluginError, TrainingDiverged, TrainingInterrupted, UnknownName, UsageError, ZooError
+from .formatting import duration as duration
+from .formatting import size_text as size_text
+from .formatting import table as table
+from .formatting import time_text as time_text
 from .hyperparameters import OPTIONS
 from .options import unknown_option
+from .plugin_commands import PluginCommands as PluginCommands
+from .plugin_commands import ZooCommand as ZooCommand
 from .plugin_options import plugin_options as plugin_options
 from .plugin_record import describe_error
 from .registry import Registry, create_registry
 from .settings import parse_settings
 from .specs import resolve_reference
+from .terminal import CountDisplay as CountDisplay
+from .terminal import TrainingDisplay as TrainingDisplay
+from .terminal import show as show
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -65,26 +74,6 @@ COUNT = _Count()
 """For options that take a count."""
 
 
-class ZooCommand(click.Command):
-    """A command with ``-h`` beside ``--help``, and ``--debug``."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.context_settings = {"help_option_names": ["-h", "--help"], **self.context_settings}
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The command's own parameters, ``--debug`` and ``--help``."""
-        debug = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
-        *own, help_option = super().get_params(ctx)
-        return [*own, debug, help_option]
-
-
-class PluginCommands(click.Group):
-    """What a plugin puts its commands into: `@cli.command()` makes them like the built-in ones."""
-
-    command_class = ZooCommand
-
-
 class ZooGroup(click.Group):
     """The built-in commands, each imported when it is used, and after them those of the plugins."""
 
@@ -111,7 +100,7 @@ class ZooGroup(click.Group):
 
     def foreign(self, ctx: click.Context) -> Mapping[str, click.Command]:
         """The commands of the plugins."""
-        return registry_of(ctx).commands(self.builtin, PluginCommands)
+        return registry_of(ctx).commands(self.builtin)
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click does, but what a plugin's command did not foresee names the plugin."""

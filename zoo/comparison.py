@@ -11,8 +11,7 @@ from .api import is_onnx_file, open_model
 from .benchmarking import latency_of
 from .errors import RunNotFound, UsageError
 from .folders import runs_folder
-from .metrics import main_metric, metric_text
-from .notebook import html_table
+from .formatting import html_table, main_metric, metric_text
 from .registry import Registry, create_registry
 from .results import mean_and_deviation, pareto, recorded_results
 from .runs import Run, find_run, list_runs

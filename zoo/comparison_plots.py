@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from .benchmarking import Bench
 from .comparison import COSTS, Candidate, Comparison
 from .errors import UsageError
-from .metrics import PERCENTAGES, main_metric, metric_name
+from .formatting import PERCENTAGES, main_metric, metric_name
 from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .files import replacing
-from .metrics import metric_name
+from .formatting import metric_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,10 +14,10 @@ from typing import Any
 from .api import is_onnx_file
 from .description import ModelDescription
 from .errors import ZooError
+from .formatting import metrics_text, size_text
 from .framing import BOX, DARK_BELOW, FAINTEST, LIGHT_ABOVE, STROKES_BELOW
-from .metrics import metrics_text
 from .onnx_model import OnnxModel
-from .pages import render, size_text
+from .pages import render
 from .registry import Registry
 
 RUNTIME_VERSION = "1.30.0"

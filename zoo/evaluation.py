@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from .data import Split
 from .devices import exact
-from .distributed import ALONE, World
 from .tasks import TASKS, Task
 
 BATCH_SIZE = 1_000
@@ -23,9 +23,26 @@ class Scores:
     samples: int
 
 
+class Processes(Protocol):
+    """The processes that share an evaluation; :class:`zoo.distributed.World` is one."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def part(self, count: int) -> slice:
+        """This process's part of ``count`` samples."""
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+
+    def gather(self, values: Tensor) -> Tensor:
+        """The ``[N, …]`` of all processes, one after another."""
+
+
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, split: Split, task: Task | str, batch_size: int = BATCH_SIZE, *, world: World = ALONE
+    model: nn.Module, split: Split, task: Task | str, batch_size: int = BATCH_SIZE, *, world: Processes | None = None
 ) -> Scores:
     """Measure ``model`` on every sample of ``split``, which must be on the model's device unless it is mapped.
 
@@ -36,13 +53,14 @@ def evaluate(
     task = TASKS[task] if isinstance(task, str) else task
     device = next((parameter.device for parameter in model.parameters()), split.targets.device)
     wide = torch.float32 if device.type == "mps" else torch.float64
-    world = world if len(split) >= world.size else ALONE  # too few to divide: each process takes them all
+    if world is not None and len(split) < world.size:
+        world = None  # too few to divide: each process takes them all
     training = model.training
     model.eval()
     sums: dict[str, Tensor] = {}
     kept: list[Tensor] = []
     with exact(device, tf32=False):
-        part = world.part(len(split))
+        part = world.part(len(split)) if world else slice(0, len(split))
         places = (
             slice(start, min(start + batch_size, part.stop)) for start in range(part.start, part.stop, batch_size)
         )
@@ -54,9 +72,10 @@ def evaluate(
                 total = values.sum(dtype=wide)
                 sums[name] = sums[name] + total if name in sums else total
     model.train(training)
-    metrics = {name: float(world.sum(total)) / len(split) for name, total in sums.items()}
+    metrics = {name: float(world.sum(total) if world else total) / len(split) for name, total in sums.items()}
     if kept:
-        metrics |= task.summarise(world.gather(torch.cat(kept)), split.targets.to(device))
+        outputs = torch.cat(kept)
+        metrics |= task.summarise(world.gather(outputs) if world else outputs, split.targets.to(device))
     return Scores(metrics, len(split))
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from .columns import columns_to_json
 from .errors import PluginError
-from .folders import is_present
 from .hyperparameters import OPTIONS
 from .options import Option
 from .registry import Plugin, Registry
 from .results import Record, recorded_results
-from .specs import Architecture, Dataset
+from .specs import Architecture, Dataset, is_present
 
 log = logging.getLogger("zoo")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .specs import Dataset
-
 
 def data_folder(data_dir: Path | str | None = None, remembered: str | None = None) -> Path:
     """Where data is looked for: ``data_dir``, else ``$ZOO_DATA``, else the user's cache.
@@ -22,11 +20,6 @@ def data_folder(data_dir: Path | str | None = None, remembered: str | None = Non
     import platformdirs
 
     return platformdirs.user_cache_path("pluggy-zoo") / "data"
-
-
-def is_present(spec: Dataset, folder: Path) -> bool:
-    """Whether all files of a dataset are in ``folder``; a bundled one always is."""
-    return all((folder / name).is_file() for name in spec.files)
 
 
 def runs_folder(runs_dir: Path | str | None = None) -> Path:

@@ -10,7 +10,8 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from .runs import Run
+    import zoo
+
     from .specs import Architecture, Dataset, Exporter
 
 PROJECT = "zoo"
@@ -49,20 +50,20 @@ def register_commands(cli: click.Group) -> None:
 
 
 @hookspec
-def train_started(run: Run, start: Any) -> None:
+def train_started(run: zoo.Run, start: Any) -> None:
     """A training begins or resumes. ``start`` is a :class:`zoo.TrainingStart`: device, sizes, steps."""
 
 
 @hookspec
-def train_progressed(run: Run, progress: Any) -> None:
+def train_progressed(run: zoo.Run, progress: Any) -> None:
     """A training goes on; at most ten times a second. ``progress`` is a :class:`zoo.Progress`."""
 
 
 @hookspec
-def epoch_ended(run: Run, metrics: dict[str, Any]) -> None:
+def epoch_ended(run: zoo.Run, metrics: dict[str, Any]) -> None:
     """An epoch is over and its checkpoint on disk. ``metrics`` is its line of ``metrics.jsonl``."""
 
 
 @hookspec
-def train_ended(run: Run) -> None:
+def train_ended(run: zoo.Run) -> None:
     """A training is over: ``run.config["status"]`` is finished, interrupted or failed."""

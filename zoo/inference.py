@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .description import ModelDescription
-from .notebook import html_table
+from .formatting import html_table
 
 Array = NDArray[Any]
 BATCH_SIZE = 500

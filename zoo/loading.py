@@ -11,12 +11,11 @@ from typing import Any
 
 from .data import Splits, check_splits, fingerprint, hold_out_validation
 from .errors import DataError, DataUnavailable
-from .folders import is_present
 from .image_folder import OPTIONS as FOLDER_OPTIONS
 from .image_folder import open_folder
 from .options import Option, Value, check_all
 from .registry import Registry
-from .specs import Architecture, Dataset, resolve_reference
+from .specs import Architecture, Dataset, is_present, resolve_reference
 from .table_file import OPTIONS as TABLE_OPTIONS
 from .table_file import open_table
 

@@ -29,12 +29,3 @@ def write_page(page: str, path: Path | str) -> Path:
     make_folder(target.parent)
     write_text(target, page)
     return target
-
-
-def size_text(count: int) -> str:
-    """``172 kB``, ``1.3 MB``."""
-    if count < 1_000:
-        return f"{count} bytes"
-    if count < 999_500:
-        return f"{count / 1_000:.3g} kB" if count < 99_950 else f"{count / 1_000:.0f} kB"
-    return f"{count / 1_000_000:.1f} MB"

@@ -101,6 +101,4 @@ def _registry(config: pytest.Config) -> Registry:
 
 def _commands(registry: Registry) -> list[str]:
     """The names of the plugins' commands; a name of the zoo's own is refused by the command itself."""
-    from .commandline import PluginCommands
-
-    return list(registry.commands((), PluginCommands))
+    return list(registry.commands(()))

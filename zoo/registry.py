@@ -98,18 +98,19 @@ class Registry:
         """The plugin that a command comes from, once :meth:`commands` was asked; None for a built-in one."""
         return self._command_owners.get(name)
 
-    def commands(self, taken: Container[str], make_group: Callable[[str], click.Group]) -> dict[str, click.Command]:
+    def commands(self, taken: Container[str]) -> dict[str, click.Command]:
         """The click commands of all plugins, by name. One whose name is taken is refused, and said so.
 
         Args:
             taken: the names of the built-in commands.
-            make_group: makes the group that a plugin adds its commands to.
         """
         if self._commands is None:
+            from .plugin_commands import PluginCommands  # it imports click, which the library does without
+
             self._commands = {}
             owners: dict[str, Plugin] = {}
             for module, plugin in self._modules.values():
-                group = make_group("zoo")
+                group = PluginCommands("zoo")
                 self._call(module, plugin, "register_commands", cli=group)
                 for name, command in group.commands.items():
                     if name in taken or name in owners:

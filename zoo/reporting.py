@@ -17,15 +17,14 @@ from .curves import curves_figure
 from .errors import DataError, ExportError
 from .exporting import export
 from .folders import runs_folder
+from .formatting import duration, main_metric, metric_name, metric_text, metrics_text, size_text, told_metrics
 from .inference import InferenceModel
-from .metrics import main_metric, metric_name, metric_text, metrics_text, told_metrics
-from .pages import render, size_text, write_page
+from .pages import render, write_page
 from .plots import calibration_figure, confusion_figure, residuals_figure, svg, themed
 from .registry import Registry, create_registry
 from .rerun import repeat_command
 from .runs import Run, find_run
 from .tables import interval_text
-from .terminal import duration
 from .torch_model import TorchModel
 from .trained import load_trained
 

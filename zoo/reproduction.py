@@ -22,8 +22,8 @@ from .errors import UsageError, ZooError
 from .exporting import export
 from .files import make_folder, sha256, write_json
 from .folders import data_folder, runs_folder
+from .formatting import PERCENTAGES, main_metric
 from .hyperparameters import resolve
-from .metrics import PERCENTAGES, main_metric
 from .model import blank_model, count_parameters
 from .options import check_all
 from .registry import Registry, create_registry

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from .errors import PluginError
-from .metrics import PERCENTAGES, main_metric, metric_name
+from .formatting import PERCENTAGES, main_metric, metric_name
 from .specs import Architecture
 
 _T = TypeVar("_T")

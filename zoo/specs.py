@@ -221,6 +221,11 @@ def references_of(spec: Spec) -> list[tuple[str, Reference]]:
     return [(field, reference) for field, reference in named if reference is not None]
 
 
+def is_present(spec: Dataset, folder: Path) -> bool:
+    """Whether all files of a dataset are in ``folder``; a bundled one always is."""
+    return all((folder / name).is_file() for name in spec.files)
+
+
 def resolve_reference(reference: Reference) -> Callable[..., Any]:
     """The callable that ``reference`` names, imported now.
 

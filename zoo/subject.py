@@ -10,12 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .columns import columns_from_json, network_shape
 from .data import Split
-from .environment import versions
 from .evaluation import predict_logits
 from .loading import LoadedDataset
-from .preprocess import Preprocess, TablePreprocess
 from .tasks import Task
 from .trained import TrainedModel
 
@@ -90,7 +87,7 @@ def make_subject(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool
         task=task,
         test=test,
         recorded=None if data.stand_in_for else trained.recorded,
-        description=describe(trained, preprocess=preprocess),
+        description=trained.describe(preprocess=preprocess),
         judged_on=str(data),
         origin=trained.origin,
         calibration=calibration,
@@ -100,43 +97,3 @@ def make_subject(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool
 def _calibration(inputs: Tensor) -> Tensor:
     random = torch.Generator().manual_seed(0)
     return inputs[torch.randperm(len(inputs), generator=random)[:CALIBRATION_SAMPLES]]
-
-
-def describe(trained: TrainedModel, *, preprocess: bool = True) -> dict[str, Any]:
-    """Everything about the model that does not depend on when, where and under which name it was trained.
-
-    Args:
-        preprocess: whether normalisation is part of the model; else it takes standardised floats.
-    """
-    metadata, data = trained.metadata, trained.metadata["data"]
-    shape = tuple(data["input_shape"])
-    images = len(shape) == 3
-    if not preprocess:
-        shape = network_shape(shape, columns_from_json(data.get("columns", [])))
-    normalise = trained.module.get_submodule("preprocess")
-    assert isinstance(normalise, Preprocess | TablePreprocess)
-    raw = "raw pixels, 0 to 255" if images else "raw columns, each in its own unit"
-    return {
-        "architecture": metadata["architecture"],
-        "plugin": metadata["plugin"],
-        "options": metadata["options"],
-        "task": metadata["task"],
-        "dataset": data["name"],
-        "dataset_fingerprint": data["fingerprint"],
-        "stand_in_for": data["stand_in_for"],
-        "input": {
-            "type": "uint8" if images and preprocess else "float32",
-            "shape": ["batch", *shape],
-            "holds": raw if preprocess else "what the normalisation, which is not part of the model, gives",
-        },
-        "input_shape": data["input_shape"],
-        "labels": data["labels"],
-        "columns": data.get("columns", []),
-        "normalisation": normalise.describe(),
-        "normalises": preprocess,
-        "epoch": metadata["epoch"],
-        "validation": metadata["validation"],
-        "test": trained.recorded,
-        "checkpoint_sha256": trained.sha256,
-        "versions": versions(),
-    }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .metrics import metric_name, metric_text, told_metrics
-from .terminal import table, time_text
+from .formatting import metric_name, metric_text, table, time_text, told_metrics
 
 if TYPE_CHECKING:
     from .assessment import Assessment
@@ -175,7 +174,7 @@ def comparison(found: Comparison) -> list[str]:
 
 def bench(found: Bench) -> list[str]:
     """``zoo bench``."""
-    from .pages import size_text
+    from .formatting import size_text
 
     rows = [
         (

@@ -1,21 +1,18 @@
-"""What the terminal shows: tables, and a training as it goes on.
+"""What the terminal shows while a command works: a training as it goes on, and counts.
 
 rich draws the training, and is imported only for that and only where standard error is a terminal.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import shutil
 import sys
-import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from .formatting import duration, main_metric, metric_name, metric_text
 from .hookspecs import hookimpl
-from .metrics import main_metric, metric_name, metric_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,72 +23,13 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 MOST_LINES = 25
 
-__all__ = ["CountDisplay", "TrainingDisplay", "duration", "show", "table"]
-
-
-def table(
-    columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[str] = (), wrap: Sequence[str] = ()
-) -> str:
-    """Rows under a header, aligned.
-
-    Made by hand: rich's tables take longer to import than `zoo list` may take, and cut words off where columns have a
-    smallest width.
-
-    Args:
-        numeric: names of columns to align to the right.
-        wrap: names of columns that wrap where standard output is a terminal too narrow for them. The others stay
-            whole, whatever the width: the terminal breaks the line, and nothing is lost.
-    """
-    cells = [list(columns), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    if sys.stdout.isatty():
-        _narrow(widths, [i for i, name in enumerate(columns) if name in wrap])
-    lines = [line for row in cells for line in _row_lines(row, widths, [name in numeric for name in columns])]
-    return "\n".join(lines)
-
-
-def _narrow(widths: list[int], flexible: list[int]) -> None:
-    """Take from the flexible columns, the widest first, what the terminal has too little of; leave each legible."""
-    legible = 16
-    excess = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
-    while excess > 0 and flexible:
-        widest = max(flexible, key=lambda i: widths[i])
-        if widths[widest] <= legible:
-            return
-        widths[widest] -= 1
-        excess -= 1
-
-
-def _row_lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
-    wrapped = [
-        textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in zip(row, widths, strict=True)
-    ]
-    for parts in itertools.zip_longest(*wrapped, fillvalue=""):
-        padded = (p.rjust(w) if r else p.ljust(w) for p, w, r in zip(parts, widths, right, strict=True))
-        yield "  ".join(padded).rstrip()
+__all__ = ["CountDisplay", "TrainingDisplay", "show"]
 
 
 def show(*texts: str) -> None:
     """Print to standard output, where results go."""
     for text in texts:
         print(text)
-
-
-def duration(seconds: float) -> str:
-    """``7 s``, ``1:05``, ``2:03:04``."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def time_text(seconds: float) -> str:
-    """``85 µs``, ``1.23 ms``, ``2.1 s``."""
-    if seconds < 0.000_999_5:
-        return f"{seconds * 1e6:.3g} µs"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 0.999_5 else f"{seconds:.3g} s"
 
 
 def talk_stream() -> TextIO:

@@ -7,7 +7,6 @@ from torch import nn
 
 from .description import ModelDescription
 from .inference import Array, InferenceModel
-from .subject import describe
 from .trained import TrainedModel
 
 
@@ -19,7 +18,7 @@ class TorchModel(InferenceModel):
     def __init__(self, trained: TrainedModel) -> None:
         self.trained = trained
         self.module = nn.Sequential(trained.module, trained.task.answers()).eval()
-        self.description = ModelDescription.from_dict(describe(trained), trained.origin)
+        self.description = ModelDescription.from_dict(trained.describe(), trained.origin)
 
     @torch.inference_mode()
     def run(self, inputs: Array) -> tuple[Array, ...]:

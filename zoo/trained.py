@@ -10,12 +10,14 @@ from typing import Any
 from torch import nn
 
 from .checkpoint import load_model_state, load_tensors
+from .columns import columns_from_json, network_shape
+from .environment import versions
 from .errors import RunNotFound
 from .files import sha256
-from .metrics import metrics_text
+from .formatting import metrics_text
 from .model import blank_model
 from .origins import as_trained, trained_architecture
-from .preprocess import Rescale
+from .preprocess import Preprocess, Rescale, TablePreprocess
 from .registry import Registry
 from .runs import Run, find_run, list_runs
 from .tasks import TASKS, Regression, Task
@@ -58,6 +60,45 @@ class TrainedModel:
     def recorded(self) -> dict[str, float] | None:
         """The test metrics that were recorded when the training ended."""
         return (self.results or {}).get("test")
+
+    def describe(self, *, preprocess: bool = True) -> dict[str, Any]:
+        """Everything about the model that does not depend on when, where and under which name it was trained.
+
+        Args:
+            preprocess: whether normalisation is part of the model; else it takes standardised floats.
+        """
+        metadata, data = self.metadata, self.metadata["data"]
+        shape = tuple(data["input_shape"])
+        images = len(shape) == 3
+        if not preprocess:
+            shape = network_shape(shape, columns_from_json(data.get("columns", [])))
+        normalise = self.module.get_submodule("preprocess")
+        assert isinstance(normalise, Preprocess | TablePreprocess)
+        raw = "raw pixels, 0 to 255" if images else "raw columns, each in its own unit"
+        return {
+            "architecture": metadata["architecture"],
+            "plugin": metadata["plugin"],
+            "options": metadata["options"],
+            "task": metadata["task"],
+            "dataset": data["name"],
+            "dataset_fingerprint": data["fingerprint"],
+            "stand_in_for": data["stand_in_for"],
+            "input": {
+                "type": "uint8" if images and preprocess else "float32",
+                "shape": ["batch", *shape],
+                "holds": raw if preprocess else "what the normalisation, which is not part of the model, gives",
+            },
+            "input_shape": data["input_shape"],
+            "labels": data["labels"],
+            "columns": data.get("columns", []),
+            "normalisation": normalise.describe(),
+            "normalises": preprocess,
+            "epoch": metadata["epoch"],
+            "validation": metadata["validation"],
+            "test": self.recorded,
+            "checkpoint_sha256": self.sha256,
+            "versions": versions(),
+        }
 
 
 def load_trained(run: Run, registry: Registry) -> TrainedModel:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .metrics import main_metric, metric_name, metric_text, metrics_text, told_metrics
+from .formatting import duration, main_metric, metric_name, metric_text, metrics_text, table, time_text, told_metrics
 from .options import as_text
 from .results import result_text
-from .terminal import duration, table, time_text
 
 if TYPE_CHECKING:
     from .certificate import Certificate, Check

@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 import zoo
-from zoo.commandline import ZooCommand, data_dir_option, json_option, print_json, registry_of, runs_dir_option
+from zoo.commandline import (
+    ZooCommand,
+    data_dir_option,
+    json_option,
+    print_json,
+    registry_of,
+    runs_dir_option,
+    show,
+    table,
+)
 
 
 @zoo.hookimpl
@@ -45,7 +54,7 @@ def noise(
         print_json(found)
         return
     rows = [(f"{row['level']:g}", f"{row['accuracy']:.2%}", "█" * round(40 * row["accuracy"])) for row in found]
-    zoo.terminal.show(zoo.terminal.table(("NOISE", "ACCURACY", ""), rows, numeric=("NOISE", "ACCURACY")))
+    show(table(("NOISE", "ACCURACY", ""), rows, numeric=("NOISE", "ACCURACY")))
 
 
 def accuracies(

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from zoo import terminal
+from zoo import formatting
 
 COLUMNS = ("RUN", "STATUS", "TEST", "WHAT IT IS")
 ROWS = [
@@ -12,7 +12,7 @@ ROWS = [
 
 
 def test_without_a_terminal_a_table_is_aligned_text():
-    lines = terminal.table(COLUMNS, ROWS, numeric=("TEST",)).splitlines()
+    lines = formatting.table(COLUMNS, ROWS, numeric=("TEST",)).splitlines()
     assert len(lines) == 3
     assert {line.index(word) for line, word in zip(lines, ("STATUS", "finished", "interrupted"), strict=True)} == {29}
     assert lines[2].index("-") == lines[0].index("TEST") + 3
@@ -23,7 +23,7 @@ def test_without_a_terminal_a_table_is_aligned_text():
 def test_on_a_terminal_of_any_width_nothing_is_cut_off(width, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", str(width))
-    lines = terminal.table(COLUMNS, ROWS, numeric=("TEST",), wrap=("WHAT IT IS",)).splitlines()
+    lines = formatting.table(COLUMNS, ROWS, numeric=("TEST",), wrap=("WHAT IT IS",)).splitlines()
     text = "\n".join(lines)
     for row in ROWS:
         assert all(cell in text for cell in row[:3])
@@ -36,4 +36,4 @@ def test_on_a_terminal_of_any_width_nothing_is_cut_off(width, monkeypatch):
     ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (125, "2:05"), (3_725, "1:02:05"), (-3, "0 s")]
 )
 def test_durations_read_as_a_clock(seconds, text):
-    assert terminal.duration(seconds) == text
+    assert formatting.duration(seconds) == text
