@@ -28,13 +28,13 @@ from torch.nn import functional
 
 import zoo
 from zoo.environment import host, versions
-from zoo.exporting import load_test_data, write_proven
-from zoo.model import assemble, build_network
-from zoo.preprocess import Preprocess
-from zoo.reducing import latencies
-from zoo.subject import ExportSubject, make_subject
-from zoo.tasks import TASKS
-from zoo.trained import load_shipped
+from zoo.exporting.export import load_test_data, write_proven
+from zoo.exporting.quantisation import latencies
+from zoo.exporting.source import ExportSubject, make_subject
+from zoo.models.build import assemble, build_network
+from zoo.models.preprocess import Preprocess
+from zoo.models.tasks import TASKS
+from zoo.models.trained import load_shipped
 
 FEW = 4
 LARGE_SAMPLES, LARGE_SIZE = 1_000, 32
@@ -95,7 +95,7 @@ def speed_against_torch(subject: ExportSubject, path: Path, exporter: zoo.Export
         with torch.inference_mode():
             return [output.numpy() for output in subject.model(inputs)]
 
-    usual = zoo.specs.resolve_reference(exporter.open)(path).usual
+    usual = zoo.specs.specs.resolve_reference(exporter.open)(path).usual
     slow, fast = latencies([zoo.Runtime("CPU", "eager torch", eager), usual], subject.samples(BATCH))
     return min(slow) / min(fast)
 

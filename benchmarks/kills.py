@@ -3,7 +3,7 @@
     python benchmarks/kills.py [KILLS]
 
 Real processes, SIGKILL at random instants, checkpoints after every second step: most kills hit one being written.
-The same as tests/test_killing.py, which does it a few times.
+The same as tests/training/test_killing.py, which does it a few times.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 def main() -> None:
     """Runs of up to ten kills each, until there were enough."""
-    path = Path(__file__).parents[1] / "tests" / "test_killing.py"
+    path = Path(__file__).parents[1] / "tests" / "training" / "test_killing.py"
     spec = importlib.util.spec_from_file_location("test_killing", path)
     assert spec is not None
     assert spec.loader is not None

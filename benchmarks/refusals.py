@@ -40,12 +40,12 @@ from sound_networks import QUICK, data_of, make_all
 from torch import nn
 
 import zoo
-from zoo import numerics, rounding, scatter
-from zoo.certificate import Check
-from zoo.judging import check_determinism, check_independence, check_structure, judge
-from zoo.numerics import BATCHES, LARGEST, RMS, compare_all, golden_vectors, make_cases
-from zoo.specs import resolve_reference
-from zoo.subject import ExportSubject
+from zoo.exporting import numerics, rounding, scatter
+from zoo.exporting.certificate import Check
+from zoo.exporting.checks import check_determinism, check_independence, check_structure, judge
+from zoo.exporting.numerics import BATCHES, LARGEST, RMS, compare_all, golden_vectors, make_cases
+from zoo.exporting.source import ExportSubject
+from zoo.specs.specs import resolve_reference
 
 SETTINGS = ((1, True), (2, True), (4, True), (1, False))
 """Threads, and whether torch uses oneDNN."""
@@ -203,7 +203,7 @@ def across(by_file: dict[str, list[dict]]) -> tuple[int, int, float]:
     for entries in by_file.values():
         answers = {json.dumps(entry["got"]): entry["got"] for entry in entries}
         for entry in entries:
-            golden = zoo.golden.GoldenVectors.from_json(entry["golden"])
+            golden = zoo.exporting.reference_vectors.GoldenVectors.from_json(entry["golden"])
             excess = max(golden.largest_excess([np.float32(a) for a in got])[0] for got in answers.values())
             verified += len(entries)
             wrong += excess > 1

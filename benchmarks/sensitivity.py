@@ -19,8 +19,8 @@ import torch
 from export import subject_of
 
 import zoo
-from zoo.numerics import check_numerics, make_cases
-from zoo.subject import ExportSubject
+from zoo.exporting.numerics import check_numerics, make_cases
+from zoo.exporting.source import ExportSubject
 
 WEIGHTS = 60
 STEPS = [10 ** (exponent / 4) for exponent in range(-28, 1)]

@@ -21,13 +21,13 @@ import torch
 from torch import nn
 
 import zoo
-from zoo.hyperparameters import resolve
-from zoo.loading import LoadedDataset
-from zoo.preparation import prepare_model
-from zoo.specs import resolve_reference
-from zoo.subject import ExportSubject, make_subject
-from zoo.tasks import TASKS
-from zoo.trained import load_trained
+from zoo.data.loading import LoadedDataset
+from zoo.exporting.source import ExportSubject, make_subject
+from zoo.models.tasks import TASKS
+from zoo.models.trained import load_trained
+from zoo.specs.hyperparameters import resolve
+from zoo.specs.specs import resolve_reference
+from zoo.training.preparation import prepare_model
 
 TABLES = {"linear-regression", "logistic-regression", "diabetes-mlp", "bike-mlp"}
 QUICK = {*TABLES, "softmax-regression", "fashion-mlp", "mnist-mlp", "cnn-mini", "lenet"}

@@ -4,8 +4,8 @@ import click
 
 from cli import cli
 from zoo import create_registry
-from zoo.entry_points import find_entry_points
-from zoo.registry import DISTRIBUTION
+from zoo.registry.entry_points import find_entry_points
+from zoo.registry.registry import DISTRIBUTION
 
 
 def reference() -> str:

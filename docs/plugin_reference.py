@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import zoo
-from zoo import hookspecs
-from zoo.conformance import DEMANDS
+from zoo.conformance.check import DEMANDS
+from zoo.specs import hookspecs
 
 ROOT = Path(__file__).parent.parent
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "zoo_spec")]

@@ -1,10 +1,10 @@
 """What the built-in architectures reach, as a Markdown table, for `cog` in results.md."""
 
 from zoo import create_registry
-from zoo.entry_points import find_entry_points
 from zoo.formatting import metric_name, metric_text, time_text, told_metrics
-from zoo.registry import DISTRIBUTION
-from zoo.results import recorded_results, result_text
+from zoo.registry.entry_points import find_entry_points
+from zoo.registry.registry import DISTRIBUTION
+from zoo.specs.results import recorded_results, result_text
 
 
 def table() -> str:

@@ -22,8 +22,8 @@ import zoo
 from cli import cli
 from zoo import EntryPoint, Registry, Run, create_registry
 from zoo.commandline import run_command
-from zoo.subject import ExportSubject, make_subject
-from zoo.trained import load_trained
+from zoo.exporting.source import ExportSubject, make_subject
+from zoo.models.trained import load_trained
 
 MNIST_FILE = "MNIST/raw/train-images-idx3-ubyte"
 REAL_DATA = os.environ.get("ZOO_DATA")

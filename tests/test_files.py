@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from zoo import ZooError
-from zoo.checkpoint import load_model_state, load_tensors, model_state, save_tensors
 from zoo.files import make_folder, replacing, sha256, write_text
+from zoo.runs.checkpoint import load_model_state, load_tensors, model_state, save_tensors
 
 needs_permissions = pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
 

@@ -17,7 +17,7 @@ if not os.path.isdir(os.path.join(__path__[0], "plugins")) and os.path.isdir(os.
     __path__.append(_beside)
 
 _HOMES = {
-    "api": (
+    "models.api": (
         "create_model",
         "is_onnx_file",
         "list_architectures",
@@ -25,52 +25,52 @@ _HOMES = {
         "load",
         "open_model",
     ),
-    "assessing": ("assess",),
-    "assessment": (
+    "evaluation.assess": ("assess",),
+    "evaluation.assessment": (
         "Assessment",
         "Calibration",
         "ClassScore",
     ),
-    "benchmarking": (
+    "evaluation.benchmark": (
         "Bench",
         "Timing",
         "bench",
     ),
-    "certificate": (
+    "exporting.certificate": (
         "Certificate",
         "Check",
     ),
-    "columns": ("Column",),
-    "comparison": (
+    "specs.columns": ("Column",),
+    "evaluation.compare": (
         "Candidate",
         "Comparison",
         "compare",
     ),
-    "comparison_plots": (
+    "reports.comparison_plots": (
         "draw_bench",
         "draw_comparison",
         "draw_run_curves",
     ),
-    "conformance": (
+    "conformance.check": (
         "Verdict",
         "check",
     ),
-    "data": (
+    "data.splits": (
         "Split",
         "Splits",
         "fingerprint",
         "stratified_split",
     ),
-    "demo": (
+    "reports.demo": (
         "demo_page",
         "serve",
     ),
-    "description": ("ModelDescription",),
-    "distributed": (
+    "models.description": ("ModelDescription",),
+    "training.distributed": (
         "launch",
         "launched",
     ),
-    "entry_points": ("EntryPoint",),
+    "registry.entry_points": ("EntryPoint",),
     "errors": (
         "BuildError",
         "DataError",
@@ -90,13 +90,13 @@ _HOMES = {
         "UsageError",
         "ZooError",
     ),
-    "evaluation": (
+    "models.scores": (
         "Scores",
         "evaluate",
         "predict_logits",
     ),
-    "exporting": ("export",),
-    "facts": (
+    "exporting.export": ("export",),
+    "registry.facts": (
         "architecture_facts",
         "dataset_facts",
         "plugin_facts",
@@ -105,80 +105,80 @@ _HOMES = {
         "data_folder",
         "runs_folder",
     ),
-    "framing": ("Framing",),
-    "hookspecs": ("hookimpl",),
-    "hyperparameters": ("Hyperparameters",),
-    "inference": ("InferenceModel",),
-    "intervals": ("Interval",),
-    "loading": (
+    "evaluation.image_preparation": ("Framing",),
+    "specs.hookspecs": ("hookimpl",),
+    "specs.hyperparameters": ("Hyperparameters",),
+    "models.inference": ("InferenceModel",),
+    "evaluation.intervals": ("Interval",),
+    "data.loading": (
         "LoadedDataset",
         "load_dataset",
     ),
-    "options": ("Option",),
-    "pages": ("write_page",),
-    "plan": (
+    "specs.options": ("Option",),
+    "reports.pages": ("write_page",),
+    "training.plan": (
         "Progress",
         "TrainingStart",
     ),
-    "plots": ("draw_assessment",),
-    "plugin_record": (
+    "reports.plots": ("draw_assessment",),
+    "registry.plugin": (
         "PLUGIN_API",
         "Plugin",
     ),
-    "prediction": (
+    "evaluation.predict": (
         "Prediction",
         "predict",
     ),
-    "preprocess": ("Preprocess",),
-    "rate_test": (
+    "models.preprocess": ("Preprocess",),
+    "training.lr_finder": (
         "RateTest",
         "find_lr",
     ),
-    "registry": (
+    "registry.registry": (
         "Registry",
         "create_registry",
     ),
-    "reporting": (
+    "reports.report": (
         "Report",
         "report",
     ),
-    "reproduction": (
+    "evaluation.reproduce": (
         "Reproduction",
         "record",
         "reproduce",
     ),
-    "results": ("pareto",),
-    "runs": (
+    "specs.results": ("pareto",),
+    "runs.run": (
         "Run",
         "find_run",
         "list_runs",
     ),
-    "runtime": (
+    "models.runtime": (
         "Inspection",
         "Runtime",
         "RuntimeFailed",
         "Runtimes",
         "TensorSpec",
     ),
-    "scaffold": (
+    "conformance.new_package": (
         "first_command",
         "new_package",
     ),
-    "settings": ("parse_settings",),
-    "specs": (
+    "specs.settings": ("parse_settings",),
+    "specs.specs": (
         "Architecture",
         "Dataset",
         "Exporter",
         "is_present",
     ),
-    "subject": ("ExportSubject",),
-    "tracing": ("trace_program",),
-    "trained": ("TrainedModel",),
-    "training": (
+    "exporting.source": ("ExportSubject",),
+    "exporting.tracing": ("trace_program",),
+    "models.trained": ("TrainedModel",),
+    "training.train": (
         "resume",
         "train",
     ),
-    "verifying": (
+    "exporting.verify": (
         "Verification",
         "verify",
     ),
@@ -186,7 +186,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __version__ = "0.1.0"
-_MODULES = ("commandline", "tables", "terminal", "views")
+_MODULES = ("commandline",)
 __all__ = [*sorted(_HOME_OF), *_MODULES]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 import zoo
-from zoo import views
 from zoo.commandline import (
     ZooCommand,
     complete_plugin,
@@ -16,6 +15,7 @@ from zoo.commandline import (
     load_everything,
     print_json,
     registry_of,
+    views,
 )
 
 

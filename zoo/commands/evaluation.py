@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 import zoo
-from zoo import tables, terminal
 from zoo.commandline import (
     ZooCommand,
     data_dir_option,
@@ -17,6 +16,8 @@ from zoo.commandline import (
     print_json,
     registry_of,
     runs_dir_option,
+    tables,
+    terminal,
 )
 
 

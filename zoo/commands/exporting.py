@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 import zoo
-from zoo import terminal, views
 from zoo.commandline import (
     ZooCommand,
     complete_trained,
@@ -17,6 +16,8 @@ from zoo.commandline import (
     print_json,
     registry_of,
     runs_dir_option,
+    terminal,
+    views,
 )
 
 from .export_options import ExportCommand, chosen_formats, chosen_reduction, exporter_options

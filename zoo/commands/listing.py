@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 import zoo
-from zoo import terminal, views
 from zoo.commandline import (
     COUNT,
     ZooCommand,
@@ -24,6 +23,8 @@ from zoo.commandline import (
     print_json,
     registry_of,
     runs_dir_option,
+    terminal,
+    views,
 )
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import zoo
-from zoo import tables, terminal
-from zoo.commandline import ZooCommand, json_option, registry_of, runs_dir_option
+from zoo.commandline import ZooCommand, json_option, registry_of, runs_dir_option, tables, terminal
 
 if TYPE_CHECKING:
     from zoo import Prediction

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 import zoo
-from zoo import terminal, views
 from zoo.commandline import (
     ZooCommand,
     arguments_of,
@@ -24,7 +23,9 @@ from zoo.commandline import (
     refuse_beside_resume,
     registry_of,
     runs_dir_option,
+    terminal,
     training_settings,
+    views,
 )
 
 _RECIPE = (

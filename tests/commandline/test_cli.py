@@ -1,0 +1,281 @@
+"""The command: what it prints, what it answers to mistakes, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+
+ROOT = Path(__file__).parents[2]
+
+MISTAKES = [
+    ("train goglenet-mini", 2, "Did you mean 'googlenet-mini'?"),
+    ("info resnetmini", 2, "Did you mean 'resnet-mini'?"),
+    ("export resnet-mni --onnx", 2, "Did you mean 'resnet-mini'?"),
+    ("runs resnetmini", 2, "Did you mean 'resnet-mini'?"),
+    ("fetch mnits", 2, "Did you mean 'mnist'?"),
+    ("trian resnet-mini", 2, "Did you mean 'train'?"),
+    ("train resnet-mini --dataset mnst", 2, "Did you mean 'mnist'?"),
+    ("train resnet-mini --set epohs=3", 2, "Did you mean 'epochs'?"),
+    ("train resnet-mini --set momentum", 2, "NAME=VALUE"),
+    ("train resnet-mini --set momentum=1", 2, "below 1"),
+    ("train resnet-mini --set lr=1 --lr 2", 2, "lr is set twice"),
+    ("train resnet-mini --epochs 0", 2, "at least 1"),
+    ("train resnet-mini --epochs 1.5", 2, "a whole number"),
+    ("train resnet-mini --epochs ten", 2, "a whole number"),
+    ("train resnet-mini --lr 0", 2, "above 0"),
+    ("train resnet-mini --lr nan", 2, "a number"),
+    ("train resnet-mini --batch-size -4", 2, "at least 1"),
+    ("train resnet-mini --set optimizer=adam", 2, "one of sgd, adamw"),
+    ("train resnet-mini --seed x", 2, "--seed"),
+    ("train resnet-mini --device gpu", 2, "auto, cpu, cuda"),
+    ("train", 2, "NAME"),
+    ("train resnet-mini --resume x", 2, "cannot go with --resume"),
+    ("train --resume x --lr 3", 2, "--lr cannot go with --resume"),
+    ("train --resume no-such-run", 2, "no-such-run"),
+    ("train resnet-mini --frobnicate", 2, "--frobnicate"),
+    ("export torchvision/resnet18 --onnx", 1, "zoo train torchvision/resnet18"),
+    ("export resnet-mini", 2, "--onnx"),
+    ("export resnet-mini --onnx --opset 11", 2, "opset must be"),
+    ("train resnet-mini --dataset mnist", 1, "zoo fetch mnist"),
+    ("fetch mnist", 1, "could not be downloaded"),
+    ("train resnet-mini --dataset digits --runs-dir a-file/runs", 1, "Cannot write"),
+    ("datasets extra", 2, "unexpected extra argument"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), MISTAKES, ids=[mistake[0] for mistake in MISTAKES])
+def test_a_mistake_gets_one_clear_line(arguments, code, words, zoo_command, no_network):
+    Path("a-file").write_text("")
+    result = zoo_command(*arguments.split())
+    assert result.code == code
+    assert words in result.error
+    assert result.out == ""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@pytest.mark.parametrize("device", ["cuda", "cuda:7"])
+def test_cuda_asked_for_where_there_is_none_is_one_line(device, zoo_command):
+    result = zoo_command("train", "resnet-mini", "--dataset", "digits", "--device", device)
+    assert result.code == 1
+    assert "no CUDA device" in result.error
+    assert "--device cpu" in result.error
+
+
+def test_debug_shows_the_traceback_as_well(zoo_command):
+    result = zoo_command("info", "nothing", "--debug")
+    assert result.code == 2
+    assert "Traceback" in result.err
+    assert "Error: " in result.err
+
+
+def test_an_unforeseen_error_is_one_line_too(zoo_command, monkeypatch):
+    monkeypatch.setattr(zoo.registry.registry.Registry, "architecture", lambda *args: 1 / 0)
+    result = zoo_command("info", "resnet-mini")
+    assert result.code == 1
+    assert "ZeroDivisionError" in result.error
+    assert "--debug" in result.error
+
+
+@pytest.mark.parametrize("command", ["list", "info", "datasets", "fetch", "plugins", "train", "runs", "export"])
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_command_has_help_with_an_example(command, flag, zoo_command):
+    result = zoo_command(command, flag)
+    assert result.code == 0
+    assert f"zoo {command}" in result.out.split("Options:")[0].split("\n\n", 1)[1]
+
+
+def test_help_is_shown_without_a_command(zoo_command):
+    result = zoo_command()
+    assert result.code == 2
+    assert "Commands:" in result.out
+
+
+def test_list_shows_every_architecture_and_where_it_comes_from(zoo_command, tiny_registry):
+    lines = zoo_command("list").out.splitlines()
+    assert lines[0].split()[:2] == ["NAME", "PARAMETERS"]
+    shown = {line.split()[0]: line for line in lines[1:]}
+    assert shown.keys() == tiny_registry.architectures.keys()
+    assert "stranger" in shown["tiny-cnn"]
+    assert "97,298" in shown["googlenet-mini"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        (["resnet"], {"resnet-mini"}),
+        (["*net-mini"], {"googlenet-mini", "resnet-mini"}),
+        (["--max-params", "50000"], {"resnet-mini"}),
+        (["--task", "classification", "google"], {"googlenet-mini"}),
+        (["nothing-like-it"], set()),
+    ],
+)
+def test_list_can_be_narrowed(filters, names, zoo_command):
+    assert {fact["name"] for fact in json.loads(zoo_command("list", "--json", *filters).out)} & {
+        "googlenet-mini",
+        "resnet-mini",
+    } == names
+
+
+def test_info_shows_every_setting_with_its_default(zoo_command):
+    text = zoo_command("info", "googlenet-mini").out
+    facts = json.loads(zoo_command("info", "googlenet-mini", "--json").out)
+    assert "arxiv.org/abs/1409.4842" in text
+    defaults = {setting["name"]: setting["default"] for setting in facts["hyperparameters"]}
+    assert defaults["optimizer"] == "adamw"
+    for name in defaults:
+        assert name in text
+
+
+def test_datasets_tells_what_is_here(zoo_command, tmp_path):
+    facts = {fact["name"]: fact for fact in json.loads(zoo_command("datasets", "--json").out)["datasets"]}
+    assert facts["digits"]["state"] == "bundled"
+    assert facts["mnist"]["state"] == "not here"
+    assert facts["mnist"]["stand_in"] == "digits"
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train-images", "t10k-images"):
+        (raw / f"{name}-idx3-ubyte").touch()
+    for name in ("train-labels", "t10k-labels"):
+        (raw / f"{name}-idx1-ubyte").touch()
+    assert "present" in zoo_command("datasets").out
+
+
+def test_plugins_shows_state_hooks_and_errors(zoo_command, registry, add_plugin):
+    registry.plugins.append(zoo.Plugin("broken", "stranger", "2.1", "x", errors=["ImportError: no module"]))
+    facts = {fact["name"]: fact for fact in json.loads(zoo_command("plugins", "--json").out)}
+    assert facts["resnet-mini"]["status"] == "loaded"
+    assert facts["resnet-mini"]["hooks"] == ["register_architectures"]
+    assert facts["broken"]["status"] == "failed"
+    line = next(line for line in zoo_command("plugins").out.splitlines() if "broken" in line)
+    assert "2.1" in line
+    assert "ImportError: no module" in line
+
+
+def test_the_main_job_from_train_to_export_without_data_or_network(zoo_command, no_network):
+    trained = zoo_command("train", "resnet-mini", "--epochs", 2, "--set", "shift=0")
+    assert trained.code == 0
+    notes = [line for line in trained.err.splitlines() if line.startswith("Note: ")]
+    assert len(notes) == 1
+    assert "bundled digits" in notes[0]
+    assert "test samples of digits (in place of mnist)" in trained.out
+    epochs = [line for line in trained.err.splitlines() if line.strip()[:1].isdigit() and "%" in line]
+    assert len(epochs) == 2
+
+    (run,) = json.loads(zoo_command("runs", "--json").out)
+    assert run["data"]["name"] == "digits"
+    assert run["data"]["stand_in_for"] == "mnist"
+    assert run["status"] == "finished"
+    assert f"{run['results']['test']['accuracy']:.2%}" in trained.out
+    assert "digits" in zoo_command("runs", "resnet-mini").out
+
+    exported = zoo_command("export", "resnet-mini", "--onnx")
+    assert exported.code == 0
+    assert exported.err == ""
+    assert exported.out.count("passed") == 7
+    assert sorted(path.name for path in Path().glob("resnet-mini*")) == ["resnet-mini.onnx", "resnet-mini.onnx.json"]
+    certificate = json.loads(Path("resnet-mini.onnx.json").read_text())
+    assert certificate["model"]["dataset"] == "digits"
+    assert certificate["model"]["stand_in_for"] == "mnist"
+
+
+def test_json_goes_to_standard_output_and_talk_to_standard_error(zoo_command, tiny_registry):
+    result = zoo_command("train", "tiny-cnn", "--json", "--epochs", 1, "--device", "cpu", "--seed", 5)
+    facts = json.loads(result.out)
+    assert facts["seed"] == 5
+    assert facts["hyperparameters"]["epochs"] == 1
+    assert "training" in result.err
+    exported = json.loads(zoo_command("export", facts["run"], "--onnx", "--json", "-o", "x.onnx").out)
+    assert exported["passed"] is True
+    assert exported["file"]["name"] == "x.onnx"
+
+
+def test_there_are_no_runs_yet(zoo_command):
+    result = zoo_command("runs")
+    assert result.code == 0
+    assert "zoo train NAME" in result.err
+    assert json.loads(zoo_command("runs", "--json").out) == []
+
+
+def start(*arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "zoo", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def wait_for_epoch(process, number):
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.split()[:1] == [str(number)]:
+            return
+    raise AssertionError("".join(lines))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_leaves_a_run_that_the_printed_command_finishes(number, code, zoo_command):
+    process = start("train", "resnet-mini", "--dataset", "digits", "--epochs", "50")
+    wait_for_epoch(process, 1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    error = err.splitlines()[-1]
+    assert error.startswith(f"Error: Stopped by {number.name}")
+    assert "Traceback" not in err
+    command = error.rpartition("zoo ")[2].split()
+    assert command[:2] == ["train", "--resume"]
+    run = zoo.runs.run.load_run(Path(command[2]))
+    assert run.status == "interrupted"
+    assert run.best.is_file()
+    assert run.curves.is_file()
+    assert zoo_command("runs").out.count("interrupted") == 1
+
+    done = len(run.metrics())
+    process = start(*command)
+    wait_for_epoch(process, done + 1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    epochs = [entry["epoch"] for entry in zoo.runs.run.load_run(Path(command[2])).metrics()]
+    assert epochs == list(range(1, len(epochs) + 1))
+    assert len(epochs) > done
+
+
+def test_output_into_a_closed_pipe_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m zoo info resnet-mini | head -n 1", shell=True, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("name")
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_on_a_terminal_the_training_is_shown_live():
+    import pty
+
+    primary, secondary = pty.openpty()
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TERM": "xterm-256color", "COLUMNS": "120"}
+    command = [sys.executable, "-m", "zoo", "train", "resnet-mini", "--dataset", "digits", "--epochs", "2"]
+    process = subprocess.Popen(command, stdout=secondary, stderr=secondary, env=environment)
+    os.close(secondary)
+    shown = b""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            chunk = os.read(primary, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(primary)
+    assert process.wait(timeout=30) == 0
+    text = shown.decode()
+    for part in ("samples/s", "left", "epoch 1/2", "accuracy", "test samples of digits"):
+        assert part in text

@@ -1,0 +1,487 @@
+"""The conformance suite: every built-in plugin passes, and every promise that is broken is named with its remedy."""
+
+import ast
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo import create_registry
+from zoo.conformance.check import DEMANDS, Subject, bench_for, find_subjects, judge
+from zoo.specs.specs import resolve_reference
+
+
+class Plugin:
+    """A plugin made here, of whatever is given."""
+
+    def __init__(self, *specs):
+        self.specs = specs
+
+    def _give(self, kind, register):
+        for spec in self.specs:
+            if isinstance(spec, kind):
+                register(spec)
+
+    @zoo.hookimpl
+    def register_architectures(self, register):
+        self._give(zoo.Architecture, register)
+
+    @zoo.hookimpl
+    def register_datasets(self, register):
+        self._give(zoo.Dataset, register)
+
+    @zoo.hookimpl
+    def register_exporters(self, register):
+        self._give(zoo.Exporter, register)
+
+
+def verdict(spec, check, tmp_path, **settings):
+    """The suite's verdict on one promise of a declaration."""
+    registry = create_registry()
+    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(spec))
+    (subject,) = [s for s in find_subjects(registry, ["theirs"]) if s.kind != "plugin"]
+    (demand,) = [demand for demand in DEMANDS[subject.kind] if demand.name == check]
+    with bench_for(subject, registry, tmp_path, **settings) as bench:
+        return judge(bench, demand)
+
+
+def architecture(builder, parameters=None, **fields):
+    if parameters is None:
+        network = builder((1, 28, 28), 10)
+        parameters = sum(p.numel() for p in network.parameters())
+    fields = {"task": "classification", "dataset": "digits"} | fields
+    return zoo.Architecture(name="theirs-net", summary="s", builder=builder, parameters=parameters, **fields)
+
+
+def flat(shape):
+    return torch.Size(shape).numel()
+
+
+def good(input_shape, num_outputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(flat(input_shape), 8), nn.ReLU(), nn.Linear(8, num_outputs))
+
+
+class Wrapped(nn.Module):
+    """The good network, and something wrong around it."""
+
+    def __init__(self, input_shape, num_outputs):
+        super().__init__()
+        self.inner = good(input_shape, num_outputs)
+        self.register_buffer("seen", torch.zeros(()))
+        self.more()
+
+    def more(self):
+        pass
+
+    def forward(self, inputs):
+        return self.inner(inputs)
+
+
+class Unused(Wrapped):
+    def more(self):
+        self.unused = nn.Linear(2, 2)
+
+
+class Squeezed(Wrapped):
+    def forward(self, inputs):
+        return self.inner(inputs).squeeze()
+
+
+class Mixed(Wrapped):
+    def forward(self, inputs):
+        outputs = self.inner(inputs)
+        return outputs - outputs.mean(dim=0)
+
+
+class Softmax(Wrapped):
+    def forward(self, inputs):
+        return self.inner(inputs).softmax(dim=1)
+
+
+class AlwaysDropping(Wrapped):
+    def forward(self, inputs):
+        return nn.functional.dropout(self.inner(inputs), 0.5, training=True)
+
+
+class Counting(Wrapped):
+    def forward(self, inputs):
+        self.seen += 1
+        return self.inner(inputs)
+
+
+class Detached(Wrapped):
+    def forward(self, inputs):
+        return self.inner(inputs).detach() + 0 * sum(p.sum() for p in self.parameters())
+
+
+class Infinite(Wrapped):
+    def forward(self, inputs):
+        return self.inner(inputs) / self.seen
+
+
+class Forgetful(Wrapped):
+    """Keeps what it learnt of its inputs outside every parameter and buffer."""
+
+    scale = 1.0
+
+    def forward(self, inputs):
+        if self.training:
+            self.scale += 0.5
+        return self.inner(inputs) * self.scale
+
+
+class Tuple(Wrapped):
+    def forward(self, inputs):
+        return self.inner(inputs), inputs
+
+
+def unseeded(input_shape, num_outputs):
+    import random
+
+    network = good(input_shape, num_outputs)
+    nn.init.constant_(network[1].bias, random.SystemRandom().random())
+    return network
+
+
+def fixed_inputs(input_shape, num_outputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, num_outputs))
+
+
+def fixed_outputs(input_shape, num_outputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(flat(input_shape), 10))
+
+
+BROKEN_NETWORKS = {
+    "parameters": (architecture(good, parameters=5), "Declare parameters=6_370."),
+    "dataset": (architecture(good, dataset="digitz"), "Did you mean 'digits'?"),
+    "shapes": (architecture(fixed_inputs), "input_shape"),
+    "shapes ": (architecture(fixed_outputs), "num_outputs"),
+    "shapes  ": (architecture(Infinite), "not finite"),
+    "shapes   ": (architecture(Tuple), "not a tensor"),
+    "batches": (architecture(Squeezed), "squeeze"),
+    "batches ": (architecture(Mixed), "other samples of its batch"),
+    "gradients": (architecture(Unused), "unused.weight gets no gradient"),
+    "logits": (architecture(Softmax), "softmax"),
+    "seed": (architecture(unseeded), "1.bias differs"),
+    "evaluation": (architecture(AlwaysDropping), "self.training"),
+    "evaluation ": (architecture(Counting), "changes seen"),
+    "learns": (architecture(Detached), "detach"),
+    "checkpoint": (architecture(Forgetful), "registered buffers"),
+    "resume": (architecture(Forgetful), "differs between"),
+    "export": (architecture(AlwaysDropping), "self.training"),
+    "weights": (architecture(good, weights=zoo.data_folder() / "none.safetensors"), "is not there"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_NETWORKS)
+def test_a_broken_promise_of_an_architecture_is_named_with_its_remedy(case, tmp_path):
+    spec, expected = BROKEN_NETWORKS[case]
+    made = verdict(spec, case.strip(), tmp_path)
+    assert made.status == "failed", made
+    assert made.remedy
+    assert expected in f"{made.reason} {made.remedy}"
+    assert "\n" not in made.reason + made.remedy
+
+
+def test_a_sound_architecture_of_a_stranger_keeps_every_promise(tmp_path):
+    registry = create_registry()
+    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(architecture(good)))
+    made = list(zoo.check("theirs-net", registry=registry, data_dir=tmp_path))
+    assert [v.check for v in made] == [demand.name for demand in DEMANDS["architecture"]]
+    assert {v.status for v in made} == {"passed"}, made
+    assert "zoo-check-data" not in registry.datasets  # checked on a copy
+
+
+def dataset(load, **fields):
+    fields = {
+        "task": "classification",
+        "input_shape": (1, 4, 4),
+        "num_outputs": 2,
+        "labels": ("a", "b"),
+        "licence": "MIT",
+        "source": "made up",
+        "sizes": {"train": 40, "test": 12},
+    } | fields
+    return zoo.Dataset(name="theirs-data", summary="s", loader=load, **fields)
+
+
+def splits(seed=1, train=40, test=12, classes=2):
+    random = torch.Generator().manual_seed(seed)
+
+    def split(size):
+        return zoo.Split(
+            torch.randint(0, 256, (size, 1, 4, 4), generator=random).to(torch.uint8), torch.arange(size) % classes
+        )
+
+    return zoo.Splits(split(train), split(test))
+
+
+def load_good(folder, download):
+    return splits()
+
+
+def load_missing(folder, download):
+    raise FileNotFoundError(folder / "theirs.bin")
+
+
+def load_eagerly(folder, download):
+    import urllib.request
+
+    urllib.request.urlopen("http://localhost:9/theirs.bin")
+
+
+def load_anew(folder, download):
+    return splits(seed=int(torch.seed() % 10**6))
+
+
+def load_one_class(folder, download):
+    return splits(classes=1)
+
+
+def load_leaking(folder, download):
+    made = splits()
+    return zoo.Splits(made.train, made.train.take(torch.arange(12)))
+
+
+BROKEN_DATASETS = {
+    "described": (dataset(load_good, licence=""), "Declare licence="),
+    "described ": (dataset(load_good, labels=()), "Declare labels="),
+    "offline": (dataset(load_missing, files=("theirs.bin",)), "zoo.DataUnavailable"),
+    "offline ": (dataset(load_eagerly, files=("theirs.bin",)), "Fetch only if `download` is true"),
+    "offline  ": (dataset(load_good, files=("theirs.bin",)), "it is bundled"),
+    "loads": (dataset(load_good, input_shape=(1, 5, 5)), "(1, 4, 4)"),
+    "loads ": (dataset(load_good, sizes={"train": 41}), "40 samples, not 41"),
+    "fingerprint": (dataset(load_anew), "different data"),
+    "labels": (dataset(load_one_class), "is of class b"),
+    "disjoint": (dataset(load_leaking), "12 of 12"),
+    "stand-in": (dataset(load_good, stand_in="mnist"), "has to be fetched itself"),
+    "stand-in ": (dataset(load_good, stand_in="iris"), "of shape (4,)"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_DATASETS)
+def test_a_broken_promise_of_a_dataset_is_named_with_its_remedy(case, tmp_path):
+    spec, expected = BROKEN_DATASETS[case]
+    made = verdict(spec, case.strip(), tmp_path)
+    assert made.status == "failed", made
+    assert made.remedy
+    assert expected in f"{made.reason} {made.remedy}"
+
+
+@pytest.mark.parametrize("check", [demand.name for demand in DEMANDS["dataset"]])
+def test_a_sound_dataset_of_a_stranger_keeps_every_promise(check, tmp_path):
+    assert verdict(dataset(load_good), check, tmp_path).status == "passed"
+
+
+def test_data_that_is_not_there_is_skipped_with_the_way_to_get_it(tmp_path):
+    def load(folder, download):
+        raise zoo.DataUnavailable("theirs.bin is not there")
+
+    made = verdict(dataset(load, files=("theirs.bin",)), "loads", tmp_path)
+    assert made.status == "skipped"
+    assert "zoo fetch theirs-data" in made.reason
+
+
+def write(subject, path):
+    buffer = io.BytesIO()
+    torch.save(subject.model.state_dict(), buffer)
+    path.write_bytes(buffer.getvalue())
+
+
+def check_soundly(subject, path):
+    written = torch.load(path, weights_only=True)
+    same = all(torch.equal(tensor, written[name]) for name, tensor in subject.model.state_dict().items())
+    yield zoo.Check("weights", same, "every weight is in the file")
+
+
+def check_nothing(subject, path):
+    yield zoo.Check("exists", path.is_file(), "there is a file")
+
+
+def check_never(subject, path):
+    yield zoo.Check("never", False, "nothing is good enough")
+
+
+def write_randomly(subject, path):
+    path.write_bytes(str(torch.seed()).encode())
+
+
+def exporter(write, check):
+    return zoo.Exporter(name="theirs", summary="s", suffix=".bin", write=write, check=check)
+
+
+@pytest.mark.parametrize(
+    ("write", "check", "demand", "expected"),
+    [
+        (write, check_never, "writes", "it refuses a sound network"),
+        (write_randomly, check_nothing, "repeatable", "time stamps"),
+        (write, check_nothing, "refuses-other-weights", "in_float64()"),
+        (write, check_nothing, "refuses-damage", "cut short"),
+    ],
+)
+def test_a_broken_promise_of_an_exporter_is_named_with_its_remedy(write, check, demand, expected, tmp_path):
+    made = verdict(exporter(write, check), demand, tmp_path)
+    assert made.status == "failed", made
+    assert expected in f"{made.reason} {made.remedy}"
+
+
+@pytest.mark.parametrize("demand", [demand.name for demand in DEMANDS["exporter"]])
+def test_a_sound_exporter_of_a_stranger_keeps_every_promise(demand, tmp_path):
+    assert verdict(exporter(write, check_soundly), demand, tmp_path).status == "passed"
+
+
+@pytest.mark.parametrize("name", ["digits", "diabetes-mlp"])
+def test_what_is_built_in_keeps_every_promise(name, registry):
+    assert {v.status for v in zoo.check(name, registry=registry)} == {"passed"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subject", find_subjects(create_registry(), ["pluggy-zoo"]), ids=str)
+def test_everything_that_is_built_in_keeps_every_promise(subject, registry):
+    failed = [v for v in zoo.check(subject.name, registry=registry) if v.status == "failed"]
+    assert not failed
+
+
+def test_an_architecture_that_is_known_but_not_listed_is_checked_too(registry):
+    made = {v.check: v for v in zoo.check("torchvision/vgg11", registry=registry)}
+    assert made["parameters"].status == "passed"
+    assert made["shapes"].status == "passed"
+    assert made["learns"].status == "skipped"
+    assert "only its shapes are checked" in made["learns"].reason
+
+
+def test_each_promise_has_a_function_that_says_what_it_does():
+    for demands in DEMANDS.values():
+        for demand in demands:
+            function = resolve_reference(f"zoo.conformance.{demand.module}:{demand.name.replace('-', '_')}")
+            assert function.__doc__
+            assert demand.promise
+
+
+HEAVY = """
+import {heavy}
+@zoo.hookimpl
+def register_architectures(register):
+    register(zoo.Architecture(name="x", summary="s", task="classification", builder="{builder}",
+                              dataset="digits", parameters=1))
+"""
+
+
+def plugin_verdicts(point, registry):
+    registry = create_registry([point])
+    return {v.check: v for v in zoo.check(point.name, registry=registry) if v.kind == "plugin"}
+
+
+def test_an_import_that_brings_torch_is_named(add_plugin, registry):
+    made = plugin_verdicts(add_plugin("theirs", HEAVY.format(heavy="torch", builder="math:prod")), registry)
+    assert made["cheap"].status == "failed"
+    assert "torch" in made["cheap"].reason
+    assert made["loads"].status == made["references"].status == "passed"
+    light = plugin_verdicts(add_plugin("light", HEAVY.format(heavy="math", builder="math:prodd")), registry)
+    assert light["cheap"].status == "passed"
+    assert light["references"].status == "failed"
+    assert "prodd" in light["references"].reason
+
+
+def test_what_failed_to_load_fails_the_suite(add_plugin, registry):
+    made = plugin_verdicts(add_plugin("theirs", "import nothing_of_that_name"), registry)
+    assert made["loads"].status == "failed"
+    assert "nothing_of_that_name" in made["loads"].reason
+
+
+def test_the_command_prints_a_verdict_a_line_and_fails_where_one_fails(zoo_command, registry):
+    sound = zoo_command("check", "iris")
+    assert sound.code == 0
+    assert "  passed   fingerprint" in sound.out
+    assert sound.out.splitlines()[-1].endswith(" passed")
+    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(dataset(load_good, licence="")))
+    broken = zoo_command("check", "theirs-data")
+    assert broken.code == 1
+    assert "  FAILED   described              it declares no licence" in broken.out
+    assert "Declare licence='…'." in broken.out
+    facts = json.loads(zoo_command("check", "theirs-data", "--json").out)
+    assert [fact["check"] for fact in facts if fact["status"] == "failed"] == ["described"]
+    assert "Did you mean 'resnet-mini'?" in zoo_command("check", "resnet-mni").error
+
+
+def test_without_a_name_everything_is_checked_that_is_not_built_in(zoo_command, registry):
+    assert "No plugin is installed" in zoo_command("check").err
+    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(dataset(load_good)))
+    assert {fact["name"] for fact in json.loads(zoo_command("check", "--json").out)} == {"theirs", "theirs-data"}
+
+
+COMMAND = """
+import click
+@zoo.hookimpl
+def register_commands(cli):
+    @cli.command("wave")
+    def wave():
+        {doc}
+"""
+
+
+def test_a_command_without_an_example_is_named(add_plugin, tmp_path):
+    point = add_plugin("waver", COMMAND.format(doc='"""Wave."""'))
+    folder = tmp_path / "files"
+    folder.mkdir()
+    source = (tmp_path / "strangers" / f"{point.value}.py").read_text()
+    (folder / "waver.py").write_text(source)
+
+    def run():
+        command = [sys.executable, "-m", "zoo", "--plugins-dir", str(folder), "check", "wave", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+        return {fact["check"]: fact for fact in json.loads(done.stdout)}
+
+    made = run()
+    assert made["help"]["status"] == "failed"
+    assert "shows no example" in made["help"]["reason"]
+    assert made["cheap"]["status"] == "passed"
+    (folder / "waver.py").write_text(source.replace("Wave.", "Wave.\\n\\n    \\b\\n    zoo wave"))
+    assert run()["help"]["status"] == "passed"
+
+
+def test_the_pytest_plugin_makes_one_test_of_each_check(pytester_folder):
+    done = pytester_folder('@pytest.mark.zoo("iris")\n@pytest.mark.filterwarnings("error")')
+    assert done.returncode == 0, done.stdout
+    ids = re.findall(r"test_it\[(\S+)\] PASSED", done.stdout)
+    assert ids[:2] == ["dataset-iris-described", "dataset-iris-offline"]
+    assert len(ids) == len(DEMANDS["dataset"])
+
+
+def test_the_pytest_plugin_says_what_is_not_installed(pytester_folder):
+    done = pytester_folder('@pytest.mark.zoo("linear-regresion")')
+    assert done.returncode != 0
+    assert "Did you mean 'linear-regression'?" in done.stdout + done.stderr
+    assert "pip install -e ." in done.stdout + done.stderr
+
+
+@pytest.fixture
+def pytester_folder(tmp_path):
+    """Runs an author's three-line test file in a process of its own."""
+
+    def run(marker):
+        (tmp_path / "test_theirs.py").write_text(
+            f"import pytest\n\n{marker}\ndef test_it(zoo_check):\n    zoo_check()\n"
+        )
+        command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", str(tmp_path / "test_theirs.py")]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    return run
+
+
+def test_the_pytest_plugin_costs_other_suites_nothing():
+
+    script = "import sys, zoo.conformance.pytest_plugin; print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"torch", "numpy", "click", "pluggy_zoo"} & set(ast.literal_eval(done.stdout))
+
+
+def test_a_subject_is_called_by_its_kind_and_name(registry):
+    assert str(Subject("architecture", "lenet", registry.plugins[0])) == "architecture lenet"

@@ -1,0 +1,52 @@
+"""The example packages: loaded without a complaint here; installed and tested in a fresh environment as slow tests."""
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
+
+
+@pytest.fixture(params=NAMES)
+def example(request, monkeypatch):
+    """Folder and registry of one example, which stands on the path as an editable install puts it there."""
+    folder = EXAMPLES / request.param
+    monkeypatch.syspath_prepend(str(folder))
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    ((name, value),) = project["entry-points"]["zoo"].items()
+    point = zoo.EntryPoint(project["name"], project["version"], name, value, ">=0.1")
+    return folder, zoo.create_registry([*zoo.registry.entry_points.find_entry_points(), point])
+
+
+def test_an_example_is_loaded_without_a_complaint(example):
+    folder, registry = example
+    plugin = registry.plugins[-1]
+    registry.commands(())
+    registry.check_references()
+    assert (plugin.status, plugin.distribution, plugin.errors, plugin.notes) == ("loaded", folder.name, [], [])
+
+
+def test_each_kind_that_the_readme_promises_is_there(registry):
+    table = (EXAMPLES / "README.md").read_text()
+    assert [name for name in NAMES if f"[{name}]({name})" in table] == NAMES
+    assert len(NAMES) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_installs_and_passes_its_own_tests(name, fresh, tmp_path):
+    folder = tmp_path / name
+    shutil.copytree(EXAMPLES / name, folder)
+    fresh("pip", "install", "-q", "--no-index", "--no-build-isolation", "-e", ".[test]", folder=folder)
+    rows = {fact["name"]: fact["status"] for fact in json.loads(fresh("zoo", "plugins", "--json", folder=folder))}
+    assert rows[name] == "loaded"
+    told = fresh("pytest", "-q", "-p", "no:cacheprovider", folder=folder)
+    assert " passed" in told
+    assert "failed" not in told
+    fresh("pip", "uninstall", "-y", "-q", name, folder=folder)

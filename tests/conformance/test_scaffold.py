@@ -1,0 +1,121 @@
+"""``zoo new``: complete packages, proven by installing them and running their tests."""
+
+import ast
+import functools
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo.conformance.new_package import KINDS, new_package
+
+EXPECTED = {"pyproject.toml", "README.md", "LICENSE", ".gitignore", ".github/workflows/test.yml"}
+
+
+def files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_package_is_complete_and_leaves_no_placeholder(kind, tmp_path, registry):
+    folder = new_package("their-thing", kind, tmp_path, registry=registry)
+    assert folder == tmp_path / "their-thing"
+    assert files(folder) >= EXPECTED | {"src/their_thing/__init__.py", "tests/test_their_thing.py"}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            text = path.read_text()
+            assert "PACKAGE" not in text
+            assert "$" not in text.replace("${{ matrix.python }}", ""), path
+            if path.suffix == ".py":
+                assert ast.get_docstring(ast.parse(text))
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert project["name"] == "their-thing"
+    assert project["entry-points"]["zoo"] == {"their-thing": "their_thing"}
+    assert project["dependencies"] == ["pluggy-zoo>=0.1"]
+    assert {path.name for path in tmp_path.iterdir()} == {"their-thing", "work"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_new_is_registered_without_a_complaint(kind, tmp_path, registry, monkeypatch):
+    name = f"their-{kind}"
+    folder = new_package(name, kind, tmp_path, registry=registry)
+    monkeypatch.syspath_prepend(str(folder / "src"))
+    point = zoo.EntryPoint(name, "0.1.0", name, name.replace("-", "_"))
+    registry = zoo.create_registry([point])
+    assert registry.plugins[0].status == "loaded"
+    found = [*registry.architectures, *registry.datasets, *registry.exporters]
+    found += registry.commands(())
+    assert found == [name]
+    registry.check_references()
+    assert registry.plugins[0].errors == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["new", "My Net"], "lower-case"),
+        (["new", "lenet"], "an architecture named 'lenet' already"),
+        (["new", "digits", "--kind", "dataset"], "a dataset named 'digits' already"),
+        (["new", "onnx", "--kind", "exporter"], "an exporter named 'onnx' already"),
+        (["new", "train", "--kind", "command"], "a command named 'train' already"),
+        (["new", "json"], "a module or keyword 'json' already"),
+        (["new", "class"], "a module or keyword 'class' already"),
+        (["new", "zoo"], "a module or keyword 'zoo' already"),
+        (["new", "here"], "is there already"),
+        (["new", "their-net", "--kind", "network"], "'network' is not one of"),
+        (["new"], "NAME"),
+    ],
+)
+def test_a_name_that_cannot_be_used_is_one_clear_line_and_writes_nothing(arguments, expected, zoo_command):
+    Path("here").mkdir()
+    result = zoo_command(*arguments)
+    assert result.code == 2
+    assert expected in result.error
+    assert files(Path()) == set()
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_clear_line(zoo_command):
+    Path("file").write_text("")
+    result = zoo_command("new", "their-net", "-o", "file/in-it")
+    assert result.code == 1
+    assert "Cannot write" in result.error
+
+
+def test_the_command_says_what_to_do_next(zoo_command):
+    result = zoo_command("new", "their-net")
+    assert result.code == 0
+    assert [line.strip() for line in result.out.splitlines()[1:]] == [
+        "cd their-net",
+        "pip install -e '.[test]'",
+        "pytest",
+        "zoo train their-net",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_package_installs_passes_its_own_tests_and_can_be_removed(kind, fresh, tmp_path):
+    name = f"their-{kind}"
+    run = functools.partial(fresh, folder=tmp_path)
+
+    def rows():
+        return {fact["name"]: fact for fact in json.loads(run("zoo", "plugins", "--json"))}
+
+    run("zoo", "new", name, "--kind", kind)
+    folder = tmp_path / name
+    run("pip", "install", "-q", "--no-index", "--no-build-isolation", "-e", ".[test]", folder=folder)
+    assert rows()[name]["status"] == "loaded"
+    told = run("pytest", "-q", "-p", "no:cacheprovider", folder=folder)
+    assert " passed" in told
+    assert "failed" not in told
+    assert "skipped" not in told
+    run("zoo", "check", name)
+
+    (folder / "src" / name.replace("-", "_") / "__init__.py").write_text("import nothing_of_that_name\n")
+    assert rows()[name]["status"] == "failed"
+    run("zoo", "check", name, code=1)
+    run("zoo", "list")
+    run("pip", "uninstall", "-y", "-q", name)
+    assert name not in rows()

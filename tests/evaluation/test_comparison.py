@@ -1,0 +1,296 @@
+"""``zoo list`` by budget, ``zoo compare`` and ``zoo bench``."""
+
+import json
+import logging
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from zoo.evaluation.compare import Candidate, Comparison
+from zoo.evaluation.compare import _p_values as p_values
+from zoo.evaluation.timing import measure
+from zoo.formatting import time_text
+from zoo.specs.results import pareto
+
+
+def listed(zoo_command, *arguments):
+    return [facts["name"] for facts in json.loads(zoo_command("list", "--json", *arguments).out)]
+
+
+def test_list_by_budget(zoo_command, registry):
+    everything = {spec.name: spec for spec in registry.architectures.values()}
+    small = listed(zoo_command, "--max-params", "50k")
+    assert small == listed(zoo_command, "--max-params", "50000")
+    assert set(small) == {name for name, spec in everything.items() if spec.parameters <= 50_000}
+    mnist = listed(zoo_command, "--dataset", "mnist")
+    assert set(mnist) == {name for name, spec in everything.items() if spec.dataset == "mnist"}
+    assert listed(zoo_command, "--max-bytes", "0.04M", "--dataset", "mnist", "--min-accuracy", "99") == ["cnn-mini"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "key"),
+    [
+        ("params", "parameters"),
+        ("bytes", "bytes"),
+        ("multiply-adds", "multiply_adds"),
+        ("latency", "latency_seconds"),
+    ],
+)
+def test_list_in_order(zoo_command, sort, key):
+    found = json.loads(zoo_command("list", "--json", "--dataset", "mnist", "--sort", sort).out)
+    values = [facts[key] if key == "parameters" else facts["results"][key] for facts in found]
+    assert values == sorted(values)
+    assert len(values) > 5
+
+
+def test_list_the_most_accurate_first_and_the_front(zoo_command):
+    found = json.loads(zoo_command("list", "--json", "--dataset", "mnist", "--sort", "accuracy").out)
+    accuracies = [facts["results"]["metrics"]["accuracy"]["mean"] for facts in found]
+    assert accuracies == sorted(accuracies, reverse=True)
+    front = json.loads(zoo_command("list", "--json", "--dataset", "mnist", "--sort", "params", "--pareto").out)
+    on_it = [facts["results"]["metrics"]["accuracy"]["mean"] for facts in front]
+    assert on_it == sorted(on_it)
+    assert on_it[-1] == accuracies[0]
+    assert len(on_it) < len(accuracies)
+
+
+@pytest.mark.parametrize("count", ["many", "-3", "1e", "20q", "nan", "infk"])
+def test_what_is_no_count_is_refused(zoo_command, count):
+    done = zoo_command("list", f"--max-params={count}")
+    assert done.code == 2
+    assert "is no count" in done.error
+
+
+def test_the_front_is_what_nothing_beats():
+    items, costs, goodness = ["a", "b", "c", "d", "e"], [1, 2, 2, 3, 4], [0.5, 0.7, 0.6, 0.7, 0.9]
+    assert pareto(items, costs, goodness) == ["a", "b", "e"]
+
+
+def candidate(name, values, parameters=10):
+    return Candidate(name, "data", "accuracy", tuple(values), "recorded", {"parameters": parameters})
+
+
+def test_a_difference_is_one_only_where_seeds_allow_it():
+    close = [candidate("a", [0.95, 0.97, 0.96]), candidate("b", [0.94, 0.96, 0.97])]
+    far = [*close, candidate("c", [0.80, 0.81, 0.79])]
+    single = [candidate("a", [0.99]), candidate("b", [0.5])]
+    assert "no difference" in Comparison("accuracy", "data", tuple(close), p_values(close)).verdict(1)
+    found = Comparison("accuracy", "data", tuple(far), p_values(far))
+    assert found.verdict(2).startswith("behind (p ")
+    assert "no difference" in found.verdict(1)
+    assert "seeds cannot tell" in Comparison("accuracy", "data", tuple(single), p_values(single)).verdict(1)
+
+
+def test_chance_alone_is_rarely_called_a_difference():
+    """Four networks that are really equal: by Holm's method, any is called behind at most once in twenty times."""
+    random = np.random.RandomState(0)
+    alarms = 0
+    for _ in range(200):
+        found = [candidate(str(k), random.normal(0.9, 0.01, 5)) for k in range(4)]
+        alarms += any(p is not None and p < 0.05 for p in p_values(found))
+    assert alarms <= 20  # 10 are expected
+
+
+def test_recorded_results_are_compared(zoo_command, tmp_path):
+    done = zoo_command("compare", "cnn-mini", "vgg-mini", "mnist-mlp", "--plot", tmp_path / "front.png", "--json")
+    told = json.loads(done.out)
+    names = [entry["name"] for entry in told["candidates"]]
+    assert names == ["vgg-mini", "cnn-mini", "mnist-mlp"]
+    assert told["candidates"][2]["verdict"].startswith("behind")
+    assert told["pareto"]["parameters"] == ["cnn-mini", "vgg-mini"]
+    with Image.open(tmp_path / "front.png") as picture:
+        assert picture.width > 1_000
+    shown = zoo_command("compare", "cnn-mini", "vgg-mini").out
+    assert "8,490*" in shown
+    assert "AGAINST THE BEST" in shown
+
+
+def test_runs_that_differ_by_the_seed_only_count_together(tiny_registry, zoo_command, tmp_path):
+    runs = [
+        zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=tmp_path / "runs", epochs=epochs, seed=seed)
+        for epochs, seed in ((2, 0), (2, 1), (1, 0))
+    ]
+    done = zoo_command(
+        "compare", runs[0].folder, runs[2].folder, "--latency", "--curves", tmp_path / "curves.png",
+        "--runs-dir", tmp_path / "runs", "--json", registry=tiny_registry,
+    )  # fmt: skip
+    found = {entry["name"]: entry for entry in json.loads(done.out)["candidates"]}
+    accuracies = [run.config["results"]["test"]["accuracy"] for run in runs]
+    assert found[str(runs[0].folder)]["values"] == accuracies[:2]
+    assert found[str(runs[2].folder)]["values"] == accuracies[2:]
+    assert 0 < found[str(runs[0].folder)]["latency"] < 1
+    assert (tmp_path / "curves.png").stat().st_size > 5_000
+
+
+def test_runs_ranked_on_a_dataset_and_their_front(tiny_registry, zoo_command, tmp_path):
+    folder = tmp_path / "runs"
+    runs = [
+        zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=folder, epochs=1, seed=seed, lr=lr)
+        for seed, lr in ((0, 1e-9), (1, 0.05), (2, 1e-9))
+    ]
+    for run, (parameters, accuracy) in zip(runs, ((10, 0.6), (99, 0.9), (50, 0.5)), strict=True):
+        run.config |= {"parameters": parameters, "best": run.config["best"] | {"score": [accuracy, 0.0]}}
+        run.save()
+
+    def names(*options):
+        done = zoo_command("runs", *options, "--runs-dir", folder, "--json", registry=tiny_registry)
+        return [Path(run["run"]).name for run in json.loads(done.out)]
+
+    first, second, third = (run.folder.name for run in runs)
+    assert names("--dataset", "bars") == [second, first, third]
+    assert names("--dataset", "bars", "--pareto") == [first, second]
+    assert names("--dataset", "mnist") == []
+    shown = zoo_command("runs", "--runs-dir", folder, registry=tiny_registry).out
+    assert "PARAMS" in shown
+    assert f"{runs[0].best.stat().st_size:,}" in shown
+
+
+def test_a_leaderboard_of_all_on_a_dataset(tiny_registry, zoo_command, tmp_path):
+    for epochs, seed in ((2, 0), (2, 1), (1, 0)):
+        zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=tmp_path / "runs", epochs=epochs, seed=seed)
+    done = zoo_command(
+        "compare", "--dataset", "bars", "--runs-dir", tmp_path / "runs", "--json", registry=tiny_registry
+    )
+    assert sorted(len(entry["values"]) for entry in json.loads(done.out)["candidates"]) == [1, 2]
+    mnist = json.loads(zoo_command("compare", "--dataset", "mnist", "--json").out)
+    recorded = [facts["name"] for facts in json.loads(zoo_command("list", "--dataset", "mnist", "--json").out)]
+    assert sorted(entry["name"] for entry in mnist["candidates"]) == recorded
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "code"),
+    [
+        (["resnet-mini"], "two or more", 2),
+        (["resnet-mini", "diabetes-mlp"], "only what was judged on the same data", 2),
+        (["resnet-mini", "resnt-mini"], "Did you mean", 2),
+        (["resnet-mini", "gone.onnx"], "no file gone.onnx", 1),
+        (["--dataset", "line"], "not two models on line", 2),
+        (["lenet", "--dataset", "mnist"], "not both", 2),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(zoo_command, names, said, code):
+    done = zoo_command("compare", *names)
+    assert (done.code, said in done.error) == (code, True), done.error
+
+
+def test_curves_are_of_runs(zoo_command, tmp_path):
+    assert "none of these is one" in zoo_command("compare", "cnn-mini", "lenet", "--curves", tmp_path / "c.png").error
+
+
+@pytest.fixture(scope="module")
+def digits_file(digits_runs, tmp_path_factory):
+    return zoo.export(
+        "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
+    ).file
+
+
+def test_a_note_is_told_once(zoo_command, tmp_path):
+    done = zoo_command("bench", "linear-regression", "--runs-dir", tmp_path, "--seconds", 0.01, "--batch-size", 1)
+    assert done.err.count("these are the weights that come with it") == 1
+    again = zoo_command("predict", "linear-regression", "--runs-dir", tmp_path, "x.csv")
+    assert again.err.count("these are the weights that come with it") == 1
+
+
+def test_bench_of_a_run(digits_runs, zoo_command, tmp_path):
+    done = zoo_command(
+        "bench", "resnet-mini", "--runs-dir", digits_runs, "--batch-size", 1, "--batch-size", 4, "--seconds", 0.05,
+        "--plot", tmp_path / "speed.png", "--json",
+    )  # fmt: skip
+    told = json.loads(done.out)
+    assert [(t["contender"], t["batch"]) for t in told["timings"]] == [
+        ("torch", 1), ("onnxruntime", 1), ("torch", 4), ("onnxruntime", 4),
+    ]  # fmt: skip
+    for timing in told["timings"]:
+        assert 0 < timing["p50"] <= timing["p95"]
+        assert timing["samples_per_second"] == pytest.approx(timing["batch"] / timing["p50"])
+        assert timing["bytes_added"] is None or 0 < timing["bytes_added"] < 2**30
+    assert told["threads"] == 1
+    assert (tmp_path / "speed.png").stat().st_size > 5_000
+
+
+def test_bench_of_smaller_forms(digits_runs, zoo_command):
+    done = zoo_command(
+        "bench", "resnet-mini", "--runs-dir", digits_runs, "--batch-size", 1, "--seconds", 0.02, "--int8", "--fp16",
+        "--json",
+    )  # fmt: skip
+    names = [timing["contender"] for timing in json.loads(done.out)["timings"]]
+    assert names == ["torch", "onnxruntime", "onnxruntime int8", "onnxruntime fp16"]
+
+
+def test_bench_of_files(digits_file, zoo_command, tmp_path):
+    other = tmp_path / "other.onnx"
+    other.write_bytes(digits_file.read_bytes())
+    shown = zoo_command("bench", digits_file, other, "--batch-size", 2, "--seconds", 0.02).out
+    assert [line.split()[0] for line in shown.splitlines()[3:]] == ["digits", "other"]
+
+
+def test_bench_refuses_what_makes_no_sense(digits_file, zoo_command, tmp_path):
+    linear = zoo.export("linear-regression", "onnx", tmp_path / "line.onnx").file
+    assert "takes" in zoo_command("bench", digits_file, linear).error
+    with pytest.raises(zoo.UsageError, match="at least 1"):
+        zoo.bench([digits_file], batches=[0])
+    with pytest.raises(zoo.UsageError, match="tpu"):
+        zoo.bench([digits_file], device="tpu")
+
+
+def test_a_provider_that_does_not_run_is_no_silent_fallback(digits_file, zoo_command):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("CUDA is here")
+    assert "does not run here" in zoo_command("bench", digits_file, "--device", "cuda").error
+
+
+@pytest.mark.slow
+def test_compiled_stands_beside_the_others(digits_runs, caplog):
+    with caplog.at_level(logging.WARNING):
+        found = zoo.bench(["resnet-mini"], batches=[2], compiled=True, seconds=0.05, runs_dir=digits_runs)
+    names = [timing.contender for timing in found.timings]
+    assert names == ["torch", "torch compiled", "onnxruntime"] or "torch.compile does not work here" in caplog.text
+
+
+def test_contenders_take_turns():
+    order = []
+    measure({name: (lambda name=name: order.append(name)) for name in "ab"}, 0.0)
+    turns = [name for place, name in enumerate(order) if place == 0 or order[place - 1] != name]
+    assert turns == ["a", "b"] * 6  # a warm-up and five rounds
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(85e-6, "85 µs"), (0.00123, "1.23 ms"), (2.1, "2.1 s"), (0.9999, "1 s")])
+def test_times_as_people_write_them(seconds, text):
+    assert time_text(seconds) == text
+
+
+def test_notebook_views_are_html(digits_file, tmp_path):
+    class Balanced(HTMLParser):
+        def __init__(self, text):
+            super().__init__()
+            self.open = []
+            self.feed(text)
+            assert not self.open
+
+        def handle_starttag(self, tag, attributes):
+            self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+        def handle_startendtag(self, tag, attributes):
+            pass
+
+    model = zoo.open_model(digits_file)
+    things = [
+        model,
+        zoo.assess(model),
+        zoo.compare(["cnn-mini", "lenet"]),
+        zoo.bench([digits_file], batches=[1], seconds=0.01),
+    ]
+    for thing in things:
+        text = thing._repr_html_()
+        assert "<table>" in text
+        Balanced(text)
+    assert "resnet-mini" in repr(model)

@@ -1,0 +1,558 @@
+"""The export: what comes out, that it is proven, and that what is damaged is refused."""
+
+import copy
+import dataclasses
+import getpass
+import json
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo import DataUnavailable, ExportError, ExportRefused, InvalidValue, create_registry
+from zoo.exporting.export import write_proven
+from zoo.exporting.source import make_subject
+from zoo.exporting.test_split import check_test_split
+from zoo.files import sha256
+from zoo.models.trained import load_shipped
+from zoo.specs.specs import resolve_reference
+
+GATES = ["determinism", "independence", "structure", "opset", "numerics", "providers", "test split"]
+
+USER_SCRIPT = """
+import json, sys
+import numpy as np, onnxruntime
+session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+images, labels = np.load("images.npy"), np.load("labels.npy")
+logits, probabilities = session.run(None, {"input": images})
+print((logits.argmax(axis=1) == labels).mean())
+assert not {"torch", "zoo", "onnx"} & set(sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(digits_runs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    return zoo.export("resnet-mini", "onnx", folder / "model.onnx", runs_dir=digits_runs, data_dir=folder)
+
+
+@pytest.fixture
+def exporter(registry):
+    return registry.exporter("onnx")
+
+
+def test_a_script_with_numpy_and_onnxruntime_alone_reproduces_the_recorded_accuracy(exported, subject):
+    folder = exported.file.parent
+    np.save(folder / "images.npy", subject.test.inputs.numpy())
+    np.save(folder / "labels.npy", subject.test.targets.numpy())
+    done = subprocess.run([sys.executable, "-c", USER_SCRIPT], cwd=folder, capture_output=True, text=True, check=True)
+    assert float(done.stdout) == subject.recorded["accuracy"]
+
+
+def test_the_file_takes_raw_images_of_any_number_and_names_its_outputs(exported):
+    session = onnxruntime.InferenceSession(exported.file, providers=["CPUExecutionProvider"])
+    (inputs,) = session.get_inputs()
+    assert (inputs.name, inputs.type, inputs.shape) == ("input", "tensor(uint8)", ["batch", 1, 28, 28])
+    assert [output.name for output in session.get_outputs()] == ["logits", "probabilities"]
+    for batch in (1, 5):
+        logits, probabilities = session.run(None, {"input": np.zeros((batch, 1, 28, 28), np.uint8)})
+        assert logits.shape == probabilities.shape == (batch, 10)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_the_file_says_what_it_is(exported, digits_run):
+    metadata = {entry.key: entry.value for entry in onnx.load(exported.file).metadata_props}
+    assert metadata["architecture"] == "resnet-mini"
+    assert metadata["dataset"] == "digits"
+    assert json.loads(metadata["labels"]) == list("0123456789")
+    assert metadata["checkpoint_sha256"] == sha256(digits_run.best)
+    assert json.loads(metadata["test"]) == digits_run.config["results"]["test"]
+    assert json.loads(metadata["normalisation"])["mean"][0] == pytest.approx(39.77, abs=0.01)
+
+
+def test_the_certificate_holds_every_verdict_and_the_hash_of_the_file(exported, subject):
+    written = json.loads(exported.path.read_text())
+    assert exported.path.name == "model.onnx.json"
+    assert written == exported.to_dict()
+    assert written["passed"] is True
+    assert written["file"] == {
+        "name": "model.onnx",
+        "sha256": sha256(exported.file),
+        "bytes": exported.file.stat().st_size,
+    }
+    checks = {check["gate"]: check for check in written["checks"]}
+    cuda = ["test split"] * torch.cuda.is_available()
+    assert [check["gate"] for check in written["checks"]] == [*GATES, *cuda]
+    assert checks["numerics"]["figures"]["batches"] == [1, 2, 3, 7, 64]
+    assert checks["numerics"]["figures"]["runtime"] == "CPU as written"
+    assert "CPU optimised" in checks["providers"]["figures"]["ran"]
+    assert checks["test split"]["figures"]["accuracy"] == subject.recorded["accuracy"]
+    assert checks["test split"]["figures"]["samples"] == 360
+    if not torch.cuda.is_available():
+        assert checks["providers"]["figures"]["not_tested"] == {"CUDA": "no CUDA device"}
+        assert "CUDA not tested" in checks["providers"]["summary"]
+
+
+def test_the_same_checkpoint_gives_the_same_bytes_and_none_of_this_machine(exported, digits_runs, digits_run, tmp_path):
+    run = digits_run
+    again = zoo.export("resnet-mini", "onnx", tmp_path, runs_dir=digits_runs, data_dir=tmp_path)
+    assert again.file == tmp_path / "resnet-mini.onnx"
+    assert again.sha256 == exported.sha256
+    content = exported.file.read_bytes()
+    for trace in (
+        ".py",
+        "site-packages",
+        "/home",
+        "/root",
+        "/tmp",
+        "forward",
+        sys.prefix,
+        getpass.getuser(),
+        run.folder.name,
+    ):
+        assert trace.encode() not in content
+
+
+def test_another_opset_is_written_when_asked_for(digits_runs, tmp_path):
+    certificate = zoo.export("resnet-mini", "onnx", tmp_path, runs_dir=digits_runs, data_dir=tmp_path, opset=18)
+    assert onnx.load(certificate.file).opset_import[0].version == 18
+
+
+def test_an_opset_out_of_range_is_refused(digits_runs, tmp_path):
+    with pytest.raises(InvalidValue, match="opset"):
+        zoo.export("resnet-mini", "onnx", tmp_path, runs_dir=digits_runs, opset=11)
+
+
+# What can go wrong in an export, planted in the model that is written; it is judged as the one that was trained.
+
+
+def network_of(model):
+    return model[0].network
+
+
+def weights_off_by_a_millionth(model):
+    for parameter in model.parameters():
+        parameter.mul_(1 + 1e-6)
+
+
+def one_bias_off(model):
+    network_of(model).fc.bias[3] += 1e-3
+
+
+def weights_rounded_to_half(model):
+    for parameter in model.parameters():
+        parameter.copy_(parameter.half().float())
+
+
+def labels_swapped(model):
+    order = [1, 0, *range(2, 10)]
+    fc = network_of(model).fc
+    fc.weight.copy_(fc.weight[order])
+    fc.bias.copy_(fc.bias[order])
+
+
+def normalisation_off(model):
+    model[0].preprocess.std.mul_(1.001)
+
+
+def softmax_over_the_wrong_axis(model):
+    class Wrong(nn.Module):
+        def forward(self, logits):
+            return logits, torch.softmax(logits, dim=0)
+
+    model[1] = Wrong()
+
+
+def not_a_number(model):
+    network_of(model).fc.bias[0] = float("nan")
+
+
+def outputs_in_another_order(model):
+    class Wrong(nn.Module):
+        def forward(self, logits):
+            return torch.softmax(logits, dim=1), logits
+
+    model[1] = Wrong()
+
+
+DAMAGES = {
+    weights_off_by_a_millionth: "numerics",
+    one_bias_off: "numerics",
+    weights_rounded_to_half: "numerics",
+    labels_swapped: "numerics",
+    normalisation_off: "numerics",
+    softmax_over_the_wrong_axis: "numerics",
+    outputs_in_another_order: "numerics",
+    not_a_number: "structure",
+}
+
+
+def damaged(exporter, damage):
+    """The exporter with a change made to the model that it writes."""
+    genuine = resolve_reference(exporter.write)
+
+    def write(subject, path, **options):
+        model = copy.deepcopy(subject.model)
+        with torch.no_grad():
+            damage(model)
+        genuine(dataclasses.replace(subject, model=model), path, **options)
+
+    return dataclasses.replace(exporter, write=write)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_export_is_refused_by_the_right_gate(damage, exporter, subject, tmp_path):
+    target = tmp_path / "model.onnx"
+    target.write_text("an earlier good file")
+    with pytest.raises(ExportRefused) as caught:
+        write_proven(damaged(exporter, damage), subject, target, {"opset": 20})
+    message = str(caught.value)
+    assert f"refused and not written. {DAMAGES[damage]}: " in message
+    assert "untouched" in message
+    assert "\n" not in message
+    assert target.read_text() == "an earlier good file"
+    assert {path.name for path in tmp_path.iterdir()} <= {"model.onnx", "work", "strangers"}
+
+
+def batch_norm_eps(model):
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1e-4
+
+
+def dropout_trains(model):
+    class Drops(nn.Module):
+        def forward(self, inputs):
+            return nn.functional.dropout(inputs, 0.5, training=True)
+
+    model[0].network = nn.Sequential(Drops(), model[0].network)
+
+
+@pytest.fixture(scope="module")
+def normalised(digits_runs):
+    """A subject with batch normalisation: the weights that come with densenet-mini, judged on digits."""
+    registry = create_registry()
+    data = zoo.load_dataset(registry.dataset("digits"), digits_runs)
+    return make_subject(load_shipped("densenet-mini", registry), dataclasses.replace(data, stand_in_for="mnist"))
+
+
+@pytest.mark.parametrize("damage", [batch_norm_eps, dropout_trains], ids=lambda damage: damage.__name__)
+def test_a_network_exported_with_other_normalisation_is_refused(damage, exporter, normalised, tmp_path):
+    with pytest.raises(ExportRefused, match=r"refused and not written\. numerics: .* from float64, limit"):
+        write_proven(damaged(exporter, damage), normalised, tmp_path / "model.onnx", {"opset": 20})
+
+
+OPTIONS = {"onnx": {"opset": 20}, "pt2": {}}
+
+
+@pytest.mark.parametrize("format", OPTIONS)
+def test_a_batch_norm_that_is_left_in_training_mode_is_refused(format, registry, normalised, tmp_path):
+    model = copy.deepcopy(normalised.model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train()
+    with pytest.raises(ExportRefused, match=r"independence: densenet-mini answers .* BatchNorm left in training"):
+        write_proven(
+            registry.exporter(format), dataclasses.replace(normalised, model=model), tmp_path / "m", OPTIONS[format]
+        )
+
+
+def edited(exporter, edit):
+    """The exporter with a change made to the file after it was written."""
+    genuine = resolve_reference(exporter.write)
+
+    def write(subject, path, **options):
+        genuine(subject, path, **options)
+        model = onnx.load(path)
+        edit(model)
+        path.write_bytes(model.SerializeToString())
+
+    return dataclasses.replace(exporter, write=write)
+
+
+def fix_the_batch(model):
+    for item in [*model.graph.input, *model.graph.output]:
+        item.type.tensor_type.shape.dim[0].dim_value = 3
+
+
+def rename_the_input(model):
+    model.graph.input[0].name = "x"
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            if name == "input":
+                node.input[index] = "x"
+
+
+def fix_the_batch_inside(model):
+    """What a hard-coded view leaves when the exporter does not notice it: it runs at one batch only."""
+    shape = onnx.numpy_helper.from_array(np.array([3, 10], np.int64), "fixed")
+    model.graph.initializer.append(shape)
+    for node in model.graph.node:
+        for index, name in enumerate(node.output):
+            if name == "logits":
+                node.output[index] = "free_logits"
+    position = next(i for i, node in enumerate(model.graph.node) if "free_logits" in node.output) + 1
+    model.graph.node.insert(position, onnx.helper.make_node("Reshape", ["free_logits", "fixed"], ["logits"]))
+    for node in model.graph.node:
+        if node.op_type == "Softmax":
+            node.input[0] = "free_logits"
+
+
+def drop_the_description(model):
+    del model.metadata_props[0]
+
+
+def claim_another_opset(model):
+    model.opset_import[0].version = 21
+
+
+def break_an_edge(model):
+    model.graph.node[3].input[0] = "nothing"
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (fix_the_batch, "structure: the batch is fixed at 3"),
+        (rename_the_input, "structure: the input is"),
+        (drop_the_description, "structure: the description lacks"),
+        (claim_another_opset, "opset: opset 20 was asked for"),
+        (break_an_edge, "structure: not valid ONNX"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_file_with_a_wrong_structure_is_refused(edit, words, exporter, subject, tmp_path):
+    with pytest.raises(ExportRefused) as caught:
+        write_proven(edited(exporter, edit), subject, tmp_path / "model.onnx", {"opset": 20})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_onnxruntime_runs_at_one_batch_only_is_refused(exporter, subject, tmp_path):
+    with pytest.raises(ExportRefused, match="batch") as caught:
+        write_proven(edited(exporter, fix_the_batch_inside), subject, tmp_path / "model.onnx", {"opset": 20})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recorded_metric_that_the_file_does_not_reach_is_refused(exporter, subject, tmp_path):
+    flattering = dataclasses.replace(subject, recorded={"accuracy": subject.recorded["accuracy"] + 1 / 360})
+    with pytest.raises(ExportRefused, match="but recorded was"):
+        write_proven(exporter, flattering, tmp_path / "model.onnx", {"opset": 20})
+
+
+class Answers:
+    """In place of an onnxruntime session: torch's own logits with some of them changed."""
+
+    provider = "CPU"
+
+    def __init__(self, subject, change):
+        self.logits = zoo.predict_logits(nn.Sequential(subject.model[0]), subject.test.inputs).clone()
+        change(self.logits)
+        self.at = 0
+
+    def run(self, inputs):
+        self.at += len(inputs)
+        return [self.logits[self.at - len(inputs) : self.at].numpy()]
+
+
+def split_check(subject, change):
+    (check,) = check_test_split(subject, [Answers(subject, change)])
+    return check
+
+
+def test_one_test_sample_decided_differently_is_refused(subject):
+    def swap_the_two_best(logits):
+        first, second = logits[17].topk(2).indices
+        logits[17, [first, second]] = logits[17, [second, first]]
+
+    assert split_check(subject, lambda logits: None).passed
+    verdict = split_check(subject, swap_the_two_best)
+    assert not verdict.passed
+    assert "1 of 360 test samples of digits are decided differently" in verdict.summary
+    assert [change["sample"] for change in verdict.figures["changed"]] == [17]
+
+
+class TiesWhereTold(nn.Module):
+    """The first pixel is the class; where the second is set, it wins by less than rounding, or loses by as little."""
+
+    def __init__(self, wins):
+        super().__init__()
+        self.edge = 1e-7 if wins else -1e-7
+        self.register_buffer("factor", torch.tensor(7.0))  # a logit of one is a seventh times seven, and rounded
+
+    def forward(self, inputs):
+        pixels = inputs.flatten(1)
+        first = torch.nn.functional.one_hot(pixels[:, 0].long(), 10).to(self.factor.dtype)
+        scale = torch.where(pixels[:, 1] > 0, self.edge, 9.0)
+        logits = first * scale[:, None] + torch.ones_like(first) / 7 * self.factor
+        return logits, torch.softmax(logits, 1)
+
+
+def test_a_metric_apart_by_a_tie_passes_and_is_not_called_equal(subject):
+    inputs = torch.zeros(12, 1, 28, 28, dtype=torch.uint8)
+    inputs[:, 0, 0, 0] = torch.arange(12) % 9
+    inputs[3, 0, 0, 1] = 1
+    test = zoo.Split(inputs, inputs[:, 0, 0, 0].long())
+    tied = dataclasses.replace(subject, model=TiesWhereTold(wins=True), test=test, recorded={"accuracy": 1.0})
+
+    (verdict,) = check_test_split(
+        tied, [zoo.Runtime("CPU", "", lambda inputs: [output.numpy() for output in TiesWhereTold(wins=False)(inputs)])]
+    )
+    assert verdict.passed
+    assert verdict.figures["accuracy"] == 11 / 12
+    assert "apart by ties" in verdict.summary
+    assert "equal to" not in verdict.summary
+    assert [change["sample"] for change in verdict.figures["changed"]] == [3]
+
+
+class AlwaysDrops(nn.Module):
+    def forward(self, inputs):
+        return nn.functional.dropout(inputs.float(), 0.5, training=True).flatten(1)[:, 300:310], inputs
+
+
+class BranchesOnData(nn.Module):
+    def forward(self, inputs):
+        logits = inputs.float().flatten(1)[:, :10]
+        if logits.sum() > 0:
+            logits = logits * 2
+        return logits, torch.softmax(logits, 1)
+
+
+class RunsOneBatchOnly(nn.Module):
+    def forward(self, inputs):
+        logits = inputs.float().view(3, 784)[:, :10]
+        return logits, torch.softmax(logits, 1)
+
+
+class FixesTheBatch(nn.Module):
+    def forward(self, inputs):
+        logits = inputs.float().reshape(3, -1)[:, :10] if len(inputs) == 3 else inputs.float().flatten(1)[:, :10]
+        return logits, torch.softmax(logits, 1)
+
+
+class LoopsOnData(nn.Module):
+    def forward(self, inputs):
+        logits = inputs.float().flatten(1)[:, 300:310]
+        while logits.abs().max() > 1:
+            logits = logits / 2
+        return logits, torch.softmax(logits, 1)
+
+
+class UsesSvd(nn.Module):
+    def forward(self, inputs):
+        logits = torch.linalg.svdvals(inputs.float()[:, 0])[:, :10]
+        return logits, torch.softmax(logits, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (AlwaysDrops(), "random"),
+        (BranchesOnData(), r"branches on its data at .*test_export\.py:\d+ \(`if logits\.sum\(\) > 0:`\)"),
+        (RunsOneBatchOnly(), "cannot run a batch of 16"),
+        (
+            FixesTheBatch(),
+            r"batch is fixed at 3.* at .*test_export\.py:\d+ \(`logits = .*reshape\(3, -1\)",
+        ),
+        (LoopsOnData(), r"branches on its data at .*test_export\.py:\d+ \(`while logits\.abs\(\)\.max\(\) > 1:`\)"),
+        (UsesSvd(), r"ONNX has no operator for aten\._linalg_svd at .*test_export\.py:\d+ \(`.*svd.*`\)"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
+)
+def test_a_model_that_cannot_be_exported_faithfully_is_named_in_one_line(
+    model, words, exporter, subject, tmp_path, capfd
+):
+    with pytest.raises(ExportError, match=words) as caught:
+        write_proven(exporter, dataclasses.replace(subject, model=model), tmp_path / "model.onnx", {"opset": 20})
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "model.onnx").exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_network_whose_randomness_real_samples_do_not_show_is_refused_all_the_same(exporter, subject, tmp_path):
+    class DrawsInTheCorner(nn.Module):
+        """The first ten pixels are zero in every real digit, and dropout of zero is zero."""
+
+        def forward(self, inputs):
+            logits = nn.functional.dropout(inputs.float(), 0.5, training=True).flatten(1)[:, :10]
+            return logits, torch.softmax(logits, 1)
+
+    sly = dataclasses.replace(subject, model=DrawsInTheCorner())
+    with pytest.raises(ExportRefused, match="numerics"):
+        write_proven(exporter, sly, tmp_path / "model.onnx", {"opset": 20})
+
+
+@pytest.mark.parametrize("checks", [[], None])
+def test_an_exporter_that_checks_or_writes_nothing_is_refused(checks, exporter, subject, tmp_path):
+    lazy = dataclasses.replace(
+        exporter, check=lambda *args, **options: iter(()), inspect=None, open=None, reductions={}
+    )
+    if checks is None:
+        lazy = dataclasses.replace(exporter, write=lambda *args, **options: None)
+    with pytest.raises(ExportError, match=r"nothing|no file"):
+        write_proven(lazy, subject, tmp_path / "model.onnx", {"opset": 20})
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_without_the_test_split_nothing_is_certified(tiny_registry, runs_dir, tmp_path):
+    run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1, device="cpu")
+
+    def gone(folder, download):
+        raise DataUnavailable("bars is not here.")
+
+    tiny_registry._specs[zoo.Dataset]["bars"] = dataclasses.replace(tiny_registry.dataset("bars"), loader=gone)
+    with pytest.raises(DataUnavailable, match="judged on the test split of bars"):
+        zoo.export(run.name, runs_dir=runs_dir, registry=tiny_registry)
+
+
+def test_a_strangers_network_exports_with_the_same_proof(tiny_registry, runs_dir, tmp_path):
+    run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=2, device="cpu")
+    certificate = zoo.export("tiny-cnn", output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
+    assert certificate.description["plugin"]["distribution"] == "stranger"
+    assert certificate.checks[-1].figures["accuracy"] == run.config["results"]["test"]["accuracy"]
+
+
+def test_an_unfinished_run_is_exported_with_a_word_of_it(tiny_registry, runs_dir, tmp_path, caplog):
+    run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1, device="cpu")
+    run.config |= {"status": "interrupted", "results": None}
+    run.save()
+    certificate = zoo.export(run.name, output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
+    assert "is interrupted" in caplog.text
+    assert certificate.checks[-1].figures["recorded"] is None
+    assert "none was recorded" in certificate.checks[-1].summary
+
+
+def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(
+    tiny_registry, runs_dir, tmp_path, monkeypatch
+):
+    looked_in = []
+    bars = tiny_registry.dataset("bars")
+
+    def load(folder, download):
+        looked_in.append(folder)
+        return bars.loader(folder, download)
+
+    tiny_registry._specs[zoo.Dataset]["bars"] = dataclasses.replace(bars, loader=load)
+    home = tmp_path / "home-of-the-data"
+    home.mkdir()
+    zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1, device="cpu", data_dir=home)
+    monkeypatch.delenv("ZOO_DATA")
+    zoo.export("tiny-cnn", output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
+    assert looked_in == [home, home]
+
+
+@pytest.mark.cuda
+def test_the_cuda_provider_is_judged_where_it_runs(exported):
+    checks = {check.gate: check for check in exported.checks}
+    assert {"CUDA as written", "CUDA optimised"} <= set(checks["providers"].figures["ran"])
+    assert not checks["providers"].figures["not_tested"]
+    assert [c.figures["runtime"] for c in exported.checks if c.gate == "test split"] == [
+        "CUDA optimised",
+        "CPU optimised",
+    ]

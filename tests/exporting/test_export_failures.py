@@ -1,0 +1,195 @@
+"""What goes wrong around an export: noise, exporters that fail, full disks, kills. An earlier file survives it all."""
+
+import dataclasses
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from zoo import Check, Exporter, ExportError, ExportRefused
+from zoo.exporting.export import write_proven
+from zoo.exporting.source import ExportSubject
+from zoo.files import sha256
+from zoo.models.tasks import TASKS
+
+TESTS = Path(__file__).parent
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 3)
+
+    def forward(self, inputs):
+        logits = self.linear(inputs)
+        return logits, torch.softmax(logits, 1)
+
+
+@pytest.fixture
+def subject():
+    random = torch.Generator().manual_seed(0)
+    test = zoo.Split(torch.rand(40, 4, generator=random), torch.zeros(40, dtype=torch.int64))
+    description = {"architecture": "tiny", "labels": ["a", "b", "c"], "columns": []}
+    return ExportSubject("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
+
+
+@pytest.fixture
+def target(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder / "model.txt"
+
+
+def exporter(write, check=None):
+    return Exporter(
+        name="words",
+        summary="words",
+        suffix=".txt",
+        write=write,
+        check=check or (lambda *a, **o: iter([Check("c", True, "")])),
+    )
+
+
+def talks_and_fails(subject, path):
+    print("a page of talk")
+    warnings.warn("and a warning", stacklevel=2)
+    logging.getLogger("torch.onnx").warning("and a log line")
+    raise ValueError("the true\ncause")
+
+
+def test_what_the_tools_say_goes_to_a_log_that_the_error_names(subject, target, capfd):
+    with pytest.raises(ExportError) as caught:
+        write_proven(exporter(talks_and_fails), subject, target, {})
+    log = target.with_name("model.txt.log")
+    assert str(caught.value) == f"The exporter words failed: ValueError: the true cause. Details: {log}"
+    assert capfd.readouterr() == ("", "")
+    text = log.read_text()
+    for part in ("a page of talk", "and a warning", "and a log line", "Traceback", "in talks_and_fails"):
+        assert part in text
+    assert {path.name for path in target.parent.iterdir()} == {"model.txt.log"}
+
+
+def test_the_log_of_a_failure_goes_when_the_export_succeeds(subject, target):
+    with pytest.raises(ExportError):
+        write_proven(exporter(talks_and_fails), subject, target, {})
+    write_proven(exporter(lambda subject, path: path.write_text("fine")), subject, target, {})
+    assert {path.name for path in target.parent.iterdir()} == {"model.txt", "model.txt.json"}
+
+
+def test_a_refusal_that_says_it_all_needs_no_log(subject, target):
+    no = exporter(
+        lambda subject, path: path.write_text("x"), lambda *a, **o: iter([Check("words", False, "it is wrong")])
+    )
+    with pytest.raises(ExportRefused, match=r"^model.txt was refused and not written\. words: it is wrong\.$"):
+        write_proven(no, subject, target, {})
+    assert not list(target.parent.iterdir())
+
+
+def test_an_exporter_that_fails_in_its_own_words_keeps_them_and_its_kind(subject, target):
+    def write(subject, path):
+        raise ExportError("No such luck. Try another.") from RuntimeError("inner")
+
+    with pytest.raises(ExportError, match=r"^No such luck\. Try another\. Details: .*model\.txt\.log$"):
+        write_proven(exporter(write), subject, target, {})
+
+
+# A full disk and a kill need a process of their own.
+
+CHILD = """
+import os, resource, sys, warnings
+sys.path.insert(0, {tests!r})
+warnings.simplefilter("ignore")
+import torch, zoo
+from pathlib import Path
+from test_export_failures import Network
+from zoo.exporting.export import write_proven
+from zoo.exporting.source import ExportSubject
+from zoo.models.tasks import TASKS
+
+torch.manual_seed(int(sys.argv[1]))
+test = zoo.Split(torch.rand(40, 4), torch.zeros(40, dtype=torch.int64))
+description = {{"architecture": "tiny", "labels": ["a", "b", "c"], "columns": [], "note": "x" * 20_000}}
+exporter = zoo.create_registry().exporter("onnx")
+
+def export():
+    subject = ExportSubject("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
+    return write_proven(exporter, subject, Path({target!r}), {{"opset": 20}})
+"""
+
+
+def child(target, seed, body):
+    script = CHILD.format(tests=str(TESTS), target=str(target)) + body
+    return subprocess.Popen([sys.executable, "-c", script, str(seed)], stdout=subprocess.PIPE, text=True)
+
+
+def is_whole(target):
+    certificate = json.loads(target.with_name(target.name + ".json").read_text())
+    return certificate["passed"] and certificate["file"]["sha256"] == sha256(target)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("limit", [1_000, 22_500], ids=["in the file", "in the certificate"])
+def test_a_disk_that_fills_up_costs_no_earlier_file(limit, tmp_path):
+    target = tmp_path / "model.onnx"
+    done = child(
+        target,
+        1,
+        f"""
+export()
+before = Path({str(target)!r}).read_bytes()
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
+try:
+    export()
+except zoo.ZooError as error:
+    print(error)
+print(Path({str(target)!r}).read_bytes() == before)
+""",
+    )
+    out, _ = done.communicate(timeout=120)
+    message, same = out.splitlines()
+    assert message.startswith(f"Cannot write {target}")
+    assert same == "True"
+    assert is_whole(target)
+    assert sorted(path.name for path in tmp_path.glob(".*.part")) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_kill_at_any_instant_leaves_a_whole_file(kills, tmp_path):
+    target = tmp_path / "model.onnx"
+    for seed in range(kills):
+        process = child(target, seed, "\nexport()\nprint('first', flush=True)\nwhile True:\n    export()\n")
+        assert process.stdout.readline() == "first\n"
+        time.sleep(random.Random(seed).uniform(0, 1.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        assert is_whole(target)
+
+
+def test_file_and_certificate_take_their_places_one_right_after_the_other(subject, tmp_path, registry, monkeypatch):
+    """What could still stop between the two: nothing but the two renames themselves."""
+    done = []
+    replace, fsync = Path.replace, os.fsync
+    monkeypatch.setattr(
+        Path, "replace", lambda self, to: (done.append(f"rename {Path(to).suffix}"), replace(self, to))[1]
+    )
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("sync"), fsync(handle))[1])
+    write_proven(registry.exporter("onnx"), subject, tmp_path / "m.onnx", {"opset": 20})
+    assert done == ["sync", "sync", "rename .onnx", "rename .json", "sync"]
+
+
+def test_a_recorded_metric_that_is_not_reached_says_what_it_means(subject, tmp_path, registry):
+    flattering = dataclasses.replace(subject, recorded={"accuracy": 2.0})
+    with pytest.raises(ExportRefused, match=r"but recorded was 2\.0.*not of this checkpoint or not of this data"):
+        write_proven(registry.exporter("onnx"), flattering, tmp_path / "m.onnx", {"opset": 20})

@@ -1,0 +1,211 @@
+"""How far correct float32 programs scatter: the estimate against real float32 sums, and what the limits make of it."""
+
+import types
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo.exporting.numerics import CAP, LARGEST, REAL, RMS, Case, compare, make_cases
+from zoo.exporting.rounding import ROWS, UNIT, Disturbance, deviations
+from zoo.exporting.scatter import MULTIPLE, Scatter, limits_of
+
+
+class Model(nn.Module):
+    """A network from a function; float64 inside, a tuple out."""
+
+    def __init__(self, function, *layers):
+        super().__init__()
+        self.function, self.layers = function, nn.ModuleList(layers).double()
+
+    def forward(self, inputs):
+        return (self.function(inputs.double() if inputs.is_floating_point() else inputs, *self.layers),)
+
+
+def scatter_of(model, inputs):
+    """Absolute deviations of the model's one output."""
+    with torch.no_grad():
+        exact = [output.double().numpy() for output in model(inputs)]
+    return deviations(model, inputs, exact)[0]
+
+
+def linear(weights):
+    layer = nn.Linear(weights.shape[1], weights.shape[0], bias=False)
+    layer.weight.data.copy_(torch.from_numpy(weights))
+    return layer
+
+
+@pytest.mark.parametrize(("terms", "mean"), [(64, 0.0), (4096, 0.0), (4096, 1.0)])
+def test_a_sum_scatters_as_float32_sums_in_random_orders_do(terms, mean):
+    random = np.random.default_rng(0)
+    x = (random.standard_normal(terms) + mean).astype(np.float32)
+    w = (np.ones(terms) if mean else random.standard_normal(terms)).astype(np.float32)
+    exact = float(x.astype(np.float64) @ w.astype(np.float64))
+    orders = (random.permutation(terms) for _ in range(300))
+    errors = [float(np.cumsum((x * w)[order], dtype=np.float32)[-1]) - exact for order in orders]
+    found = scatter_of(Model(lambda x, layer: layer(x), linear(w[None])), torch.from_numpy(x)[None])
+    ratio = np.sqrt((found**2).mean()) / np.sqrt(np.square(errors).mean())
+    assert 1 <= ratio < 2
+
+
+def test_outputs_that_cancel_out_scatter_as_what_they_are_made_of():
+    large = np.float32([[3000.0, -3000.0, 0.5]])
+    found = scatter_of(Model(lambda x, layer: layer(x / 3), linear(large)), torch.ones(1, 3))
+    assert 100 * UNIT < found.max() < 5_000 * UNIT
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x[:, :1] == 3.0,
+        lambda x: torch.cat([x, x.flip(1)], dim=1),
+        lambda x: torch.relu(x).reshape(-1, 2, 2).transpose(1, 2).amax(2),
+        lambda x: 2 * x - 1,
+        lambda x: torch.where(x > 2, x, torch.zeros_like(x)),
+        lambda x: x.to(torch.int64) % 2,
+    ],
+    ids=["equal", "cat", "max", "representable", "where", "integers"],
+)
+def test_what_float32_does_exactly_is_not_disturbed(function):
+    inputs = torch.arange(12, dtype=torch.float32).reshape(3, 4)
+    assert scatter_of(Model(lambda x: function(x).double()), inputs).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "low", "high"),
+    [
+        (lambda x: x / 3, 0.2, 1),
+        (lambda x: torch.sigmoid(x - 30), 0.5, 2.1),  # libraries round such functions to units of 1
+        (lambda x: torch.softmax(x, dim=1), 0.5, 4),
+        (lambda x: nn.functional.gelu(-x), 0.5, 7),
+        (lambda x: nn.functional.layer_norm(x, (4,)), 0.5, 40),
+        (lambda x: nn.functional.avg_pool2d(x.view(-1, 1, 2, 2) / 3, 2), 0.1, 6),
+        (lambda x: x.div(7).mul_(3).add_(1), 0.5, 8),
+    ],
+    ids=["division", "sigmoid", "softmax", "gelu", "layer norm", "pooling", "in place"],
+)
+def test_every_kind_of_operation_has_the_error_of_its_kind(function, low, high):
+    inputs = torch.tensor([[1.0, 2.0, 3.0, 2.5]])
+    assert low * UNIT < scatter_of(Model(function), inputs).max() < high * UNIT
+
+
+def test_operations_inside_branches_and_loops_are_disturbed():
+    def branch(x):
+        return torch.cond(x.sum() > 0, lambda x: x / 3, lambda x: x.clone(), (x,))
+
+    def loop(x):
+        return torch.while_loop(lambda x: (x > 1).any(), lambda x: (x / 3,), (x,))[0]
+
+    for function in (branch, loop):
+        found = scatter_of(Model(function), torch.tensor([[1.0, 2.0, 4.0]]))
+        assert 0.2 * UNIT < found.max() < 4 * UNIT
+
+
+def test_where_an_operation_cannot_be_met_the_weights_are_disturbed(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise NotImplementedError
+
+    monkeypatch.setattr(Disturbance, "_sum", refuse)
+    weights = np.float32([[1.0, 1.0]])
+    found = scatter_of(Model(lambda x, layer: layer(x), linear(weights)), torch.ones(1, 2))
+    assert 0.5 * UNIT < found.max() < 5 * UNIT
+
+
+def test_the_estimate_is_the_same_each_time_and_draws_from_no_shared_generator():
+    model, inputs = Model(lambda x, layer: layer(x), nn.Linear(4, 2)), torch.rand(5, 4)
+    torch.manual_seed(3)
+    first = scatter_of(model, inputs)
+    assert first.shape == (ROWS, 2)
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(1))
+    np.testing.assert_array_equal(first, scatter_of(model, inputs))
+    assert len(np.unique(first)) == first.size
+
+
+def test_a_run_that_overflows_counts_as_exact():
+    model = Model(lambda x: torch.sqrt(x - x / 3 * 3))
+    assert np.isfinite(scatter_of(model, torch.ones(1, 1))).all()
+
+
+def case(error, limit, kind=REAL, rows=64):
+    """One output of zeros in float64; torch is off by ``error``."""
+    inputs = torch.arange(rows, dtype=torch.float32)[:, None]
+    exact = np.zeros((rows, 2))
+    return Case(kind, inputs, [exact], [exact + error], [limit])
+
+
+def compared(found, mine):
+    subject = types.SimpleNamespace(task=types.SimpleNamespace(outputs=("logits",)))
+    runtime = zoo.Runtime("CPU", "", lambda inputs: [mine])
+    return {comparison.measure: comparison for comparison in compare(subject, [runtime], found)}
+
+
+def test_a_small_error_of_all_samples_alike_is_found_by_their_mean():
+    limit = Scatter(1e-5, np.full(2, 2e-6))
+    biased = np.zeros((64, 2))
+    biased[:, 1] = 3e-6
+    found = compared(case(1e-7, limit), biased)
+    assert found[LARGEST].of_limit == pytest.approx(0.3)
+    assert found[RMS].of_limit == pytest.approx(1.5)
+    assert found[RMS].torch_error == pytest.approx(1e-7)
+
+
+def test_a_large_error_of_one_sample_is_found_though_the_mean_hides_it():
+    limit = Scatter(1e-5, np.full(2, 2e-6))
+    alone = np.zeros((64, 2))
+    alone[5, 0] = 1.2e-5
+    found = compared(case(1e-7, limit), alone)
+    assert found[LARGEST].of_limit == pytest.approx(1.2)
+    assert found[RMS].of_limit < 1
+
+
+def test_a_mean_over_few_samples_is_not_compared():
+    limit = Scatter(1e-5, np.full(2, 2e-6))
+    assert compared(case(0, limit, rows=7), np.full((7, 2), 3e-6)).keys() == {LARGEST}
+
+
+@pytest.mark.parametrize("mine", [np.full((64, 2), np.nan), np.zeros((64, 3))], ids=["NaN", "shape"])
+def test_nan_and_a_wrong_shape_are_infinitely_wrong(mine):
+    found = compared(case(0, Scatter(1e-5, np.full(2, 2e-6))), mine)
+    assert found[LARGEST].of_limit == float("inf")
+
+
+def test_the_limit_is_a_multiple_of_the_scatter_or_of_what_torch_itself_shows():
+    model, inputs = Model(lambda x, layer: layer(x), nn.Linear(40, 3)), torch.rand(64, 40)
+    exact = [output.detach().numpy() for output in model(inputs)]
+    scatter = deviations(model, inputs, exact)[0]
+    (alone,) = limits_of(model, inputs, exact)
+    assert alone.largest == MULTIPLE * scatter.max()
+    np.testing.assert_allclose(alone.rms, MULTIPLE * np.sqrt((scatter**2).mean(axis=0)))
+    unlucky, lucky = [exact[0] + 1e-5], [exact[0][:3] + 1e-3]
+    (with_torch,) = limits_of(model, inputs, exact, [unlucky])
+    assert with_torch.largest == pytest.approx(MULTIPLE * 1e-5)
+    np.testing.assert_allclose(with_torch.rms, MULTIPLE * 1e-5)
+    (with_few,) = limits_of(model, inputs, exact, [lucky])
+    assert with_few.largest == pytest.approx(MULTIPLE * 1e-3)
+    np.testing.assert_array_equal(with_few.rms, alone.rms)
+
+
+def test_no_limit_is_beyond_the_cap_however_far_torch_is_off(subject, monkeypatch):
+    monkeypatch.setattr("zoo.exporting.scatter.deviations", lambda *args: [np.ones((ROWS, 10)), np.ones((ROWS, 10))])
+    cases = make_cases(subject)
+    for output in range(2):
+        largest = max(float(np.abs(case.exact[output]).max()) for case in cases)
+        assert {case.limits[output].largest for case in cases} == {CAP * largest}
+        assert all((case.limits[output].rms == CAP * largest).all() for case in cases)
+
+
+def test_outputs_that_nearly_cancel_out_are_no_reason_to_refuse():
+    """torch may be exact by luck where another order of summation loses what the large terms inside cost."""
+    weights = np.float32([[3000.3, -3000.3, 0.7]])
+    model, inputs = Model(lambda x, layer: layer(x), linear(weights)), torch.ones(1, 3)
+    exact = [output.detach().numpy() for output in model(inputs)]
+    in_order, in_another = ((weights[0, a] + weights[0, b]) + weights[0, c] for a, b, c in ((0, 1, 2), (0, 2, 1)))
+    assert in_order == exact[0]
+    error = abs(float(in_another) - float(exact[0][0, 0]))
+    assert error > 16 * 2 * UNIT * float(exact[0][0, 0])  # so many roundings of the output alone
+    (limit,) = limits_of(model, inputs, exact, [[np.float32([[in_order]])]])
+    assert error < limit.largest < 100 * error

@@ -1,0 +1,228 @@
+"""``zoo verify``: the gates again, on what was kept, damaged, moved, or made by another tool."""
+
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo import UsageError, ZooError
+
+WEIGHTS = "numerics, providers, test split"
+
+
+@pytest.fixture(scope="module")
+def made(digits_runs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    zoo.export("resnet-mini", output=folder / "model.onnx", runs_dir=digits_runs, data_dir=folder)
+    return folder
+
+
+@pytest.fixture
+def model(made, tmp_path):
+    """A copy of file and certificate, to be damaged."""
+    folder = tmp_path / "copy"
+    shutil.copytree(made, folder)
+    return folder / "model.onnx"
+
+
+def gates(found):
+    return {check.gate: check.passed for check in found.checks}
+
+
+def test_everything_is_checked_where_everything_is_at_hand(model, digits_runs):
+    found = zoo.verify(model, runs_dir=digits_runs)
+    assert found.passed
+    assert not found.not_checked
+    assert list(gates(found))[:4] == ["structure", "hash", "runs", "golden vectors"]
+    assert list(gates(found))[4:] == ["determinism", "independence", "numerics", "providers", "test split"]
+    (split,) = [check for check in found.checks if check.gate == "test split"][:1]
+    assert "equal to the recorded" in split.summary
+
+
+def test_without_the_run_the_golden_vectors_still_speak(model, tmp_path):
+    found = zoo.verify(model, runs_dir=tmp_path / "nothing")
+    assert found.passed
+    assert gates(found) == dict.fromkeys(["structure", "hash", "runs", "golden vectors"], True)
+    assert list(found.not_checked) == [WEIGHTS]
+    assert "is not among the runs in" in found.not_checked[WEIGHTS]
+
+
+def test_the_shipped_weights_are_found_by_their_hash(tmp_path):
+    certificate = zoo.export("softmax-regression", output=tmp_path, data_dir=tmp_path)
+    found = zoo.verify(certificate.file, runs_dir=tmp_path, data_dir=tmp_path)
+    # the test split of Fashion-MNIST is not here, the stand-in that the export was judged on is
+    assert found.passed
+    assert not found.not_checked
+
+
+def test_a_changed_byte_is_found(model):
+    content = bytearray(model.read_bytes())
+    content[-2000] ^= 1
+    model.write_bytes(content)
+    found = zoo.verify(model)
+    assert gates(found)["hash"] is False
+    assert "golden vectors" not in gates(found)  # a damaged file is not run
+    assert "is not run" in found.not_checked["everything else"]
+
+
+def scaled_weights(model):
+    for tensor in model.graph.initializer:
+        if len(tensor.dims) == 4:
+            values = onnx.numpy_helper.to_array(tensor)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values * np.float32(1.001), tensor.name))
+
+
+def edit(path, change):
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, path)
+
+
+def test_golden_vectors_tell_a_file_whose_certificate_was_adapted(model):
+    edit(model, scaled_weights)
+    certificate = json.loads(model.with_name("model.onnx.json").read_text())
+    certificate["file"]["sha256"] = zoo.exporting.verify.sha256(model)
+    model.with_name("model.onnx.json").write_text(json.dumps(certificate))
+    found = zoo.verify(model)
+    assert gates(found)["hash"] is True
+    assert gates(found)["golden vectors"] is False
+    assert "times as far from what was recorded as is allowed" in found.checks[-1].summary
+
+
+def test_without_a_certificate_the_weights_judge(model, digits_runs):
+    model.with_name("model.onnx.json").unlink()
+    assert zoo.verify(model, runs_dir=digits_runs).passed
+    edit(model, scaled_weights)
+    found = zoo.verify(model, runs_dir=digits_runs)
+    assert gates(found)["numerics"] is False
+    assert set(found.not_checked) == {"hash", "golden vectors"}
+
+
+def test_golden_vectors_of_the_onnx_model_zoo_are_used(digits_runs, tmp_path):
+    zoo.export("resnet-mini", bundle=tmp_path, runs_dir=digits_runs, data_dir=tmp_path)
+    model = tmp_path / "model.onnx"
+    model.with_name("model.onnx.json").unlink()
+    found = zoo.verify(model, runs_dir=tmp_path)
+    assert gates(found)["golden vectors"] is True
+    assert "test_data_set_0" in found.checks[-1].summary
+    output = tmp_path / "test_data_set_0" / "output_1.pb"
+    tensor = onnx.load_tensor(output)
+    wrong = onnx.numpy_helper.to_array(tensor) + np.float32(0.01)
+    output.write_bytes(onnx.numpy_helper.from_array(wrong, tensor.name).SerializeToString())
+    assert gates(zoo.verify(model, runs_dir=tmp_path))["golden vectors"] is False
+
+
+@pytest.mark.parametrize("reduction", ["int8", "fp16"])
+def test_a_smaller_form_is_held_to_its_budget_again(reduction, digits_runs, tmp_path):
+    given = {"runs_dir": digits_runs, "data_dir": tmp_path}
+    file = zoo.export("resnet-mini", reduction=reduction, output=tmp_path, max_drop=0.9, **given).file
+    found = zoo.verify(file, **given)
+    assert found.passed
+    assert [check.gate for check in found.checks][-2:] == [f"{reduction} numerics", f"{reduction} budget"]
+    assert found.checks[-1].figures["max_drop"] == 0.9
+
+
+def by_hand(module, path, samples, **given):
+    """What a person writes without the zoo."""
+    given = {"dynamic_shapes": ({0: torch.export.Dim("n")},), "input_names": ["x"], "output_names": ["y"]} | given
+    torch.onnx.export(module, (samples,), path, external_data=False, verbose=False, **given)
+
+
+@pytest.fixture
+def trained(digits_run, registry):
+    return zoo.models.trained.load_trained(digits_run, registry)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_of_another_tool_is_judged_against_a_run(trained, digits_runs, tmp_path):
+    path = tmp_path / "foreign.onnx"
+    by_hand(trained.module, path, torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
+    alone = zoo.verify(path, runs_dir=digits_runs)
+    assert alone.passed
+    assert gates(alone) == {"structure": True, "runs": True}
+    assert set(alone.not_checked) == {"hash", "golden vectors", WEIGHTS}
+    assert "--against" in alone.not_checked[WEIGHTS]
+    judged = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
+    assert judged.passed
+    assert gates(judged)["test split"] is True
+    edit(path, scaled_weights)
+    assert gates(zoo.verify(path, against="resnet-mini", runs_dir=digits_runs))["numerics"] is False
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_foreign_file_without_normalisation_is_judged_without(trained, digits_runs, tmp_path):
+    path = tmp_path / "foreign.onnx"
+    by_hand(trained.module.network, path, torch.zeros(2, 1, 28, 28))
+    refused = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
+    assert "try --no-preprocess" in refused.not_checked[WEIGHTS]
+    assert zoo.verify(path, against="resnet-mini", preprocess=False, runs_dir=digits_runs).passed
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_foreign_file_with_a_fixed_batch_is_run_at_that(trained, digits_runs, tmp_path):
+    path = tmp_path / "foreign.onnx"
+    by_hand(trained.module, path, torch.zeros(2, 1, 28, 28, dtype=torch.uint8), dynamic_shapes=None)
+    found = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
+    assert found.passed
+    assert "batch fixed at 2" in found.checks[0].summary
+    assert found.not_checked[WEIGHTS] == "its batch is fixed at 2"
+
+
+class TwoInputs(nn.Module):
+    def forward(self, a, b):
+        return a + b
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_foreign_file_with_two_inputs_is_checked_as_far_as_it_goes(tmp_path):
+    path = tmp_path / "foreign.onnx"
+    torch.onnx.export(TwoInputs(), (torch.zeros(2, 3), torch.zeros(2, 3)), path, external_data=False, verbose=False)
+    found = zoo.verify(path)
+    assert found.passed
+    assert "takes 2 inputs" in found.not_checked["runs"]
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", bytes(1000)])
+def test_what_is_no_onnx_file_is_said_in_one_line(content, tmp_path, zoo_command):
+    path = tmp_path / "x.onnx"
+    path.write_bytes(content)
+    result = zoo_command("verify", path)
+    assert result.code == 1
+    assert "structure: " in result.error
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [("missing.onnx", ZooError, "There is no file"), ("model.safetensors", UsageError, r"known are: \.onnx, \.pt2")],
+)
+def test_what_cannot_be_verified_is_said(name, error, words, tmp_path):
+    if error is UsageError:
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(error, match=words):
+        zoo.verify(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", ["{}", "no json", '{"format": 99}'])
+def test_a_certificate_that_cannot_be_read_is_said(content, model):
+    model.with_name("model.onnx.json").write_text(content)
+    with pytest.raises(ZooError, match="certificate"):
+        zoo.verify(model)
+
+
+def test_the_command_tells_what_it_checked_and_what_not(model, tmp_path, zoo_command):
+    result = zoo_command("verify", model, "--runs-dir", tmp_path)
+    assert result.code == 0
+    assert "golden vectors" in result.out
+    assert "not checked" in result.out
+    told = json.loads(zoo_command("verify", model, "--runs-dir", tmp_path, "--json").out)
+    assert told["passed"] is True
+    assert list(told["not_checked"]) == [WEIGHTS]
+    model.write_bytes(model.read_bytes() + b"\x00")
+    failed = zoo_command("verify", model, "--runs-dir", tmp_path)
+    assert failed.code == 1
+    assert "FAILED" in failed.out

@@ -1,0 +1,107 @@
+"""What a network learns: losses, metrics, and the way back to the target's units."""
+
+import pytest
+import torch
+
+from zoo import DataError, Split, evaluate
+from zoo.models.preprocess import Rescale
+from zoo.models.tasks import TASKS
+from zoo.specs.hyperparameters import resolve
+
+PLAIN = resolve()
+
+
+def judged(task, outputs, targets):
+    """The metrics of a model that gives ``outputs``."""
+    return evaluate(torch.nn.Identity(), Split(outputs, targets), TASKS[task], batch_size=3).metrics
+
+
+def test_binary_metrics_are_those_of_the_textbook():
+    logits = torch.tensor([[2.0], [-1.0], [0.5], [-0.5], [3.0]])
+    targets = torch.tensor([1, 0, 0, 1, 1])
+    metrics = judged("binary", logits, targets)
+    assert metrics["accuracy"] == pytest.approx(3 / 5)
+    # 6 pairs of a yes and a no; only (-0.5, 0.5) is in the wrong order
+    assert metrics["auc"] == pytest.approx(5 / 6)
+    # two of three found, two of three right
+    assert metrics["f1"] == pytest.approx(2 / 3)
+    p = torch.sigmoid(logits[:, 0])
+    wanted = -torch.where(targets == 1, p, 1 - p).log().mean()
+    assert metrics["loss"] == pytest.approx(float(wanted), rel=1e-6)
+
+
+def test_binary_metrics_of_one_class_alone_are_no_error():
+    metrics = judged("binary", torch.tensor([[-1.0], [-2.0]]), torch.tensor([0, 0]))
+    assert metrics["accuracy"] == 1
+    assert "auc" not in metrics
+
+
+def test_regression_metrics_are_in_the_targets_units():
+    predictions, targets = torch.tensor([[1.0], [2.0], [6.0], [7.0]]), torch.tensor([[1.0], [4.0], [6.0], [9.0]])
+    metrics = judged("regression", predictions, targets)
+    assert metrics["mae"] == pytest.approx(1.0)
+    assert metrics["rmse"] == pytest.approx(2**0.5)
+    assert metrics["r2"] == pytest.approx(1 - 8 / 34)
+
+
+def test_regression_of_one_sample_has_no_explained_variance():
+    assert "r2" not in judged("regression", torch.tensor([[1.0]]), torch.tensor([[2.0]]))
+
+
+@pytest.mark.parametrize("scale", ["linear", "sqrt", "log"])
+def test_a_regression_learns_on_its_scale_and_answers_in_units(scale):
+    targets = torch.tensor([[0.0], [1.0], [50.0], [900.0]])
+    task = TASKS["regression"].fit(targets, resolve({"target_scale": scale}))
+    rescale = task.postprocess()
+    scores = rescale.standardise(targets)
+    assert float(scores.mean()) == pytest.approx(0, abs=1e-6)
+    assert float(scores.std(correction=0)) == pytest.approx(1, rel=1e-5)
+    torch.testing.assert_close(rescale(scores), targets, atol=1e-3, rtol=1e-5)
+    assert float(task.loss(scores, targets, PLAIN)) == 0
+    assert float(task.loss(scores + 2, targets, PLAIN)) == pytest.approx(4, rel=1e-5)
+
+
+def test_a_root_never_gives_less_than_nothing():
+    rescale = Rescale.fit(torch.tensor([[1.0], [4.0]]), "sqrt")
+    assert rescale(torch.tensor([[-9.0]])).item() == 0
+
+
+@pytest.mark.parametrize("scale", ["sqrt", "log"])
+def test_a_scale_for_counts_refuses_what_is_below_zero(scale):
+    with pytest.raises(DataError, match=f"target_scale={scale} is for targets of at least zero; the lowest is -3"):
+        Rescale.fit(torch.tensor([[-3.0], [4.0]]), scale)
+
+
+def test_hubers_loss_counts_large_errors_linearly():
+    task = TASKS["regression"]
+    far, targets = torch.tensor([[10.0]]), torch.tensor([[0.0]])
+    assert float(task.loss(far, targets, PLAIN)) == 100
+    assert float(task.loss(far, targets, resolve({"huber": 1.0}))) == pytest.approx(9.5)
+
+
+@pytest.mark.parametrize("task", ["classification", "binary"])
+def test_smoothing_punishes_certainty(task):
+    logits = torch.tensor([[30.0]]) if task == "binary" else torch.tensor([[30.0, 0.0]])
+    targets = torch.tensor([1 if task == "binary" else 0])
+    smooth = resolve({"label_smoothing": 0.1})
+    assert float(TASKS[task].loss(logits, targets, PLAIN)) < 1e-6
+    assert float(TASKS[task].loss(logits, targets, smooth)) == pytest.approx(1.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("task", "better", "worse"),
+    [
+        ("classification", {"accuracy": 0.9, "loss": 1.0}, {"accuracy": 0.8, "loss": 0.1}),
+        ("binary", {"accuracy": 0.8, "loss": 0.1}, {"accuracy": 0.9, "loss": 1.0}),
+        ("regression", {"mae": 1.0, "loss": 1.0}, {"mae": 2.0, "loss": 0.5}),
+    ],
+)
+def test_what_picks_the_best_checkpoint(task, better, worse):
+    assert TASKS[task].score(better) > TASKS[task].score(worse)
+
+
+def test_the_exported_probabilities_of_no_and_yes_add_up_to_one():
+    logits, probabilities = TASKS["binary"].answers()(torch.tensor([[0.0], [2.0]]))
+    assert logits.shape == (2, 1)
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
+    assert probabilities[1, 1] > 0.85

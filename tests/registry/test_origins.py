@@ -1,0 +1,118 @@
+"""A run whose plugin has gone or changed says exactly that, with the line that brings it back."""
+
+import dataclasses
+import json
+import sys
+
+import pytest
+
+import zoo
+
+NET = """
+import math
+import zoo
+
+@zoo.hookimpl
+def register_architectures(register):
+    register(zoo.Architecture(name="theirs", summary="s", task="classification", builder="{module}:build",
+                              dataset="digits", parameters=7_850, hyperparameters=dict(epochs=1)))
+
+def build(input_shape, num_outputs):
+    from torch import nn
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), num_outputs))
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Registries with a plugin `theirs` of the distribution their-nets, of any version and content."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+
+    def registry(version="1.0", source=NET, **fields):
+        module = f"their_nets_{version.replace('.', '_')}"
+        (folder / f"{module}.py").write_text(source.replace("{module}", module))
+        sys.modules.pop(module, None)
+        point = zoo.EntryPoint("their-nets", version, "theirs", module)
+        return zoo.create_registry(
+            [*zoo.registry.entry_points.find_entry_points(), dataclasses.replace(point, **fields)]
+        )
+
+    return registry
+
+
+@pytest.fixture
+def run(install, runs_dir):
+    return zoo.train("theirs", registry=install(), runs_dir=runs_dir)
+
+
+def load(run, registry):
+    return zoo.load(str(run.folder), registry=registry)
+
+
+def resume(run, registry):
+    return zoo.resume(str(run.folder), epochs=2, registry=registry)
+
+
+@pytest.mark.parametrize("use", [load, resume])
+def test_a_plugin_that_is_gone_is_named_with_the_pip_line(use, run, registry):
+    assert run.config["plugin"] == {"name": "theirs", "distribution": "their-nets", "version": "1.0"}
+    with pytest.raises(zoo.PluginError) as caught:
+        use(run, registry)
+    assert str(caught.value) == (
+        "theirs was trained with the plugin theirs of their-nets 1.0, which is not installed. "
+        "`pip install their-nets==1.0` brings back what it was trained with."
+    )
+
+
+def test_the_run_itself_is_still_told(run, registry, zoo_command):
+    listed = zoo_command("runs", "--runs-dir", run.folder.parents[1], registry=registry)
+    assert "theirs/" in listed.out
+    exported = zoo_command("export", run.folder, "--onnx", registry=registry)
+    assert exported.code == 1
+    assert "pip install their-nets==1.0" in exported.error
+
+
+@pytest.mark.parametrize("use", [load, resume])
+def test_a_plugin_that_builds_another_network_now_is_named_with_both_versions(use, run, install):
+    changed = install("2.0", NET.replace("num_outputs))", "num_outputs, bias=False))"))
+    with pytest.raises(zoo.PluginError) as caught:
+        use(run, changed)
+    message = str(caught.value)
+    assert "does not fit the network as it is built now" in message
+    assert "was trained with the plugin theirs of their-nets 1.0; now it is theirs (their-nets 2.0)." in message
+    assert "`pip install their-nets==1.0`" in message
+
+
+def test_a_plugin_that_lost_the_architecture_is_told(run, install):
+    with pytest.raises(zoo.PluginError, match=r"theirs \(their-nets 2.0\) no longer has it.*their-nets==1.0"):
+        load(run, install("2.0", NET.replace('name="theirs"', 'name="others"')))
+
+
+def test_another_version_that_still_fits_is_used_and_noted_where_a_training_goes_on(run, install, caplog):
+    newer = install("1.1")
+    load(run, newer)
+    assert not [record for record in caplog.records if "their-nets" in record.getMessage()]
+    resume(run, newer)
+    assert [True for record in caplog.records if "now it is theirs (their-nets 1.1)" in record.getMessage()]
+
+
+def test_a_plugin_that_is_blocked_or_broken_is_told_as_that(run, install, monkeypatch):
+    with pytest.raises(zoo.PluginError, match="which failed: ModuleNotFoundError"):
+        load(run, install("1.0", "import nothing_of_that_name"))
+    monkeypatch.setenv("ZOO_BLOCK_PLUGINS", "their-nets")
+    with pytest.raises(zoo.PluginError, match="ZOO_BLOCK_PLUGINS"):
+        load(run, install())
+
+
+def test_a_file_that_is_gone_is_named_with_its_folder(tmp_path, monkeypatch, zoo_command):
+    folder = tmp_path / "nets"
+    folder.mkdir()
+    (folder / "goneagain.py").write_text(NET.replace("{module}", "goneagain"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    made = zoo_command("--plugins-dir", folder, "train", "theirs", "--json", registry=None)
+    run = json.loads(made.out)["run"]
+    assert f"`zoo --plugins-dir {folder}`" in zoo_command("export", run, "--onnx", registry=None).error
+    (folder / "goneagain.py").unlink()
+    assert "The file is gone; put it back" in zoo_command("export", run, "--onnx", registry=None).error

@@ -1,0 +1,302 @@
+"""``zoo demo``: the exported file itself, in a browser.
+
+The tests in Chromium need chromium, its driver, selenium, and npm's onnxruntime-web, whose dist folder $ORT_WEB_DIST
+names; without one of them they are skipped.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image, ImageDraw
+
+import zoo
+from zoo.reports.demo import RUNTIME
+
+DIST = os.environ.get("ORT_WEB_DIST")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1000,900",
+]
+
+
+@pytest.fixture(scope="module")
+def digits_file(digits_runs, tmp_path_factory):
+    return zoo.export(
+        "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
+    ).file
+
+
+@pytest.fixture(scope="module")
+def table_file(tmp_path_factory):
+    """A network for a table with a category, and words that HTML could trip over."""
+    folder = tmp_path_factory.mktemp("table")
+    random = np.random.RandomState(0)
+    with (folder / "plants.csv").open("w") as handle:
+        handle.write("soil,water,kind\n")
+        for _ in range(200):
+            sand, water = random.randint(2), random.uniform(0, 9)
+            dry = water + 3 * sand < 6
+            handle.write(f"{'sand' if sand else '<b>clay</b>'},{water:.3f},{'</script>' if dry else 'reed & rush'}\n")
+    options = {"target": "kind"}
+    run = zoo.train(
+        "diabetes-mlp", dataset=str(folder / "plants.csv"), data_options=options, epochs=8, runs_dir=folder / "runs"
+    )
+    return zoo.export(str(run.folder), "onnx", folder / "plants.onnx").file
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return zoo.load_dataset(zoo.create_registry().dataset("digits"), None).splits.test.inputs.numpy()
+
+
+def in_python(file, inputs):
+    return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"input": inputs})[-1]
+
+
+def test_the_page_holds_the_file_and_loads_nothing_else(digits_file, zoo_command, tmp_path):
+    done = zoo_command("demo", digits_file, "-o", tmp_path / "page.html")
+    assert done.code == 0
+    page = (tmp_path / "page.html").read_text()
+    inside = re.search(r'id="model">([^<]*)<', page)[1]
+    assert base64.b64decode(inside) == digits_file.read_bytes()
+    assert set(re.findall(r"https?://[^\"'\s<]+", page)) == {RUNTIME}
+    assert not re.search(r'<(script|img|link)[^>]*(src|href)="http', page)
+
+
+def test_a_run_is_exported_first(digits_run, tmp_path, zoo_command):
+    assert zoo_command("demo", digits_run.folder, "-o", tmp_path / "page.html").code == 0
+    assert "digits" in (tmp_path / "page.html").read_text()
+
+
+def test_words_of_the_data_cannot_break_the_page(table_file):
+    page = zoo.demo_page(table_file)
+    assert page.count("</script>") == 2  # those of the page itself
+    assert "<b>clay</b>" not in page
+
+
+def test_a_folder_without_the_runtime_is_one_line(digits_file, zoo_command, tmp_path):
+    said = zoo_command("demo", digits_file, "--assets", tmp_path).error
+    assert "ort.wasm.bundle.min.mjs" in said
+    assert "npm install" in said
+
+
+def test_it_is_served_on_this_machine_only():
+    addresses, ready = [], threading.Event()
+
+    def told(address):
+        addresses.append(address)
+        ready.set()
+
+    threading.Thread(target=zoo.serve, args=("<p>ü</p>", 0, told), daemon=True).start()
+    assert ready.wait(10)
+    assert addresses[0].startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(addresses[0], timeout=10) as answer:
+        assert answer.read().decode() == "<p>ü</p>"
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        urllib.request.urlopen(addresses[0] + "etc/passwd", timeout=10)
+    refused.value.close()
+    port = addresses[0].rstrip("/").rpartition(":")[2]
+    with pytest.raises(zoo.ZooError, match="--port"):
+        zoo.serve("", int(port), told)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    for found, name in ((CHROMIUM, "chromium"), (DRIVER, "chromedriver"), (DIST, "$ORT_WEB_DIST")):
+        if not found:
+            pytest.skip(f"needs {name}")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_script_timeout(60)
+    yield driver
+    driver.quit()
+
+
+def open_page(browser, file, folder, **settings):
+    path = zoo.write_page(zoo.demo_page(file, **settings), Path(folder) / "page.html")
+    browser.get(path.as_uri())
+    wait(browser, "zooDemo.ready")
+    return path
+
+
+def wait(browser, promise, *arguments):
+    """What a promise of the page gives."""
+    script = (
+        f"const done = arguments[arguments.length - 1]; Promise.resolve({promise}).then(done, (e) => done(String(e)))"
+    )
+    return browser.execute_async_script(script, *arguments)
+
+
+def complaints(browser):
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_known_digits_in_chromium(browser, digits_file, digits, tmp_path):
+    open_page(browser, digits_file, tmp_path, assets=DIST)
+    wanted = in_python(digits_file, digits[:20])
+    given = [wait(browser, "zooDemo.answer(arguments[0])", sample.ravel().tolist()) for sample in digits[:20]]
+    assert np.abs(np.array(given) - wanted).max() < 1e-5
+    said = browser.find_element("id", "answer").text
+    assert said.startswith(str(wanted[19].argmax()))
+    assert not complaints(browser)
+
+
+def test_a_dropped_picture_is_seen_as_python_sees_it(browser, digits_file, digits, tmp_path):
+    open_page(browser, digits_file, tmp_path, assets=DIST)
+    for sample in (digits[3, 0], 255 - digits[4, 0]):
+        Image.fromarray(sample).save(tmp_path / "x.png")
+        content = base64.b64encode((tmp_path / "x.png").read_bytes()).decode()
+        fetched = "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.open(b))"
+        given = wait(browser, fetched, content)
+        (answer,) = zoo.predict(digits_file, [tmp_path / "x.png"])
+        assert np.abs(np.array(given) - list(answer.probabilities.values())).max() < 1e-5
+    assert browser.find_element("id", "steps").text == "inverted"
+    # a large drawing is framed by other arithmetic than Pillow's, to nearly the same pixels
+    picture = Image.new("L", (600, 400), 255)
+    ImageDraw.Draw(picture).line([(60, 60), (200, 60), (110, 260)], width=26, joint="curve")
+    picture.save(tmp_path / "x.png")
+    given = wait(browser, fetched, base64.b64encode((tmp_path / "x.png").read_bytes()).decode())
+    (answer,) = zoo.predict(digits_file, [tmp_path / "x.png"])
+    assert np.argmax(given) == list(answer.probabilities.values()).index(answer.probability)
+    assert browser.find_element("id", "steps").text == "inverted, framed"
+
+
+def test_a_picture_in_colour(browser, tmp_path):
+    random = np.random.RandomState(0)
+    for label, channel in (("red", 0), ("blue", 2)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for k in range(10):
+            pixels = random.randint(0, 90, (16, 12, 3)).astype(np.uint8)
+            pixels[..., channel] += 140
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{k}.png")
+    run = zoo.train(
+        "cnn-mini",
+        dataset=str(tmp_path / "photos"),
+        data_options={"size": (16, 16)},
+        epochs=2,
+        runs_dir=tmp_path / "runs",
+    )
+    file = zoo.export(str(run.folder), "onnx", tmp_path / "colours.onnx").file
+    open_page(browser, file, tmp_path, assets=DIST)
+    pixels = random.randint(0, 256, (16, 16, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    content = base64.b64encode((tmp_path / "x.png").read_bytes()).decode()
+    fetched = "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.open(b))"
+    given = wait(browser, fetched, content)
+    (answer,) = zoo.predict(file, [tmp_path / "x.png"])
+    assert np.abs(np.array(given) - list(answer.probabilities.values())).max() < 1e-5
+    assert not browser.find_element("id", "drawing").is_displayed()
+
+
+def test_drawing_with_the_mouse(browser, digits_file, tmp_path):
+    from selenium.webdriver import ActionChains
+
+    open_page(browser, digits_file, tmp_path, assets=DIST)
+    canvas = browser.find_element("id", "drawing")
+    side = canvas.size["width"]
+    strokes = ActionChains(browser, duration=20).move_to_element_with_offset(canvas, -side // 5, -side // 4)
+    strokes.click_and_hold().move_by_offset(side * 2 // 5, 0).move_by_offset(-side // 4, side // 2).release().perform()
+    browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 300))")
+    seen = np.array(browser.execute_script("return zooDemo.seen()"), dtype=np.uint8).reshape(1, 1, 28, 28)
+    assert seen.max() > 200
+    wanted = in_python(digits_file, seen)[0]
+    given = wait(browser, "zooDemo.run(arguments[0])", seen.ravel().tolist())
+    assert np.abs(np.array(given) - wanted).max() < 1e-5
+    assert browser.find_element("id", "answer").text.startswith("7")
+    browser.find_element("id", "clear").click()
+    browser.execute_async_script("setTimeout(arguments[0], 300)")
+    assert not any(browser.execute_script("return zooDemo.seen()"))
+
+
+def test_columns_are_filled_in(browser, table_file, tmp_path):
+    from selenium.webdriver.support.ui import Select
+
+    open_page(browser, table_file, tmp_path, assets=DIST)
+    Select(browser.find_element("id", "column soil")).select_by_visible_text("sand")
+    field = browser.find_element("id", "column water")
+    field.clear()
+    field.send_keys("8.5")
+    browser.execute_async_script("setTimeout(arguments[0], 500)")
+    description = zoo.open_model(table_file).description
+    wanted = in_python(table_file, np.array([[description.columns[0].labels.index("sand"), 8.5]], dtype=np.float32))[0]
+    shown = [bar.text for bar in browser.find_elements("css selector", ".bar output")]
+    assert [float(text.rstrip("%")) for text in shown] == pytest.approx((100 * wanted).tolist(), abs=0.01)
+    field.send_keys("\ue003" * 3)  # backspace
+    browser.execute_async_script("setTimeout(arguments[0], 500)")
+    (answer,) = zoo.predict(table_file, ["soil=sand"])
+    shown = [bar.text for bar in browser.find_elements("css selector", ".bar output")]
+    assert float(shown[0].rstrip("%")) == pytest.approx(100 * next(iter(answer.probabilities.values())), abs=0.01)
+    assert not complaints(browser)
+
+
+def test_the_runtime_from_elsewhere(browser, digits_file, digits, tmp_path):
+    """As from a CDN: another origin than the page's."""
+    with served(DIST) as address:
+        open_page(browser, digits_file, tmp_path, runtime=address)
+        given = wait(browser, "zooDemo.run(arguments[0])", digits[0].ravel().tolist())
+    assert np.abs(np.array(given) - in_python(digits_file, digits[:1])[0]).max() < 1e-5
+
+
+def test_without_the_runtime_the_page_says_so(browser, digits_file, tmp_path):
+    open_page(browser, digits_file, tmp_path, runtime="http://127.0.0.1:9/")
+    assert "--assets" in browser.find_element("id", "trouble").text
+
+
+@contextlib.contextmanager
+def served(folder):
+    import http.server
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}  # noqa: RUF012
+
+        def __init__(self, *args):
+            super().__init__(*args, directory=folder)
+
+        def end_headers(self):
+            self.send_header("Access-Control-Allow-Origin", "*")
+            super().end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.mark.mnist
+def test_the_shipped_network_on_known_test_digits(browser, registry, mnist_dir, tmp_path):
+    file = zoo.export("resnet-mini", "onnx", tmp_path / "net.onnx", registry=registry, data_dir=mnist_dir).file
+    test = zoo.load_dataset(registry.dataset("mnist"), mnist_dir).splits.test
+    open_page(browser, file, tmp_path, assets=DIST)
+    samples = test.inputs.numpy()[:50]
+    given = [wait(browser, "zooDemo.run(arguments[0])", sample.ravel().tolist()) for sample in samples]
+    assert np.abs(np.array(given) - in_python(file, samples)).max() < 1e-5
+    assert json.dumps([int(np.argmax(row)) for row in given]) == json.dumps(test.targets[:50].tolist())

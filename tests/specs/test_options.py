@@ -1,0 +1,94 @@
+import pytest
+
+from zoo import InvalidValue, Option, PluginError, UnknownName
+from zoo.specs.hyperparameters import OPTIONS, resolve
+from zoo.specs.settings import parse_settings, split_settings
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "value"),
+    [
+        (1, "3", 3),
+        (0.5, "3", 3.0),
+        (0.5, "1e-3", 0.001),
+        ("a", "b", "b"),
+        (True, "no", False),
+        (False, "TRUE", True),
+        ((6, 4), "7, 3", (7, 3)),
+        ((6, 4), "9", (9,)),
+    ],
+)
+def test_a_text_becomes_a_value_of_the_defaults_type(default, text, value):
+    parsed = Option(name="x", default=default).parse(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        (Option(name="x", default=1), "1.5"),
+        (Option(name="x", default=1), ""),
+        (Option(name="x", default=1, minimum=1), "0"),
+        (Option(name="x", default=0.5, above=0), "0"),
+        (Option(name="x", default=0.5, below=1), "1"),
+        (Option(name="x", default=0.5, maximum=1), "1.1"),
+        (Option(name="x", default=0.5), "nan"),
+        (Option(name="x", default=0.5), "inf"),
+        (Option(name="x", default=True), "maybe"),
+        (Option(name="x", default="a", choices=("a", "b")), "c"),
+        (Option(name="x", default=(6, 4), minimum=1), "7,0"),
+        (Option(name="x", default=(6, 4)), "7,,3"),
+    ],
+)
+def test_a_text_that_is_no_such_value_is_refused_with_what_is_allowed(option, text):
+    with pytest.raises(InvalidValue) as caught:
+        option.parse(text)
+    assert option.describe() in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("default", "value"), [(1, True), (1, 1.0), (1, "1"), (0.5, "1"), ("a", 1), (True, 1), ((1,), 1), ((1,), ())]
+)
+def test_a_value_of_another_type_is_refused(default, value):
+    with pytest.raises(InvalidValue):
+        Option(name="x", default=default).check(value)
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        {"name": "no identifier", "default": 1},
+        {"name": "x", "default": None},
+        {"name": "x", "default": ()},
+        {"name": "x", "default": 0, "minimum": 1},
+        {"name": "x", "default": "c", "choices": ("a", "b")},
+    ],
+)
+def test_an_option_that_contradicts_itself_is_the_plugins_mistake(declaration):
+    with pytest.raises(PluginError):
+        Option(**declaration)
+
+
+def test_every_hyperparameter_has_a_help_text():
+    assert all(option.help for option in OPTIONS)
+
+
+def test_later_layers_of_hyperparameters_win():
+    assert resolve({"epochs": 3, "lr": 0.5}, {"epochs": 4}).epochs == 4
+    assert resolve({"epochs": 3, "lr": 0.5}, {"epochs": 4}).lr == 0.5
+
+
+def test_settings_reach_training_or_the_architecture_by_name(tiny_registry):
+    tiny_cnn = tiny_registry.architecture("tiny-cnn")
+    settings = parse_settings(tiny_cnn, {"lr": "1", "dropout": "0.4", "bias": "off"})
+    chosen, own = split_settings(tiny_cnn, settings)
+    assert chosen == {"lr": 1.0}
+    assert own == {"dropout": 0.4, "bias": False}
+
+
+def test_an_unknown_setting_answers_with_the_closest(tiny_registry):
+    with pytest.raises(UnknownName, match="Did you mean 'dropout'") as caught:
+        parse_settings(tiny_registry.architecture("tiny-cnn"), {"dropuot": "0.4"})
+    assert "batch_size" in str(caught.value)

@@ -1,0 +1,141 @@
+"""One training in several processes: the same as in one, and lost with none of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import zoo
+from zoo.files import sha256
+from zoo.runs.checkpoint import load_tensors
+from zoo.training.distributed import ALONE, World
+
+# an odd size: 1,293 training samples make a last batch of 13, and 144 and 360 are judged in two parts
+COMMAND = ["train", "lenet", "--dataset", "digits", "--device", "cpu", "--set", "flip=true"]
+
+
+def start(*arguments):
+    """``zoo`` in a process of its own, one thread each."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", *map(str, arguments)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run_of(process, folder):
+    """The only run that the process left in ``folder``."""
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    (run,) = zoo.list_runs(folder)
+    return run, out, err
+
+
+def curve(run):
+    """All figures of all epochs, but for times."""
+    return [
+        [entry["train"]["loss"], entry["train"]["accuracy"], *entry["validation"].values()] for entry in run.metrics()
+    ]
+
+
+@pytest.mark.parametrize(("count", "size"), [(10, 3), (2, 4), (7, 1), (0, 2)])
+def test_the_parts_of_all_processes_are_the_whole(count, size):
+    parts = [list(range(count))[World(rank, size).part(count)] for rank in range(size)]
+    assert [place for part in parts for place in part] == list(range(count))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_one_process_asks_nobody():
+    values = torch.tensor([1.0, 2.0])
+    assert ALONE.first
+    assert torch.equal(ALONE.sum(values), values)
+    assert torch.equal(ALONE.gather(values), values)
+    assert ALONE.broadcast("thing") == "thing"
+    assert ALONE.agree(15, values.device) == 15
+
+
+def test_two_processes_learn_what_one_does(tmp_path):
+    one, _, _ = run_of(start(*COMMAND, "--epochs", 2, "--runs-dir", tmp_path / "one"), tmp_path / "one")
+    process = start(*COMMAND, "--epochs", 2, "--runs-dir", tmp_path / "two", "--devices", 2, "--json")
+    two, out, err = run_of(process, tmp_path / "two")
+    assert json.loads(out)["processes"] == 2
+    assert "2 processes" in err
+    assert err.count("validation, 360 test samples") == 1  # the first process alone tells
+    for first, second in zip(curve(one), curve(two), strict=True):
+        assert first == pytest.approx(second, abs=2e-3)
+    tensors, _ = load_tensors(one.best)
+    others, _ = load_tensors(two.best)
+    assert all(torch.allclose(tensors[name], others[name], atol=2e-3) for name in tensors)
+    assert one.config["results"]["test"] == pytest.approx(two.config["results"]["test"], abs=0.01)
+    assert two.config["results"]["test_samples"] == 360
+
+
+def worker(rank, marker):
+    """The process id of one of the processes that were started for the run in ``marker``."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as handle, open(f"/proc/{entry}/cmdline", "rb") as command:
+                    if f"RANK={rank}".encode() in handle.read().split(b"\0") and marker.encode() in command.read():
+                        return int(entry)
+            except OSError:
+                continue
+    return None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the processes in /proc")
+def test_a_process_that_dies_ends_the_run_with_its_reason_and_it_goes_on_exactly(tmp_path):
+    settings = ["--epochs", 6, "--devices", 2, "--checkpoint-steps", 4]
+    unbroken, _, _ = run_of(start(*COMMAND, *settings, "--runs-dir", tmp_path / "whole"), tmp_path / "whole")
+    folder = tmp_path / "broken"
+    process = start(*COMMAND, *settings, "--runs-dir", folder)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        lasts = list(folder.glob("*/*/last/checkpoint.safetensors"))
+        if lasts and load_tensors(lasts[0])[1]["step"]:
+            break
+        time.sleep(0.02)
+    os.kill(worker(1, str(folder)), signal.SIGKILL)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "Process 1 of 2 was ended by SIGKILL" in err
+    (run,) = zoo.list_runs(folder)
+    assert run.status == "failed"
+    assert "Another process of this training failed" in run.config["error"]
+    assert "Traceback" not in err
+    resumed, _, _ = run_of(start("train", "--resume", run.folder, "--devices", 2), folder)
+    assert sha256(resumed.best) == sha256(unbroken.best)
+    assert curve(resumed) == curve(unbroken)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal to a process group, as a terminal does")
+def test_ctrl_c_stops_all_processes_after_the_same_step(tmp_path):
+    process = start(*COMMAND, "--epochs", 9, "--devices", 2, "--checkpoint-steps", 4, "--runs-dir", tmp_path)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not any(
+        load_tensors(last)[1]["step"] for last in tmp_path.glob("*/*/last/checkpoint.safetensors")
+    ):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err.count("Error: ") == 1
+    assert "Stopped by SIGINT" in err
+    (run,) = zoo.list_runs(tmp_path)
+    assert run.status == "interrupted"
+
+
+def test_a_mistake_is_told_once(tmp_path):
+    process = start("train", "lenet", "--dataset", tmp_path / "nothing", "--devices", 2, "--runs-dir", tmp_path)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert err.count("Error: ") == 1
+    assert "There is no file or folder" in err

@@ -1,0 +1,111 @@
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from zoo.specs.hyperparameters import resolve
+from zoo.training.optimisation import (
+    epoch_order,
+    learning_rate,
+    load_optimizer_state,
+    make_optimizer,
+    optimizer_state,
+    seed_step,
+    shift,
+)
+
+
+def test_one_cycle_rises_to_the_peak_and_falls_towards_zero():
+    h = resolve({"lr": 0.4, "warmup": 0.25})
+    rates = [learning_rate(h, step, 100) for step in range(100)]
+    peak = rates.index(max(rates))
+    assert max(rates) == pytest.approx(0.4)
+    assert peak in (24, 25)
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert 0 < rates[-1] < 0.001
+    assert rates[0] > 0
+
+
+def test_constant_stays_level_after_its_warm_up():
+    h = resolve({"lr": 0.4, "warmup": 0.1, "schedule": "constant"})
+    rates = [learning_rate(h, step, 100) for step in range(100)]
+    assert rates[:9] == sorted(rates[:9])
+    assert set(rates[10:]) == {0.4}
+
+
+def test_linear_falls_by_the_same_amount_each_step():
+    h = resolve({"lr": 0.4, "warmup": 0.0, "schedule": "linear"})
+    rates = [learning_rate(h, step, 100) for step in range(100)]
+    falls = [first - second for first, second in itertools.pairwise(rates)]
+    assert falls == pytest.approx([falls[0]] * 99)
+    assert 0 < rates[-1] < 0.005
+
+
+def test_step_falls_twice_to_a_tenth():
+    h = resolve({"lr": 0.4, "warmup": 0.0, "schedule": "step"})
+    rates = [learning_rate(h, step, 100) for step in range(100)]
+    assert rates == pytest.approx([0.4] * 50 + [0.04] * 25 + [0.004] * 25)
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "linear", "step", "constant"])
+@pytest.mark.parametrize("total", [1, 2, 3])
+@pytest.mark.parametrize("warmup", [0.0, 0.25, 0.9])
+def test_the_rate_is_positive_however_short_the_run(total, warmup, schedule):
+    h = resolve({"lr": 0.4, "warmup": warmup, "schedule": schedule})
+    assert all(0 < learning_rate(h, step, total) <= 0.4 for step in range(total))
+
+
+def test_every_sample_comes_once_an_epoch_in_an_order_of_its_own():
+    first, second, other_seed = epoch_order(100, 0, 1), epoch_order(100, 0, 2), epoch_order(100, 1, 1)
+    for order in (first, second, other_seed):
+        assert sorted(order.tolist()) == list(range(100))
+    assert len({tuple(order.tolist()) for order in (first, second, other_seed)}) == 3
+    assert torch.equal(first, epoch_order(100, 0, 1))
+
+
+def test_a_step_draws_the_same_whatever_came_before():
+    seed_step(0, 2, 5)
+    first = torch.rand(3)
+    torch.rand(7)
+    seed_step(0, 2, 5)
+    assert torch.equal(torch.rand(3), first)
+    seed_step(0, 2, 6)
+    assert not torch.equal(torch.rand(3), first)
+
+
+def test_a_shift_moves_each_image_whole_and_by_its_own_amount():
+    images = torch.zeros(500, 2, 7, 9, dtype=torch.uint8)
+    images[:, 0, 3, 4], images[:, 1, 3, 4] = 200, 100
+    moved = shift(images, torch.randint(0, 5, (2, 500)), 2)
+    assert moved.shape == images.shape
+    assert moved.dtype == torch.uint8
+    places = set()
+    for image in moved:
+        assert image.count_nonzero() == 2
+        y, x = image[0].nonzero()[0].tolist()
+        assert image[0, y, x] == 200
+        assert image[1, y, x] == 100
+        places.add((y - 3, x - 4))
+    assert places == {(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_an_optimisers_memory_comes_back(name):
+    def step(model, optimizer):
+        optimizer.zero_grad()
+        model(torch.ones(2, 3, 5, 5)).square().sum().backward()
+        optimizer.step()
+
+    models, optimizers = [], []
+    for _ in range(2):
+        torch.manual_seed(0)
+        models.append(nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last))
+        optimizers.append(make_optimizer(models[-1], resolve({"optimizer": name, "lr": 1e-3})))
+    step(models[0], optimizers[0])
+    models[1].load_state_dict(models[0].state_dict())
+    load_optimizer_state(optimizers[1], {k: v.clone().contiguous() for k, v in optimizer_state(optimizers[0]).items()})
+    for model, optimizer in zip(models, optimizers, strict=True):
+        step(model, optimizer)
+    assert torch.equal(models[0].weight, models[1].weight)

@@ -1,0 +1,34 @@
+"""The building blocks of the ``zoo`` command, for the built-in commands and those of plugins."""
+
+from ..evaluation import tables as tables
+from ..formatting import duration as duration
+from ..formatting import size_text as size_text
+from ..formatting import table as table
+from ..formatting import time_text as time_text
+from ..registry.plugin_commands import PluginCommands as PluginCommands
+from ..registry.plugin_commands import ZooCommand as ZooCommand
+from . import views as views
+from .completion import ENVIRONMENT as ENVIRONMENT
+from .completion import complete_architecture as complete_architecture
+from .completion import complete_dataset as complete_dataset
+from .completion import complete_plugin as complete_plugin
+from .completion import complete_trained as complete_trained
+from .plugin_options import plugin_options as plugin_options
+from .runner import COUNT as COUNT
+from .runner import ZooGroup as ZooGroup
+from .runner import arguments_of as arguments_of
+from .runner import data_dir_option as data_dir_option
+from .runner import data_settings as data_settings
+from .runner import dataset_settings as dataset_settings
+from .runner import epochs_given as epochs_given
+from .runner import json_option as json_option
+from .runner import load_everything as load_everything
+from .runner import print_json as print_json
+from .runner import refuse_beside_resume as refuse_beside_resume
+from .runner import registry_of as registry_of
+from .runner import run_command as run_command
+from .runner import runs_dir_option as runs_dir_option
+from .runner import training_settings as training_settings
+from .terminal import CountDisplay as CountDisplay
+from .terminal import TrainingDisplay as TrainingDisplay
+from .terminal import show as show

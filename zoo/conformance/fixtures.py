@@ -1,0 +1,120 @@
+"""Data and a network that the conformance suite makes up, to try others on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..data.splits import Split, Splits
+from ..registry.plugin import DISTRIBUTION, Plugin
+from ..specs.columns import Column
+from ..specs.hookspecs import hookimpl
+from ..specs.specs import Architecture, Dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..registry.registry import Registry
+
+DATA = "zoo-check-data"
+NETWORK = "zoo-check-net"
+_TRAIN, _TEST = 64, 17
+
+
+class _Specimens:
+    """The plugin that registers them."""
+
+    def __init__(self, dataset: Dataset, architecture: Architecture | None) -> None:
+        self.dataset, self.architecture = dataset, architecture
+
+    @hookimpl
+    def register_datasets(self, register: Callable[[Dataset], None]) -> None:
+        """Register the data."""
+        register(self.dataset)
+
+    @hookimpl
+    def register_architectures(self, register: Callable[[Architecture], None]) -> None:
+        """Register the network, where one is wanted."""
+        if self.architecture is not None:
+            register(self.architecture)
+
+
+def like(spec: Dataset) -> Dataset:
+    """Made-up data of the shape, columns and task of ``spec``: bundled, small, the same every time."""
+
+    def load(folder: Path, download: bool) -> Splits:
+        return Splits(_split(spec, _TRAIN, seed=1), _split(spec, _TEST, seed=2))
+
+    return Dataset(
+        name=DATA,
+        summary=f"made-up data of the shape of {spec.name}",
+        task=spec.task,
+        loader=load,
+        input_shape=spec.input_shape,
+        num_outputs=spec.num_outputs,
+        labels=spec.labels,
+        columns=spec.columns,
+    )
+
+
+def add_data(registry: Registry, spec: Dataset) -> None:
+    """Register data like ``spec``."""
+    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _Specimens(like(spec), None))
+
+
+def add_network(registry: Registry) -> None:
+    """Register a small convolutional network and small images of three classes for it."""
+    images = Dataset(
+        name="images",
+        summary="small images",
+        task="classification",
+        loader=_never,
+        input_shape=(1, 8, 8),
+        num_outputs=3,
+        labels=("one", "two", "three"),
+    )
+    network = Architecture(
+        name=NETWORK,
+        summary="one convolution, one linear layer",
+        task="classification",
+        builder=_build,
+        dataset=DATA,
+        parameters=4 * 10 + 4 * 36 * 3 + 3,
+        hyperparameters={"epochs": 2, "batch_size": 16},
+    )
+    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _Specimens(like(images), network))
+
+
+def _never(folder: Path, download: bool) -> Splits:
+    raise NotImplementedError
+
+
+def _build(input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
+    channels, height, width = input_shape
+    return nn.Sequential(
+        nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * (height - 2) * (width - 2), num_outputs)
+    )
+
+
+def _split(spec: Dataset, size: int, seed: int) -> Split:
+    random = torch.Generator().manual_seed(seed)
+    if len(spec.input_shape) == 3:
+        inputs = torch.randint(0, 256, (size, *spec.input_shape), generator=random).to(torch.uint8)
+    elif spec.columns:
+        inputs = torch.stack([_column(column, size, random) for column in spec.columns], dim=1)
+    else:
+        inputs = torch.randn(size, *spec.input_shape, generator=random)
+    if spec.task == "regression":
+        return Split(inputs, torch.rand(size, spec.num_outputs, generator=random) * 10 + 1)
+    classes = 2 if spec.task == "binary" else spec.num_outputs
+    return Split(inputs, torch.arange(size) % classes)
+
+
+def _column(column: Column, size: int, random: torch.Generator) -> Tensor:
+    if column.values:
+        values = torch.tensor(column.values, dtype=torch.float32)
+        return values[torch.randint(0, len(values), (size,), generator=random)]
+    return torch.randn(size, generator=random)

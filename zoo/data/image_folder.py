@@ -1,0 +1,186 @@
+"""A person's own images as a dataset: ``FOLDER/CLASS/image.png``, or that below ``train``, ``val`` and ``test``."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..errors import DataError
+from ..specs.options import Option
+from ..specs.specs import Dataset
+from .image_store import Damaged, load_images
+from .images import FITS, SUFFIXES, reason
+from .splits import Splits
+
+log = logging.getLogger("zoo")
+
+OPTIONS = (
+    Option(name="size", default=(0,), help="height and width, or one for both; 0: the images' own, or 64", minimum=0),
+    Option(name="colour", default="auto", help="channels: those that the images have", choices=("auto", "grey", "rgb")),
+    Option(
+        name="fit",
+        default="crop",
+        help="images of another shape are cropped at the centre, padded with black, or stretched",
+        choices=FITS,
+    ),
+    Option(
+        name="corrupt",
+        default="refuse",
+        help="what to do with files that are no images",
+        choices=("refuse", "skip"),
+    ),
+    Option(name="test", default=0.2, help="part held out for testing, without a test folder", above=0, below=1),
+    Option(name="split", default=0, help="seed of that part", minimum=0),
+    Option(
+        name="hold",
+        default="auto",
+        help="where the decoded images are: in memory, in files on disk, or what half of the memory suffices for",
+        choices=("auto", "memory", "disk"),
+    ),
+)
+
+LARGEST_OWN_SIZE = 128
+USUAL_SIZE = 64
+GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "F"})
+_SPLIT_NAMES = {"train": ("train", "training"), "validation": ("val", "valid", "validation"), "test": ("test",)}
+_Sample = tuple[Path, int]
+
+
+def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: int = 0) -> Dataset:
+    """Look at every image's header, and say what dataset the folder is.
+
+    Args:
+        name: for the dataset.
+        options: all of :data:`OPTIONS`.
+        usual_size: height and width for images that differ in size, or are large.
+
+    Raises:
+        DataError: there are no classes, too few images, or corrupt ones that are not to be skipped.
+    """
+    places = _split_folders(folder)
+    labels = sorted({path.name for place in places.values() for path in _subfolders(place)})
+    samples = {split: _list_samples(place, labels) for split, place in places.items()}
+    _refuse_useless(folder, labels, samples)
+    headers = {path: _header(path) for found in samples.values() for path, _ in found}
+    corrupt = [path for path, header in headers.items() if isinstance(header, str)]
+    _report_corrupt(corrupt, folder, options["corrupt"], {p: str(headers[p]) for p in corrupt})
+    shape = _choose_shape([header for header in headers.values() if not isinstance(header, str)], options, usual_size)
+    good = {split: [s for s in found if not isinstance(headers[s[0]], str)] for split, found in samples.items()}
+
+    def load(data_folder: Path, download: bool, **options: Any) -> Splits:
+        try:
+            return load_images(good, shape, options, data_folder)
+        except Damaged as damaged:  # what their headers did not tell
+            _report_corrupt(list(damaged.reasons), folder, options["corrupt"], damaged.reasons)
+            left = {split: [s for s in found if s[0] not in damaged.reasons] for split, found in good.items()}
+            return load_images(left, shape, options, data_folder)
+
+    return Dataset(
+        name=name,
+        summary=f"images in {folder}",
+        task="classification",
+        loader=load,
+        input_shape=shape,
+        num_outputs=len(labels),
+        labels=tuple(labels),
+        options=OPTIONS,
+        source=str(folder),
+    )
+
+
+def _split_folders(folder: Path) -> dict[str, Path]:
+    """The folders of the splits; without one called ``train``, the whole is for training."""
+    below = {path.name.lower(): path for path in _subfolders(folder)}
+    found = {split: below[name] for split, names in _SPLIT_NAMES.items() for name in reversed(names) if name in below}
+    return found if "train" in found else {"train": folder}
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _list_samples(folder: Path, labels: Sequence[str]) -> list[_Sample]:
+    return [
+        (path, target)
+        for target, label in enumerate(labels)
+        for path in sorted((folder / label).rglob("*"))
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def _refuse_useless(folder: Path, labels: Sequence[str], samples: dict[str, list[_Sample]]) -> None:
+    if len(labels) < 2:
+        held = f"only one, {labels[0]}" if labels else "none"
+        raise DataError(f"{folder} needs a folder of images for each class, two at least; it has {held}.")
+    for split, found in samples.items():
+        filled = Counter(target for _, target in found)
+        empty = [label for target, label in enumerate(labels) if not filled[target]]
+        if empty and (split == "train" or len(empty) == len(labels)):
+            raise DataError(f"{folder}: the class {empty[0]} has no images ({split}). Add some, or remove its folder.")
+
+
+def _header(path: Path) -> tuple[tuple[int, int], str] | str:
+    """Height and width, and mode; or why the file cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+                if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # taken with the camera on its side
+                    width, height = height, width
+                mode = "RGB" if "transparency" in image.info else image.mode
+                return (height, width), mode
+    except Exception as error:  # whatever a damaged file makes the decoder raise
+        return reason(error)
+
+
+def _report_corrupt(corrupt: Sequence[Path], folder: Path, choice: str, reasons: dict[Path, str]) -> None:
+    """Name the files that cannot be read.
+
+    Raises:
+        DataError: unless they are to be skipped.
+    """
+    if not corrupt:
+        return
+    shown = ", ".join(f"{_below(path, folder)} ({reasons[path]})" for path in corrupt[:3])
+    more = f" and {len(corrupt) - 3} more" if len(corrupt) > 3 else ""
+    count = "1 file" if len(corrupt) == 1 else f"{len(corrupt)} files"
+    if choice == "refuse":
+        raise DataError(
+            f"{count} in {folder} cannot be read: {shown}{more}. Remove them, or leave them out with "
+            "--data-option corrupt=skip."
+        )
+    log.warning("%s in %s cannot be read and left out: %s%s.", count, folder, shown, more)
+
+
+def _below(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def _choose_shape(
+    headers: Sequence[tuple[tuple[int, int], str]], options: dict[str, Any], usual_size: int
+) -> tuple[int, int, int]:
+    """Channels, height and width that all images are brought to."""
+    if not headers:
+        raise DataError("None of the images can be read.")
+    grey = all(mode in GREY_MODES for _, mode in headers)
+    channels = 1 if options["colour"] == "grey" or (options["colour"] == "auto" and grey) else 3
+    chosen = tuple(options["size"])
+    if len(chosen) > 2:
+        raise DataError(f"size is height and width, or one number for both, not {len(chosen)} numbers.")
+    if all(chosen):
+        return (channels, chosen[0], chosen[-1])
+    sizes = {size for size, _ in headers}
+    if len(sizes) == 1 and not usual_size:
+        height, width = next(iter(sizes))
+        if max(height, width) <= LARGEST_OWN_SIZE:
+            return (channels, height, width)
+    side = usual_size or USUAL_SIZE
+    log.warning("The images are brought to %dx%d pixels; --data-option size=… chooses another size.", side, side)
+    return (channels, side, side)

@@ -1,0 +1,205 @@
+"""Data as the trainer sees it: whole splits of raw samples, held in memory or on the training device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError
+from ..specs.specs import Dataset
+
+VALIDATION_FRACTION = 0.1
+VALIDATION_LIMIT = 5_000
+VALIDATION_SEED = 0
+READ_AHEAD = 2
+"""Batches of a mapped split that are read while one is computed."""
+SMALLEST_TO_DIVIDE = 4
+"""Of fewer training samples none can be spared: they are their own validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Raw samples and their targets.
+
+    Args:
+        inputs: images as uint8 ``[N, C, H, W]``, or columns as float32 ``[N, F]`` in their own units.
+        targets: class indices as int64 ``[N]``; for regression float32 ``[N, K]`` in their own units.
+        mapped: whether the inputs lie in a file that the system reads as they are used, and so stay where they are.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    mapped: bool = False
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same split on ``device``; a mapped one stays where it is."""
+        return self if self.mapped else Split(self.inputs.to(device), self.targets.to(device))
+
+    def take(self, index: Tensor | slice) -> Split:
+        """The samples at ``index``, in that order."""
+        return Split(self.inputs[index], self.targets[index])
+
+    def feed(self, indices: Iterable[Tensor | slice], device: torch.device) -> Iterator[Split]:
+        """The samples at each of ``indices``, on ``device``; of a mapped split the next are read meanwhile."""
+        if not self.mapped:
+            yield from (self.take(index) for index in indices)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            ahead: deque[Future[Split]] = deque()
+            for index in indices:
+                ahead.append(reader.submit(self.take, index))
+                if len(ahead) > READ_AHEAD:
+                    yield ahead.popleft().result().to(device)
+            while ahead:
+                yield ahead.popleft().result().to(device)
+
+    def batches(self, size: int) -> Iterator[Split]:
+        """The samples in order, ``size`` at a time; the last batch may be smaller."""
+        for inputs, targets in zip(torch.split(self.inputs, size), torch.split(self.targets, size), strict=True):
+            yield Split(inputs, targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """What a dataset's loader gives.
+
+    Args:
+        train: what is learnt from.
+        test: what the finished training is judged by, once.
+        validation: what the best checkpoint is chosen by; without it, the zoo holds one out of ``train``.
+        fingerprint: for loaders of data too large to be hashed each time: they know it from the first time.
+    """
+
+    train: Split
+    test: Split
+    validation: Split | None = None
+    fingerprint: str = field(default="", kw_only=True)
+
+
+def stratified_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of the samples kept and of the ``held_out`` held out, each in rising order.
+
+    Every class gives its share, rounded by largest remainder, so that the total is exact. The order comes from
+    NumPy's RandomState, whose stream is frozen: the same seed gives the same split on every version.
+    """
+    random = np.random.RandomState(seed)
+    labels = targets.cpu().numpy()
+    classes, counts = np.unique(labels, return_counts=True)
+    shares = counts * (held_out / len(labels))
+    quotas = np.floor(shares).astype(int)
+    missing = held_out - quotas.sum()
+    quotas[np.argsort(quotas - shares, kind="stable")[:missing]] += 1
+    mask = np.zeros(len(labels), dtype=bool)
+    for label, quota in zip(classes, quotas, strict=True):
+        members = np.flatnonzero(labels == label)
+        mask[random.permutation(members)[:quota]] = True
+    return torch.from_numpy(np.flatnonzero(~mask)), torch.from_numpy(np.flatnonzero(mask))
+
+
+def random_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
+    """As :func:`stratified_split` for class indices; at random for targets that are no classes."""
+    if not targets.is_floating_point():
+        return stratified_split(targets, held_out, seed)
+    order = np.random.RandomState(seed).permutation(len(targets))
+    return torch.from_numpy(np.sort(order[held_out:])), torch.from_numpy(np.sort(order[:held_out]))
+
+
+def validation_indices(targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Which training samples are kept and which are held out for validation; of very few, all are both."""
+    if len(targets) < SMALLEST_TO_DIVIDE:
+        return torch.arange(len(targets)), torch.arange(len(targets))
+    size = max(1, min(round(len(targets) * VALIDATION_FRACTION), VALIDATION_LIMIT))
+    return random_split(targets, size, VALIDATION_SEED)
+
+
+def hold_out_validation(splits: Splits) -> Splits:
+    """``splits`` with a validation split, held out of train by class and a fixed seed where it has none of its own."""
+    if splits.validation is not None:
+        return splits
+    kept, held = validation_indices(splits.train.targets)
+    return replace(splits, train=splits.train.take(kept), validation=splits.train.take(held))
+
+
+Pieces = tuple[tuple[Sequence[int], Iterable[Tensor]], tuple[Sequence[int], Iterable[Tensor]]]
+"""Inputs and targets of a split: the shape of all, and all of it in parts."""
+
+
+def fingerprint(splits: Splits) -> str:
+    """SHA-256 over type, shape and bytes of every tensor: equal for equal data, wherever it was read from."""
+    present = [split for split in (splits.train, splits.test, splits.validation) if split is not None]
+    return hash_pieces(*(((s.inputs.shape, [s.inputs]), (s.targets.shape, [s.targets])) for s in present))
+
+
+def hash_pieces(*splits: Pieces) -> str:
+    """The :func:`fingerprint` of splits that come in pieces."""
+    digest = hashlib.sha256()
+    for split in splits:
+        for shape, pieces in split:
+            first = True
+            for piece in pieces:
+                array = piece.cpu().contiguous().numpy()
+                if first:
+                    digest.update(f"{array.dtype.str}{tuple(shape)}".encode())
+                    first = False
+                digest.update(array.data)
+    return digest.hexdigest()
+
+
+def check_splits(spec: Dataset, splits: Splits) -> None:
+    """Hold what a loader gave against what its dataset declares.
+
+    Raises:
+        DataError: a shape, a type or a class does not fit the declaration.
+    """
+    for name, split in (("train", splits.train), ("test", splits.test), ("validation", splits.validation)):
+        if split is None:
+            continue
+        problem = _problem(spec, split)
+        if problem:
+            raise DataError(f"Dataset {spec.name}: the {name} split {problem}.")
+        declared = spec.sizes.get(name)
+        if declared is not None and declared != len(split):
+            raise DataError(f"Dataset {spec.name}: the {name} split has {len(split)} samples, not {declared}.")
+
+
+def _problem(spec: Dataset, split: Split) -> str:
+    inputs, targets = split.inputs, split.targets
+    if len(inputs) != len(targets):
+        return f"has {len(inputs)} inputs for {len(targets)} targets"
+    if not len(inputs):
+        return "is empty"
+    if tuple(inputs.shape[1:]) != spec.input_shape:
+        return f"has samples of shape {tuple(inputs.shape[1:])}, not {spec.input_shape}"
+    expected = torch.uint8 if len(spec.input_shape) == 3 else torch.float32
+    if inputs.dtype != expected:
+        return f"has inputs of type {inputs.dtype}, not {expected}"
+    if inputs.is_floating_point():
+        if inputs.isinf().any():
+            return "has inputs that are infinite"
+        if inputs.isnan().any() and not spec.columns:
+            return "has missing inputs (NaN), but declares no columns"
+    return _problem_of_targets(spec, targets)
+
+
+def _problem_of_targets(spec: Dataset, targets: Tensor) -> str:
+    kind = f"has targets of type {targets.dtype} and shape {tuple(targets.shape)}"
+    if spec.task == "regression":
+        if targets.dtype != torch.float32 or targets.ndim != 2 or targets.shape[1] != spec.num_outputs:
+            return f"{kind}, not float32 [N, {spec.num_outputs}]"
+        return "" if targets.isfinite().all() else "has targets that are not finite"
+    if targets.dtype != torch.int64 or targets.ndim != 1:
+        return f"{kind}, not int64 [N]"
+    classes = 2 if spec.task == "binary" else spec.num_outputs
+    if int(targets.min()) < 0 or int(targets.max()) >= classes:
+        return f"has targets outside 0 … {classes - 1}"
+    return ""

@@ -1,0 +1,124 @@
+"""Judging a trained model on a split of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..data.loading import LoadedDataset, load_dataset, load_named
+from ..errors import DataError, DataUnavailable, UsageError
+from ..exporting.export import load_test_data
+from ..folders import data_folder
+from ..models.api import open_model
+from ..models.description import ModelDescription
+from ..models.inference import InferenceModel
+from ..models.torch_model import TorchModel
+from ..registry.registry import Registry, create_registry
+from ..specs.columns import columns_to_json
+from .assessment import Assessment
+
+SPLITS = ("test", "validation", "train")
+
+
+def assess(
+    reference: Path | str | InferenceModel,
+    *,
+    split: str = "test",
+    dataset: str | None = None,
+    data_options: Mapping[str, object] | None = None,
+    data_dir: Path | str | None = None,
+    runs_dir: Path | str | None = None,
+    registry: Registry | None = None,
+) -> Assessment:
+    """Every figure of a trained model on a split: metrics with confidence intervals, classes, calibration, mistakes.
+
+    Args:
+        reference: an exported file, an architecture, a run, or a model that is open already.
+        split: ``test``, ``validation`` or ``train``.
+        dataset: other data than the model was trained on: a name or a path.
+        data_options: of that data.
+
+    Raises:
+        RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
+        DataUnavailable: the data cannot be had.
+        DataError: it is not the data that the model was trained on, or not of the kind that the model takes.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"Split {split!r} is not one of {', '.join(SPLITS)}.")
+    registry = registry or create_registry()
+    opened = reference if isinstance(reference, InferenceModel) else None
+    model = opened or open_model(reference, runs_dir=runs_dir, registry=registry)  # type: ignore[arg-type]
+    data = _data(model, registry, data_dir, dataset, data_options or {})
+    chosen = getattr(data.splits, split)
+    inputs = chosen.inputs.numpy()
+    return Assessment(
+        model.description, model.engine, str(data), split, inputs, model.outputs(inputs), chosen.targets.numpy()
+    )
+
+
+def _data(
+    model: InferenceModel,
+    registry: Registry,
+    data_dir: Path | str | None,
+    dataset: str | None,
+    options: Mapping[str, object],
+) -> LoadedDataset:
+    description = model.description
+    if dataset is not None:
+        return _other_data(description, registry, data_folder(data_dir), dataset, options)
+    if isinstance(model, TorchModel) and not options:
+        folder = data_folder(data_dir, model.trained.data_folder)
+        return load_test_data(model.trained, registry, folder)
+    return _recorded_data(description, registry, data_folder(data_dir), options)
+
+
+def _recorded_data(
+    description: ModelDescription, registry: Registry, folder: Path, options: Mapping[str, object]
+) -> LoadedDataset:
+    """The data that a file says it was trained on."""
+    spec = registry.datasets.get(description.dataset)
+    if spec is None:
+        raise DataUnavailable(
+            f"{description.name} was trained on {description.dataset}, which is none of the registered datasets. "
+            "Give it with --dataset PATH."
+        )
+    try:
+        data = load_dataset(spec, folder, options=options)
+    except DataUnavailable as error:
+        raise DataUnavailable(f"{error} Run `zoo fetch {spec.name}`, or say with --data-dir where it is.") from error
+    if data.fingerprint != description.content.get("dataset_fingerprint"):
+        hint = " (another --data-option, perhaps)" if spec.options else ""
+        raise DataError(f"This is not the {spec.name} that {description.name} was trained on{hint}.")
+    return data
+
+
+def _other_data(
+    description: ModelDescription, registry: Registry, folder: Path, reference: str, options: Mapping[str, object]
+) -> LoadedDataset:
+    """Data that a person named, as far as the model can take it."""
+    chosen: dict[str, Any] = dict(options)
+    if description.takes_images and reference not in registry.datasets and Path(reference).is_dir():
+        channels, height, width = description.input_shape
+        chosen = {"size": (height, width), "colour": "grey" if channels == 1 else "rgb"} | chosen
+    data = load_named(reference, registry, description.task, folder, chosen)
+    spec = data.spec
+    if spec.task != description.task:
+        raise DataError(f"{description.name} learnt {description.task}, but {data} is for {spec.task}.")
+    if spec.input_shape != description.input_shape or spec.num_outputs != _outputs(description, spec.num_outputs):
+        raise DataError(
+            f"{description.name} takes samples of shape {description.input_shape}; those of {data} are "
+            f"{spec.input_shape}, or its classes are others."
+        )
+    if description.labels and spec.labels and description.labels != spec.labels:
+        raise DataError(f"{description.name} knows {', '.join(description.labels[:5])} …; {data} has other classes.")
+    if columns_to_json(spec.columns) != columns_to_json(description.columns):
+        raise DataError(f"The columns of {data}, or their categories, are not those that {description.name} takes.")
+    return data
+
+
+def _outputs(description: ModelDescription, usual: int) -> int:
+    """How many outputs the model has, where it says."""
+    if description.task == "binary":
+        return 1
+    return len(description.labels) or usual

@@ -1,0 +1,116 @@
+"""A person's picture brought to what a network learnt from: inverted, framed, resized, and what was done told.
+
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ..data.images import FITS, as_array, decode, fit_image
+from ..errors import InvalidValue
+from ..models.description import ModelDescription
+
+CHOICES = ("auto", "yes", "no")
+STROKES_BELOW = 56
+"""A mean pixel below this is that of thin light strokes on black (MNIST 33, its bundled stand-in 34), not of things
+that fill the picture (Fashion-MNIST 73, CIFAR-10 121)."""
+DARK_BELOW, LIGHT_ABOVE = 96, 160
+BOX = 20 / 28
+"""MNIST's digits were brought into a box of 20 of the 28 pixels and centred by mass (LeCun et al. 1998)."""
+FAINTEST = 32
+"""A drawing whose strokes differ less than this from the ground is no drawing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How pictures are brought to the network's input.
+
+    Args:
+        invert: ``auto`` where the picture is dark on light and the network learnt light on dark, or the reverse.
+        frame: ``auto`` where the network learnt strokes: cut them out, bring them into the middle as MNIST's are.
+        fit: ``crop``, ``pad`` or ``stretch`` what has another shape and is not framed.
+    """
+
+    invert: str = "auto"
+    frame: str = "auto"
+    fit: str = "crop"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("invert", CHOICES), ("frame", CHOICES), ("fit", FITS)):
+            if getattr(self, name) not in allowed:
+                raise InvalidValue(f"{name} {getattr(self, name)!r} is not one of {', '.join(allowed)}.")
+
+
+def prepare_image(
+    source: Path | bytes, description: ModelDescription, framing: Framing
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """An image as the model takes it, uint8 ``[C, H, W]``, and what was done to it, in words.
+
+    A picture that has the right size already is neither framed nor resized.
+
+    Raises:
+        OSError, ValueError: the file is no image, or damaged.
+    """
+    shape = description.input_shape
+    image = decode(source, shape[0])
+    steps = []
+    mean = description.mean_pixel
+    if _to_invert(image, mean, shape[0], framing.invert):
+        image = ImageOps.invert(image)
+        steps.append("inverted")
+    height, width = shape[1:]
+    fits = image.size == (width, height)
+    strokes = shape[0] == 1 and mean is not None and mean < STROKES_BELOW
+    if framing.frame == "yes" or (framing.frame == "auto" and strokes and not fits):
+        framed = _framed(image, height, width)
+        if framed is not None:
+            return as_array(framed), (*steps, "framed")
+    if not fits:
+        steps.append(f"{framing.fit} to {width}x{height}")
+    return as_array(fit_image(image, shape, framing.fit)), tuple(steps)
+
+
+def _to_invert(image: Image.Image, mean: float | None, channels: int, choice: str) -> bool:
+    if choice != "auto":
+        return choice == "yes"
+    if mean is None or channels != 1:
+        return False
+    ground = _ground(np.asarray(image))
+    return (mean < DARK_BELOW and ground > LIGHT_ABOVE) or (mean > LIGHT_ABOVE and ground < DARK_BELOW)
+
+
+def _ground(pixels: NDArray[Any]) -> float:
+    """The brightness along the border: what is drawn on."""
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return float(np.median(border))
+
+
+def _framed(image: Image.Image, height: int, width: int) -> Image.Image | None:
+    """Light strokes on black, cut out, brought into the box and centred by mass; None where nothing is drawn."""
+    pixels = np.asarray(image.convert("L"), dtype=np.float32)
+    ground, top = _ground(pixels), float(pixels.max())
+    if top - ground < FAINTEST:
+        return None
+    ink = ((pixels - ground) / (top - ground)).clip(0, 1)
+    rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = min(height * BOX / ink.shape[0], width * BOX / ink.shape[1])
+    size = (max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale)))
+    small = Image.fromarray((ink * 255).round().astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
+    values = np.asarray(small, dtype=np.float64)
+    mass = values.sum() or 1.0
+    centre = (values.sum(0) @ (np.arange(size[0]) + 0.5) / mass, values.sum(1) @ (np.arange(size[1]) + 0.5) / mass)
+    places = [
+        int(np.clip(round(full / 2 - middle), 0, full - part))
+        for full, middle, part in zip((width, height), centre, size, strict=True)
+    ]
+    canvas = Image.new("L", (width, height))
+    canvas.paste(small, (places[0], places[1]))
+    return canvas

@@ -1,0 +1,135 @@
+"""Golden vectors: inputs, the outputs in float64, and how far a file may be from them on any machine.
+
+Inside a certificate they are JSON; in a bundle they are ``test_data_set_0/input_0.pb`` and ``output_0.pb``, the
+convention of the ONNX Model Zoo, which every tool of ONNX reads.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import ZooError
+
+Array = NDArray[Any]
+
+# What ONNX's own runner of such vectors allows, where nobody said how far is too far.
+RELATIVE, ABSOLUTE = 1e-3, 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenVectors:
+    """One batch of inputs and what is expected of it.
+
+    Args:
+        inputs: ``[N, …]``, of the type that the file takes.
+        outputs: of each output its name and float32 ``[N, …]``.
+        limits: how far each output may be from it; None for the tolerance of ONNX's own runner.
+    """
+
+    inputs: Array
+    outputs: dict[str, Array]
+    limits: tuple[float, ...] | None = None
+
+    def largest_excess(self, got: Sequence[Array]) -> tuple[float, str]:
+        """The largest error as a part of what is allowed, and the output that it is of; infinite for NaN, for a
+        missing output and for a wrong shape."""
+        worst = (0.0, "")
+        for place, (name, want) in enumerate(self.outputs.items()):
+            worst = max(worst, (self._excess(place, want, got), name))
+        return worst
+
+    def _excess(self, place: int, want: Array, got: Sequence[Array]) -> float:
+        if place >= len(got) or got[place].shape != want.shape:
+            return float("inf")
+        error = np.abs(got[place].astype(np.float64) - want)
+        allowed = self.limits[place] if self.limits else ABSOLUTE + RELATIVE * np.abs(want)
+        ratio = float((error / allowed).max())
+        return ratio if ratio == ratio else float("inf")
+
+    def to_json(self) -> dict[str, Any]:
+        """Every array with its type, its shape and its bytes (little-endian) in base64."""
+        outputs = [{"name": name, **_array_to_json(array)} for name, array in self.outputs.items()]
+        return {"input": _array_to_json(self.inputs), "outputs": outputs, "limits": self.limits and list(self.limits)}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> GoldenVectors:
+        """What :meth:`to_json` gave.
+
+        Raises:
+            ZooError: it is damaged.
+        """
+        try:
+            return cls(
+                _array_from_json(content["input"]),
+                {entry["name"]: _array_from_json(entry) for entry in content["outputs"]},
+                content["limits"] and tuple(content["limits"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ZooError(f"The golden vectors of the certificate are damaged: {error!r}.") from error
+
+    def tensor(self) -> Tensor:
+        """The inputs for a :class:`zoo.Runtime`."""
+        return torch.from_numpy(self.inputs)
+
+
+def write_test_data(golden: GoldenVectors, folder: Path, input_name: str) -> None:
+    """Write ``folder/input_0.pb`` and ``output_0.pb`` …, a serialised TensorProto each."""
+    from onnx import numpy_helper
+
+    from ..files import make_folder, replacing
+
+    make_folder(folder)
+    named = [("input_0.pb", input_name, golden.inputs)]
+    named += [(f"output_{i}.pb", name, array) for i, (name, array) in enumerate(golden.outputs.items())]
+    for file_name, name, array in named:
+        with replacing(folder / file_name) as temporary:
+            temporary.write_bytes(numpy_helper.from_array(array, name).SerializeToString())
+
+
+def read_test_data(file: Path) -> dict[str, GoldenVectors]:
+    """The vectors in every ``test_data_set_N`` beside ``file`` that is for a model of one input, by folder name.
+
+    Raises:
+        ZooError: a file there cannot be read.
+    """
+    from onnx import TensorProto, numpy_helper
+
+    def tensor(path: Path) -> tuple[str, Array]:
+        proto = TensorProto()
+        try:
+            proto.ParseFromString(path.read_bytes())
+            return proto.name, numpy_helper.to_array(proto)
+        except Exception as error:  # protobuf's own, and onnx's for a type that numpy lacks
+            raise ZooError(f"Cannot read the golden vector {path}: {error}.") from error
+
+    found = {}
+    for folder in sorted(file.parent.glob("test_data_set_*")):
+        inputs, outputs = list(folder.glob("input_*.pb")), list(folder.glob("output_*.pb"))
+        if len(inputs) == 1 and outputs:
+            ordered = sorted(outputs, key=lambda path: int(path.stem.removeprefix("output_")))
+            # a name need not be written; the place says which output it is
+            read = [tensor(path) for path in ordered]
+            expected = {name or f"output {place}": array for place, (name, array) in enumerate(read)}
+            found[folder.name] = GoldenVectors(tensor(inputs[0])[1], expected)
+    return found
+
+
+def _array_to_json(array: Array) -> dict[str, Any]:
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    data = base64.b64encode(little.tobytes()).decode("ascii")
+    return {"type": array.dtype.name, "shape": list(array.shape), "base64": data}
+
+
+def _array_from_json(entry: dict[str, Any]) -> Array:
+    kind = np.dtype(entry["type"]).newbyteorder("<")
+    flat = np.frombuffer(base64.b64decode(entry["base64"], validate=True), kind)
+    return flat.astype(kind.newbyteorder("=")).reshape(entry["shape"])

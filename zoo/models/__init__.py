@@ -1,0 +1,1 @@
+"""A model: how it is built, described, loaded, evaluated on a split, and run by torch or onnxruntime."""

@@ -1,0 +1,67 @@
+"""Building a model: the network that a plugin gives, behind the normalisation of its data."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import BuildError, UsageError, ZooError
+from ..specs.columns import columns_from_json, network_shape
+from ..specs.hyperparameters import resolve
+from ..specs.options import check_all
+from ..specs.specs import Architecture, resolve_reference
+from .preprocess import blank_preprocess
+from .tasks import TASKS
+
+
+def build_network(
+    architecture: Architecture, input_shape: tuple[int, ...], num_outputs: int, options: Mapping[str, object]
+) -> nn.Module:
+    """The network alone: standardised floats ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
+
+    Raises:
+        UnknownName, InvalidValue: an option that the architecture does not have, or a wrong value for it.
+        BuildError: the builder refuses, or fails.
+    """
+    checked = check_all(architecture.options, options, architecture.name)
+    builder = resolve_reference(architecture.builder)
+    try:
+        network = builder(tuple(input_shape), num_outputs, **checked)
+    except UsageError:
+        raise
+    except (ZooError, ValueError) as error:
+        raise BuildError(f"{architecture.name} cannot be built for input {input_shape}: {error}") from error
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise BuildError(f"The builder of {architecture.name} failed: {type(error).__name__}: {text}.") from error
+    if not isinstance(network, nn.Module):
+        raise BuildError(f"The builder of {architecture.name} gave {type(network).__name__}, not a torch.nn.Module.")
+    return network
+
+
+def assemble(preprocess: nn.Module, network: nn.Module, postprocess: nn.Module | None = None) -> nn.Sequential:
+    """The whole model: raw inputs to logits, or to predictions in the target's units."""
+    parts: OrderedDict[str, nn.Module] = OrderedDict(preprocess=preprocess, network=network)
+    if postprocess is not None:
+        parts["postprocess"] = postprocess
+    return nn.Sequential(parts)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """The number of trainable parameters; shared ones count once."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def blank_model(architecture: Architecture, metadata: Mapping[str, Any]) -> nn.Sequential:
+    """The model that a checkpoint's description asks for, to load its weights into."""
+    data = metadata["data"]
+    input_shape, num_outputs = tuple(data["input_shape"]), data["num_outputs"]
+    columns = columns_from_json(data.get("columns", ()))
+    network = build_network(architecture, network_shape(input_shape, columns), num_outputs, metadata["options"])
+    recipe = resolve(metadata.get("hyperparameters", {}))
+    task = TASKS[metadata["task"]].fit(torch.zeros(1, num_outputs), recipe)
+    return assemble(blank_preprocess(input_shape, columns), network, task.postprocess())

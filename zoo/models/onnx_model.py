@@ -1,0 +1,86 @@
+"""An exported ONNX file as a model: its metadata says all that is needed. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from ..errors import DeviceUnavailable, ZooError
+from .description import ModelDescription
+from .inference import Array, InferenceModel
+
+CPU = "CPUExecutionProvider"
+_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+class OnnxModel(InferenceModel):
+    """A file that ``zoo export --onnx`` wrote, run by onnxruntime.
+
+    Args:
+        path: of the file.
+        provider: the execution provider to run on.
+
+    Raises:
+        ZooError: the file is missing, damaged, or does not describe itself as the zoo's files do.
+        DeviceUnavailable: the provider does not run here.
+    """
+
+    engine = "onnxruntime"
+
+    def __init__(self, path: Path | str, provider: str = CPU, threads: int = 0) -> None:
+        self.path = Path(path).expanduser()
+        self.session = open_session(self.path, provider, threads)
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        try:
+            self.description = ModelDescription.from_metadata(metadata)
+        except ZooError as error:
+            raise ZooError(f"{self.path} was not written by `zoo export`: {error}") from error
+        given = self.session.get_inputs()[0]
+        self._input, self._type = given.name, _TYPES.get(given.type, np.float32)
+
+    def run(self, inputs: Array) -> tuple[Array, ...]:
+        """See :meth:`InferenceModel.run`."""
+        try:
+            outputs = self.session.run(None, {self._input: inputs.astype(self._type, copy=False)})
+        except Exception as error:  # onnxruntime's exceptions have no base of their own
+            raise ZooError(f"onnxruntime cannot run {self.path}: {_line(error)}") from error
+        return tuple(output.astype(np.float32, copy=False) for output in outputs)
+
+
+def open_session(path: Path, provider: str = CPU, threads: int = 0) -> Any:
+    """An onnxruntime session on ``provider``, which is what really runs it.
+
+    Raises:
+        ZooError: the file is missing or damaged.
+        DeviceUnavailable: the provider does not run here.
+    """
+    if not path.is_file():
+        raise ZooError(f"There is no file {path}.")
+    onnxruntime.set_default_logger_severity(4)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    _prepare(provider)
+    providers: Sequence[str] = [provider] if provider == CPU else [provider, CPU]
+    try:
+        session = onnxruntime.InferenceSession(path, settings, providers=providers)
+    except Exception as error:  # see OnnxModel.run
+        if provider != CPU and "provider" in str(error).lower():
+            raise DeviceUnavailable(f"{provider} does not run here: {_line(error)}") from error
+        raise ZooError(f"{path} is no ONNX file that onnxruntime can load: {_line(error)}") from error
+    if session.get_providers()[0] != provider:  # asked for is not given: it falls back without a word
+        raise DeviceUnavailable(f"{provider} does not run here.")
+    return session
+
+
+def _prepare(provider: str) -> None:
+    """Find CUDA's libraries where pip put them."""
+    if provider == "CUDAExecutionProvider" and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,164 @@
+"""What was trained, ready to use: the best checkpoint of a run, or the weights that ship with an architecture."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..environment import versions
+from ..errors import RunNotFound
+from ..files import sha256
+from ..formatting import metrics_text
+from ..registry.origins import as_trained, trained_architecture
+from ..registry.registry import Registry
+from ..runs.checkpoint import load_model_state, load_tensors
+from ..runs.run import Run, find_run, list_runs
+from ..specs.columns import columns_from_json, network_shape
+from .build import blank_model
+from .preprocess import Preprocess, Rescale, TablePreprocess
+from .tasks import TASKS, Regression, Task
+
+log = logging.getLogger("zoo")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model with its weights, ready to use.
+
+    Args:
+        module: raw inputs ``[N, …]`` to logits, or to predictions in the target's units, ``[N, outputs]``, in
+            evaluation mode, float32, on the CPU.
+        metadata: what it is: architecture, options, labels, data, validation metrics.
+        checkpoint: the file it was read from.
+        sha256: of that file.
+        origin: the run's name, or ``weights of NAME`` where they came with the architecture.
+        results: as in ``run.json``; None where the training was stopped before its end.
+        data_folder: where the run had its data from.
+        shipped: whether the weights came with the architecture.
+    """
+
+    module: nn.Sequential
+    metadata: dict[str, Any]
+    checkpoint: Path
+    sha256: str
+    origin: str
+    results: dict[str, Any] | None
+    data_folder: str | None = None
+    shipped: bool = False
+
+    @property
+    def task(self) -> Task:
+        """What it learnt, knowing the scale of its targets."""
+        postprocess = dict(self.module.named_children()).get("postprocess")
+        return Regression(postprocess) if isinstance(postprocess, Rescale) else TASKS[self.metadata["task"]]
+
+    @property
+    def recorded(self) -> dict[str, float] | None:
+        """The test metrics that were recorded when the training ended."""
+        return (self.results or {}).get("test")
+
+    def describe(self, *, preprocess: bool = True) -> dict[str, Any]:
+        """Everything about the model that does not depend on when, where and under which name it was trained.
+
+        Args:
+            preprocess: whether normalisation is part of the model; else it takes standardised floats.
+        """
+        metadata, data = self.metadata, self.metadata["data"]
+        shape = tuple(data["input_shape"])
+        images = len(shape) == 3
+        if not preprocess:
+            shape = network_shape(shape, columns_from_json(data.get("columns", [])))
+        normalise = self.module.get_submodule("preprocess")
+        assert isinstance(normalise, Preprocess | TablePreprocess)
+        raw = "raw pixels, 0 to 255" if images else "raw columns, each in its own unit"
+        return {
+            "architecture": metadata["architecture"],
+            "plugin": metadata["plugin"],
+            "options": metadata["options"],
+            "task": metadata["task"],
+            "dataset": data["name"],
+            "dataset_fingerprint": data["fingerprint"],
+            "stand_in_for": data["stand_in_for"],
+            "input": {
+                "type": "uint8" if images and preprocess else "float32",
+                "shape": ["batch", *shape],
+                "holds": raw if preprocess else "what the normalisation, which is not part of the model, gives",
+            },
+            "input_shape": data["input_shape"],
+            "labels": data["labels"],
+            "columns": data.get("columns", []),
+            "normalisation": normalise.describe(),
+            "normalises": preprocess,
+            "epoch": metadata["epoch"],
+            "validation": metadata["validation"],
+            "test": self.recorded,
+            "checkpoint_sha256": self.sha256,
+            "versions": versions(),
+        }
+
+
+def load_trained(run: Run, registry: Registry) -> TrainedModel:
+    """The best checkpoint of ``run``.
+
+    Raises:
+        PluginError: the architecture's plugin is gone or has changed since; the message says how to get it back.
+        ZooError: the checkpoint is damaged.
+    """
+    module, metadata = _load(run.best, registry)
+    folder = run.config.get("data_folder")
+    return TrainedModel(module, metadata, run.best, sha256(run.best), run.name, run.config["results"], folder)
+
+
+def load_shipped(name: str, registry: Registry) -> TrainedModel:
+    """The weights that came with an architecture.
+
+    Raises:
+        UnknownName: there is no such architecture.
+        RunNotFound: it came without.
+        ZooError: as for :func:`load_trained`.
+    """
+    path = registry.architecture(name).shipped_weights
+    if path is None:
+        raise RunNotFound(f"{name} comes without weights. Run `zoo train {name}` first.")
+    module, metadata = _load(path, registry)
+    return TrainedModel(
+        module, metadata, path, sha256(path), f"weights of {name}", metadata.get("results"), shipped=True
+    )
+
+
+def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedModel:
+    """What ``reference`` means: a run's folder, ``ARCHITECTURE/RUN``, or an architecture.
+
+    An architecture stands for its best run in ``folder``, and for the weights that came with it where there is none.
+
+    Raises:
+        UnknownName: it is neither a run nor an architecture.
+        RunNotFound: the architecture was never trained and came without weights, or the run has no checkpoint.
+        ZooError: as for :func:`load_trained`.
+    """
+    spec = registry.architectures.get(reference)
+    if (
+        spec is not None
+        and spec.shipped_weights
+        and not any(run.best.is_file() for run in list_runs(folder, reference))
+    ):
+        found = load_shipped(reference, registry)
+        told = f": {metrics_text(found.recorded)} on {found.metadata['data']['name']}" if found.recorded else ""
+        log.warning("No run of %s in %s; these are the weights that come with it%s.", reference, folder, told)
+        return found
+    run = find_run(reference, folder, registry.architectures)
+    if run.status != "finished":
+        log.warning("%s is %s; this is its best checkpoint so far.", run.name, run.status)
+    return load_trained(run, registry)
+
+
+def _load(path: Path, registry: Registry) -> tuple[nn.Sequential, dict[str, Any]]:
+    tensors, metadata = load_tensors(path)
+    with as_trained(registry, metadata):
+        module = blank_model(trained_architecture(registry, metadata), metadata)
+        load_model_state(module, tensors)
+    return module.eval(), metadata

@@ -1,0 +1,1 @@
+"""Plugins: how they are found, loaded and checked, and the registry of what they declare. No torch."""

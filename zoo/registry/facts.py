@@ -1,0 +1,86 @@
+"""What is registered, as plain dictionaries: the content of every ``--json``."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from ..errors import PluginError
+from ..specs.columns import columns_to_json
+from ..specs.hyperparameters import OPTIONS
+from ..specs.options import Option
+from ..specs.results import Record, recorded_results
+from ..specs.specs import Architecture, Dataset, is_present
+from .registry import Plugin, Registry
+
+log = logging.getLogger("zoo")
+
+
+def architecture_facts(registry: Registry, architecture: Architecture) -> dict[str, Any]:
+    """Everything known of an architecture, its recipe included; ``weights`` is the size of what ships."""
+    plugin = registry.owner(architecture)
+    recipe = architecture.hyperparameters
+    return {
+        "name": architecture.name,
+        "summary": architecture.summary,
+        "task": architecture.task,
+        "dataset": architecture.dataset,
+        "parameters": architecture.parameters,
+        "results": _results(architecture),
+        "weights": architecture.shipped_weights.stat().st_size if architecture.shipped_weights else None,
+        "tags": list(architecture.tags),
+        "source": architecture.source,
+        "plugin": plugin.origin,
+        "options": [_option_facts(option, option.default) for option in architecture.options],
+        "hyperparameters": [_option_facts(option, recipe.get(option.name, option.default)) for option in OPTIONS],
+    }
+
+
+def dataset_facts(registry: Registry, spec: Dataset, folder: Path) -> dict[str, Any]:
+    """Everything known of a dataset, and whether it is in ``folder``."""
+    return {
+        "name": spec.name,
+        "summary": spec.summary,
+        "task": spec.task,
+        "input_shape": list(spec.input_shape),
+        "num_outputs": spec.num_outputs,
+        "labels": list(spec.labels),
+        "columns": columns_to_json(spec.columns),
+        "options": [_option_facts(option, option.default) for option in spec.options],
+        "sizes": dict(spec.sizes),
+        "state": "bundled" if not spec.files else "present" if is_present(spec, folder) else "not here",
+        "stand_in": spec.stand_in or None,
+        "fingerprint": spec.fingerprint or None,
+        "licence": spec.licence,
+        "source": spec.source,
+        "plugin": registry.owner(spec).distribution,
+    }
+
+
+def plugin_facts(plugin: Plugin) -> dict[str, Any]:
+    """Everything known of a plugin, what is wrong with it included."""
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "value": plugin.value,
+        "status": plugin.status,
+        "hooks": list(plugin.hooks),
+        "errors": list(plugin.errors),
+        "notes": list(plugin.notes),
+        "seconds": plugin.seconds,
+    }
+
+
+def _results(architecture: Architecture) -> Record | None:
+    """What is recorded; damaged files cost nothing but themselves."""
+    try:
+        return recorded_results(architecture)
+    except PluginError as error:
+        log.warning("%s", error)
+        return None
+
+
+def _option_facts(option: Option, default: Any) -> dict[str, Any]:
+    return {"name": option.name, "default": default, "allowed": option.describe(), "help": option.help}

@@ -1,0 +1,65 @@
+"""What is wrong with a plugin's module, found before any of its hooks is called."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pluggy
+
+from ..errors import closest
+from ..specs.hookspecs import PROJECT
+from .plugin import PLUGIN_API
+
+API_NAME = "zoo_plugin_api"
+"""A plugin's module may say with it which version of the plugin API it was written for."""
+
+
+def refusal(module: object, manager: pluggy.PluginManager, distribution: str) -> str:
+    """Why ``module`` cannot be a plugin, in one line; empty where nothing speaks against it."""
+    wanted = getattr(module, API_NAME, PLUGIN_API)
+    if wanted != PLUGIN_API:
+        newer = isinstance(wanted, int) and wanted > PLUGIN_API
+        behind = "pluggy-zoo" if newer else distribution
+        return (
+            f"was written for version {wanted} of the plugin API, and this zoo has version {PLUGIN_API}. "
+            f"`pip install --upgrade {behind}` may help."
+        )
+    hooks = {name: getattr(manager.hook, name) for name in vars(manager.hook) if not name.startswith("_")}
+    marked = _marked(module)
+    for name, function in marked.items():
+        if name not in hooks:
+            close = closest(name, hooks)
+            guess = f"Did you mean {close!r}?" if close else f"There are: {', '.join(sorted(hooks))}."
+            return f"{name} is no hook. {guess}"
+        options = getattr(function, f"{PROJECT}_impl")
+        if options.get("wrapper") or options.get("hookwrapper"):
+            return f"{name} is a hook wrapper, and there is nothing to wrap: each plugin is called by itself."
+        possible = hooks[name].spec.argnames
+        odd = [argument for argument in inspect.signature(function).parameters if argument not in possible]
+        if odd:
+            return f"{name} takes {odd[0]!r}, but that hook gives only: {', '.join(possible)}."
+    if not marked and not _forgotten(module, hooks):
+        return "adds nothing: it has no function marked with @zoo.hookimpl."
+    return ""
+
+
+def forgotten(module: object, manager: pluggy.PluginManager) -> list[str]:
+    """Names of the functions that are named like a hook and lack its mark, so that nobody ever calls them."""
+    return _forgotten(module, vars(manager.hook))
+
+
+def _marked(module: object) -> dict[str, Any]:
+    """The functions marked as hooks, by the name of the hook; those that may be unknown left out."""
+    own = vars(module) if inspect.ismodule(module) else {name: getattr(module, name, None) for name in dir(module)}
+    found = {}
+    for name, value in own.items():
+        options = getattr(value, f"{PROJECT}_impl", None) if inspect.isroutine(value) else None
+        if isinstance(options, dict) and not options.get("optionalhook"):
+            found[options.get("specname") or name] = value
+    return found
+
+
+def _forgotten(module: object, hooks: Any) -> list[str]:
+    names = [name for name in hooks if not name.startswith("_") and inspect.isroutine(getattr(module, name, None))]
+    return [name for name in names if not hasattr(getattr(module, name), f"{PROJECT}_impl")]

@@ -1,0 +1,297 @@
+"""What can be trained, on what, and exported how: everything that the plugins registered.
+
+A registry is made by :func:`create_registry`; there is no global one. It loads the entry points of the group
+``zoo`` one by one, so that a plugin that fails costs nothing but itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pluggy
+
+from ..errors import UnknownName
+from ..specs import hookspecs
+from ..specs.specs import Architecture, Dataset, Exporter, Spec, references_of
+from .entry_points import EntryPoint, find_entry_points
+from .hook_calls import UNSTOPPABLE, call
+from .loading import files_of_folder, in_order, is_blocked, load_module
+from .module_checks import forgotten, refusal
+from .plugin import DISTRIBUTION, Plugin, StrictFailure, describe_error
+
+if TYPE_CHECKING:
+    import click
+
+log = logging.getLogger("zoo")
+
+__all__ = ["Plugin", "Registry", "create_registry"]
+
+_S = TypeVar("_S", Architecture, Dataset, Exporter)
+
+
+class Registry:
+    """The plugins and what they registered. Look names up with :meth:`architecture` and its like."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self.manager.add_hookspecs(hookspecs)
+        self.plugins: list[Plugin] = []
+        self._specs: dict[type[Spec], dict[str, Any]] = {Architecture: {}, Dataset: {}, Exporter: {}}
+        self._owners: dict[tuple[type[Spec], str], Plugin] = {}
+        self._modules: dict[str, tuple[object, Plugin]] = {}
+        self._commands: dict[str, click.Command] | None = None
+        self._command_owners: dict[str, Plugin] = {}
+
+    @property
+    def architectures(self) -> Mapping[str, Architecture]:
+        """All architectures by name, in order of name."""
+        return dict(sorted(self._specs[Architecture].items()))
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """All datasets by name, in order of name."""
+        return dict(sorted(self._specs[Dataset].items()))
+
+    @property
+    def exporters(self) -> Mapping[str, Exporter]:
+        """All export formats by name, in order of name."""
+        return dict(sorted(self._specs[Exporter].items()))
+
+    def architecture(self, name: str) -> Architecture:
+        """The architecture of that name, which may be one that a plugin knows but does not list.
+
+        Raises:
+            UnknownName: there is none; the message holds the closest name.
+        """
+        if name not in self._specs[Architecture]:
+            self._ask_for(name)
+        return self._find(Architecture, name, "`zoo list` shows them all.")
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset of that name.
+
+        Raises:
+            UnknownName: there is none; the message holds the closest name.
+        """
+        return self._find(Dataset, name, "`zoo datasets` shows them all.")
+
+    def exporter(self, name: str) -> Exporter:
+        """The export format of that name.
+
+        Raises:
+            UnknownName: there is none; the message holds the closest name.
+        """
+        return self._find(Exporter, name, "`zoo export --help` shows them all.")
+
+    def declared(self) -> list[tuple[Spec, Plugin]]:
+        """Everything that was registered, with its owner, in the order of registration."""
+        return [(self._specs[kind][name], plugin) for (kind, name), plugin in self._owners.items()]
+
+    def owner(self, spec: Spec) -> Plugin:
+        """The plugin that registered ``spec``."""
+        return self._owners[type(spec), spec.name]
+
+    def command_owner(self, name: str) -> Plugin | None:
+        """The plugin that a command comes from, once :meth:`commands` was asked; None for a built-in one."""
+        return self._command_owners.get(name)
+
+    def commands(self, taken: Container[str]) -> dict[str, click.Command]:
+        """The click commands of all plugins, by name. One whose name is taken is refused, and said so.
+
+        Args:
+            taken: the names of the built-in commands.
+        """
+        if self._commands is None:
+            from .plugin_commands import PluginCommands  # it imports click, which the library does without
+
+            self._commands = {}
+            owners: dict[str, Plugin] = {}
+            for module, plugin in self._modules.values():
+                group = PluginCommands("zoo")
+                self._call(module, plugin, "register_commands", cli=group)
+                for name, command in group.commands.items():
+                    if name in taken or name in owners:
+                        owner = owners.get(name, DISTRIBUTION)
+                        self.report(plugin, f"command {name!r} is already registered by {owner}; choose another name.")
+                    else:
+                        self._commands[name] = command
+                        owners[name] = plugin
+            self._command_owners = owners
+        return self._commands
+
+    def add(self, plugin: Plugin, module: object) -> None:
+        """Register a loaded plugin and collect its declarations.
+
+        ``module`` is a module or any object with functions marked ``@zoo.hookimpl``. What is wrong with it is
+        recorded in ``plugin.errors``; it is raised only under ``ZOO_STRICT=1``.
+        """
+        if plugin not in self.plugins:
+            self.plugins.append(plugin)
+        if self.manager.is_registered(module):
+            owner = next(owner for other, owner in self._modules.values() if other is module)
+            self.report(plugin, f"is the same module as {owner}, which is already loaded.")
+            return
+        name = f"{plugin.distribution}:{plugin.name}"
+        try:
+            problem = refusal(module, self.manager, plugin.distribution)
+            if not problem:
+                self.manager.register(module, name=name)
+        except UNSTOPPABLE:
+            raise
+        except BaseException as error:  # whatever a stranger's module does
+            problem = describe_error(error)
+        if problem:
+            if self.manager.is_registered(module):
+                self.manager.unregister(module)
+            self.report(plugin, problem)
+            return
+        plugin.loaded = True
+        plugin.hooks = [caller.name for caller in self.manager.get_hookcallers(module) or ()]
+        self._modules[name] = (module, plugin)
+        for hook in forgotten(module, self.manager):
+            self.report(plugin, f"{hook} is not marked with @zoo.hookimpl, so it is never called.")
+        for hook, kind in _DECLARATIONS.items():
+            self._call(module, plugin, hook, register=self._registrar(plugin, kind))
+
+    def check_references(self) -> None:
+        """Hold every ``"package.module:name"`` that strangers declared against what is there, without importing it."""
+        from .references import missing  # only where somebody asks: it takes long to import
+
+        homes = {id(plugin): getattr(module, "__name__", "") for module, plugin in self._modules.values()}
+        for spec, plugin in [item for item in self.declared() if not item[1].builtin]:
+            for field, reference in references_of(spec):
+                problem = missing(reference, homes.get(id(plugin), ""))
+                told = f"{type(spec).__name__} {spec.name!r}: {field} {problem}"
+                if problem and told not in plugin.errors:
+                    self.report(plugin, told)
+
+    def copy(self) -> Registry:
+        """Another registry of the same plugins: what is added to it, this one knows nothing of."""
+        other = Registry()
+        for name, (module, _) in self._modules.items():
+            other.manager.register(module, name=name)
+        other.plugins = list(self.plugins)
+        other._specs = {kind: dict(specs) for kind, specs in self._specs.items()}
+        other._owners, other._modules = dict(self._owners), dict(self._modules)
+        return other
+
+    def module_name(self, plugin: Plugin) -> str:
+        """The name of the module that was loaded for ``plugin``; empty where it is none."""
+        for module, owner in self._modules.values():
+            if (owner.distribution, owner.name) == (plugin.distribution, plugin.name):
+                return getattr(module, "__name__", "")
+        return ""
+
+    def listen(self, listener: object) -> None:
+        """Have the training hooks of ``listener`` called, an object with methods marked ``@zoo.hookimpl``."""
+        self.manager.register(listener)
+
+    def report(self, plugin: Plugin, problem: str) -> None:
+        """Record what is wrong with a plugin, and say so in one line.
+
+        Raises:
+            PluginError: ``ZOO_STRICT=1`` is set.
+        """
+        plugin.errors.append(problem)
+        log.warning("plugin %s: %s", plugin, problem)
+        if os.environ.get("ZOO_STRICT") == "1":
+            raise StrictFailure(f"Plugin {plugin}: {problem}")
+
+    def notify(self, hook: str, **arguments: Any) -> list[str]:
+        """Call an event hook of every plugin; return what went wrong, since a broken logger must stop no training."""
+        problems = []
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            who = self._modules.get(implementation.plugin_name, (None, implementation.plugin_name))[1]
+            try:
+                call(implementation, hook, who, arguments)
+            except UNSTOPPABLE:
+                raise
+            except BaseException as error:
+                problems.append(f"Plugin {who} failed in {hook}: {describe_error(error)}")
+        return problems
+
+    def _ask_for(self, name: str) -> None:
+        """Have the plugins register an architecture that none of them listed; the first that knows it does."""
+        for module, plugin in list(self._modules.values()):
+            for found in self._call(module, plugin, "find_architecture", name=name):
+                if found is not None and getattr(found, "name", None) != name:
+                    self.report(plugin, f"find_architecture: gave {found!r} for {name!r}.")
+                elif found is not None and name not in self._specs[Architecture]:
+                    self._registrar(plugin, Architecture)(found)
+
+    def _call(self, module: object, plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
+        """What a plugin's implementations of a hook give; one that fails is reported."""
+        given = []
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            if implementation.plugin is module:
+                try:
+                    given.append(call(implementation, hook, plugin, arguments))
+                except UNSTOPPABLE:
+                    raise
+                except BaseException as error:
+                    self.report(plugin, f"{hook}: {describe_error(error)}")
+        return given
+
+    def _registrar(self, plugin: Plugin, kind: type[Spec]) -> Callable[[Spec], None]:
+        def register(spec: Spec) -> None:
+            if not isinstance(spec, kind):
+                self.report(plugin, f"registered {spec!r} where zoo.{kind.__name__}(...) is expected.")
+            elif (kind, spec.name) in self._owners:
+                owner = self._owners[kind, spec.name]
+                what = kind.__name__.lower()
+                self.report(plugin, f"{what} {spec.name!r} is already registered by {owner}; choose another name.")
+            else:
+                self._specs[kind][spec.name] = spec
+                self._owners[kind, spec.name] = plugin
+
+        return register
+
+    def _find(self, kind: type[_S], name: str, hint: str) -> _S:
+        known: dict[str, _S] = self._specs[kind]
+        if name not in known:
+            raise UnknownName(kind.__name__.lower(), name, known, hint)
+        return known[name]
+
+
+_DECLARATIONS: dict[str, type[Spec]] = {
+    "register_architectures": Architecture,
+    "register_datasets": Dataset,
+    "register_exporters": Exporter,
+}
+
+
+def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registry:
+    """A registry of every plugin installed, the built-in ones first, then by distribution name.
+
+    Args:
+        entry_points: what to load in place of what is installed and of the files in ``$ZOO_PLUGINS_DIR``.
+
+    ``ZOO_LOAD_PLUGINS`` (distributions, comma-separated; empty means none) limits which third-party distributions
+    are imported, ``ZOO_BLOCK_PLUGINS`` keeps some from being imported. ``ZOO_PLUGINS_DIR`` is a folder whose Python
+    files are plugins too. ``ZOO_TRACE_PLUGINS=1`` tells every call.
+
+    Raises:
+        PluginError: a plugin failed and ``ZOO_STRICT=1`` is set.
+    """
+    registry = Registry()
+    found = [*find_entry_points(), *files_of_folder()] if entry_points is None else list(entry_points)
+    for item in in_order(found):
+        plugin = Plugin(item.name, item.distribution, item.version, item.file or item.value)
+        registry.plugins.append(plugin)
+        if is_blocked(plugin):
+            plugin.blocked = True
+            continue
+        try:
+            module = load_module(item, plugin)
+        except UNSTOPPABLE:
+            raise
+        except BaseException as error:
+            registry.report(plugin, describe_error(error))
+        else:
+            registry.add(plugin, module)
+        for note in plugin.notes:
+            log.warning("plugin %s: %s", plugin, note)
+    return registry

@@ -1,0 +1,1 @@
+"""Pictures and pages: plots, the HTML report, the model card, the demo in the browser."""

@@ -1,0 +1,184 @@
+"""The pictures of comparisons: how good against what it costs, curves over each other, latency and throughput."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
+
+from ..errors import UsageError
+from ..evaluation.benchmark import Bench
+from ..evaluation.compare import COSTS, Candidate, Comparison
+from ..formatting import PERCENTAGES, main_metric, metric_name
+from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_UNITS = {"parameters": "parameters", "bytes": "bytes of weights", "latency": "milliseconds for one sample"}
+LONGEST_BESIDE, LONGEST_NAME = 18, 60
+_LINES = ("-", "--", "-.", ":")
+
+
+def comparison_figure(found: Comparison) -> Figure:
+    """The metric against each cost that is known, with the deviation over seeds and the Pareto front."""
+    costs = [cost for cost in COSTS if any(cost in candidate.costs for candidate in found.candidates)]
+    with themed():
+        figure = new_figure(6.4 * len(costs), 4.8)
+        told = "bars: deviation over trainings; line: Pareto front"
+        figure.suptitle(f"{metric_name(found.metric)} on {found.dataset}, test split ({told})")
+        for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False)[0], costs, strict=True):
+            _draw_cost(axes, found, cost)
+        if _named_in_legend(found):
+            handles, names = figure.axes[0].get_legend_handles_labels()
+            figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+def curves_over_each_other(found: Comparison) -> Figure:
+    """The validation metric of each run over its epochs.
+
+    Raises:
+        UsageError: none of them is a run.
+    """
+    runs = [(candidate.name, candidate.run) for candidate in found.candidates if candidate.run is not None]
+    if not runs:
+        raise UsageError("Curves are of runs; none of these is one. `zoo runs` lists them.")
+    with themed():
+        figure = new_figure(8, 4.8)
+        axes = figure.subplots()
+        for place, (name, run) in enumerate(runs):
+            entries = run.metrics()
+            metric = main_metric(entries[0]["validation"])
+            axes.plot(
+                [entry["epoch"] for entry in entries],
+                [entry["validation"][metric] for entry in entries],
+                color=PALETTE[place % len(PALETTE)],
+                linestyle=_LINES[place // len(PALETTE) % len(_LINES)],
+                marker="o" if len(entries) <= 40 else "",
+                markersize=4,
+                label=plain(name, LONGEST_NAME),
+            )
+        axes.set(
+            xlabel="epoch", ylabel=f"{metric_name(found.metric)} on validation", title=f"training on {found.dataset}"
+        )
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _finish(axes, found.metric)
+        axes.legend(framealpha=0)
+    return figure
+
+
+def draw_comparison(found: Comparison, path: Path | str) -> Path:
+    """Write :func:`comparison_figure` to a PNG."""
+    return save_png(comparison_figure(found), Path(path).expanduser())
+
+
+def draw_run_curves(found: Comparison, path: Path | str) -> Path:
+    """Write :func:`curves_over_each_other` to a PNG."""
+    return save_png(curves_over_each_other(found), Path(path).expanduser())
+
+
+def bench_figure(found: Bench) -> Figure:
+    """Time of a call and samples a second over the batch size, each contender a line."""
+    with themed():
+        figure = new_figure(11, 4.6)
+        threads = (
+            f"{found.threads} thread{'s' if found.threads > 1 else ''}" if found.threads else "threads as they like"
+        )
+        figure.suptitle(f"{found.model}, {threads}")
+        times, rates = figure.subplots(1, 2)
+        names = list(dict.fromkeys((timing.contender, timing.device) for timing in found.timings))
+        for place, name in enumerate(names):
+            those = [timing for timing in found.timings if (timing.contender, timing.device) == name]
+            batches = [timing.batch for timing in those]
+            looks = {"color": PALETTE[place % len(PALETTE)], "marker": "os^vDP*X"[place % 8], "markersize": 6}
+            median = [timing.p50 * 1e3 for timing in those]
+            above = [(timing.p95 - timing.p50) * 1e3 for timing in those]
+            label = f"{plain(name[0], LONGEST_NAME)}, {name[1]}"
+            times.errorbar(batches, median, yerr=[[0] * len(those), above], capsize=3, label=label, **looks)
+            rates.plot(batches, [timing.samples_per_second for timing in those], label=label, **looks)
+        times.set(ylabel="milliseconds a call (median, whisker: 95%)")
+        rates.set(ylabel="samples a second")
+        for axes in (times, rates):
+            axes.set(xlabel="samples in a call", xscale="log", yscale="log")
+            axes.set_xticks(sorted({timing.batch for timing in found.timings}))
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.grid(alpha=0.25, color=GREY)
+        times.legend(framealpha=0, fontsize=9)
+    return figure
+
+
+def draw_bench(found: Bench, path: Path | str) -> Path:
+    """Write :func:`bench_figure` to a PNG."""
+    return save_png(bench_figure(found), Path(path).expanduser())
+
+
+def _draw_cost(axes: Axes, found: Comparison, cost: str) -> None:
+    scale = 1_000 if cost == "latency" else 1
+    front = found.front(cost)
+    axes.plot(
+        [candidate.costs[cost] * scale for candidate in front],
+        [candidate.mean for candidate in front],
+        color=BLUE,
+        linewidth=1.2,
+        zorder=1,
+    )
+    for candidate in found.candidates:
+        if cost in candidate.costs:
+            _draw_candidate(axes, found, candidate, candidate.costs[cost] * scale, candidate in front)
+    axes.set_xscale("log")
+    axes.margins(x=0.32, y=0.15)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelsize=9)
+    axes.set(xlabel=_UNITS[cost], ylabel=metric_name(found.metric))
+    _finish(axes, found.metric)
+
+
+def _draw_candidate(axes: Axes, found: Comparison, candidate: Candidate, cost: float, on_front: bool) -> None:
+    """A point with its deviation, and its name beside it, or in the legend where names are long."""
+    place = found.candidates.index(candidate)
+    named = _named_in_legend(found)
+    axes.errorbar(
+        cost,
+        candidate.mean,
+        yerr=candidate.deviation if len(candidate.values) > 1 else None,
+        fmt="osv^DPX*"[place % 8] if named else "o" if on_front else "s",
+        color=PALETTE[place % len(PALETTE)] if named else BLUE if on_front else GREY,
+        markersize=7,
+        capsize=3,
+        label=plain(candidate.name, LONGEST_NAME),
+    )
+    if not named:
+        axes.annotate(
+            plain(candidate.name),
+            (cost, candidate.mean),
+            xytext=(-7, 7) if on_front else (8, -3),
+            ha="right" if on_front else "left",
+            textcoords="offset points",
+            fontsize=9,
+        )
+
+
+def _named_in_legend(found: Comparison) -> bool:
+    return max(len(candidate.name) for candidate in found.candidates) > LONGEST_BESIDE
+
+
+def _short(value: float) -> str:
+    """``20k``, ``1.5M``, ``0.2``."""
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:g}{letter}"
+    return f"{value:g}"
+
+
+def _finish(axes: Axes, metric: str) -> None:
+    if metric in PERCENTAGES:
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))
+    axes.grid(alpha=0.25, color=GREY)
+    axes.set_axisbelow(True)

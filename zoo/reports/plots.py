@@ -1,0 +1,236 @@
+"""The pictures of an assessment. Needs no display; colours are told apart by every kind of colour vision."""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from ..files import make_folder, replacing
+from ..models.inference import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..evaluation.assessment import Assessment
+
+# Of Okabe and Ito, as in curves.py.
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
+PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", RED, "#F0E442", GREY)
+INK = "#1b1c1d"
+"""Text and frames; in a page's pictures it becomes the colour of the page's own text."""
+MOST_CLASSES_NAMED = 40
+LONGEST = 24
+"""Characters of a label."""
+POINTS = 5_000
+"""The most that a scatter plot draws."""
+
+_LOOKS: Any = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    "svg.fonttype": "none",
+    "svg.hashsalt": "zoo",
+    "font.size": 11,
+}
+
+
+def themed() -> AbstractContextManager[None]:
+    """Inside, figures are drawn in the colours that :func:`svg` and :func:`save_png` know."""
+    return rc_context(_LOOKS)
+
+
+def plain(text: str, longest: int = LONGEST) -> str:
+    """A person's own words for a picture: not read as mathematics, and cut where they are very long."""
+    return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, laid out so that nothing overlaps."""
+    return Figure(figsize=(width, height), dpi=120, layout="constrained")
+
+
+def save_png(figure: Figure, path: Path) -> Path:
+    """Write ``figure`` on white, whole or not at all."""
+    with replacing(path) as temporary, themed():
+        figure.savefig(temporary, format="png", facecolor="white")
+    return path
+
+
+def svg(figure: Figure) -> str:
+    """``figure`` as an ``<svg>`` for a page, transparent, its text in the colour of the page's."""
+    content = io.StringIO()
+    with themed():
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = content.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", text, count=1)
+    return re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg \1class="chart"', text, count=1)
+
+
+def confusion_figure(assessment: Assessment) -> Figure:
+    """True classes downwards, decisions to the right: what is right in blue, what is wrong in orange."""
+    counts = assessment.confusion
+    size = len(counts)
+    labels = [plain(assessment.model.label(place)) for place in range(size)]
+    side = float(np.clip(2.2 + 0.5 * size, 4.5, 14))
+    with themed():
+        figure = new_figure(side + 0.6, side)
+        axes = figure.subplots()
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axes.imshow(_shades(shares), interpolation="nearest", aspect="equal")
+        axes.set_xlabel("said by the model")
+        axes.set_ylabel("true class")
+        axes.set_title(
+            f"{assessment.model.name}: {assessment.samples:,} {assessment.split} samples of\n{assessment.data}"
+        )
+        if size <= MOST_CLASSES_NAMED:
+            turned = 90 if max(map(len, labels)) > 3 and size > 4 else 0
+            axes.set_xticks(range(size), labels, rotation=turned)
+            axes.set_yticks(range(size), labels)
+        axes.tick_params(length=0)
+        axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color=GREY, alpha=0.35, linewidth=0.5)
+        axes.tick_params(which="minor", length=0)
+        if size <= 20:
+            _write_counts(axes, counts, shares)
+    return figure
+
+
+def calibration_figure(assessment: Assessment) -> Figure:
+    """Accuracy against confidence, and how often each confidence occurs."""
+    found = assessment.calibration
+    centres, width = (found.edges[:-1] + found.edges[1:]) / 2, found.edges[1]
+    with themed():
+        figure = new_figure(5.6, 5.4)
+        top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        filled = found.counts > 0
+        top.bar(centres[filled], found.accuracy[filled], width * 0.94, color=BLUE, label="accuracy in the bin")
+        top.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2, label="perfectly calibrated")
+        top.plot(
+            found.confidence[filled], found.accuracy[filled], "o", color=ORANGE, markersize=5, label="mean confidence"
+        )
+        top.set_ylabel("accuracy")
+        top.set_ylim(0, 1.02)
+        top.set_title(f"calibration of {assessment.model.name}, expected error {found.error:.1%}")
+        figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+        below.bar(centres, found.counts, width * 0.94, color=GREY)
+        below.set_yscale("symlog", linthresh=1)
+        below.set_ylim(0, max(10.0, 2.0 * found.counts.max()))
+        below.set_ylabel("samples")
+        below.set_xlabel("confidence (probability of what was said)")
+        for axis in (top.yaxis, below.xaxis):
+            axis.set_major_formatter(PercentFormatter(1.0))
+        for axes in (top, below):
+            axes.grid(alpha=0.25, color=GREY)
+            axes.set_axisbelow(True)
+    return figure
+
+
+def residuals_figure(assessment: Assessment) -> Figure:
+    """For each target: prediction against truth, the error against the prediction, and how errors spread."""
+    targets = assessment.targets.shape[1]
+    chosen = np.linspace(0, assessment.samples - 1, min(assessment.samples, POINTS)).astype(int)
+    dot = {
+        "color": BLUE,
+        "s": 30 if len(chosen) < 200 else 9,
+        "alpha": 0.9 if len(chosen) < 200 else 0.3,
+        "linewidths": 0,
+        "rasterized": True,
+    }
+    with themed():
+        figure = new_figure(12, 4 * targets)
+        for place, row in enumerate(figure.subplots(targets, 3, squeeze=False)):
+            name = plain(assessment.model.label(place)) if assessment.model.labels else "target"
+            truth, guess = assessment.targets[chosen, place], assessment.outputs[chosen, place]
+            ends = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
+            row[0].scatter(truth, guess, **dot)
+            row[0].plot(ends, ends, color=GREY, linestyle="--", linewidth=1.2)
+            row[0].set(xlabel=f"true {name}", ylabel=f"predicted {name}", title="prediction against truth")
+            row[1].scatter(guess, guess - truth, **dot)
+            row[1].axhline(0, color=GREY, linestyle="--", linewidth=1.2)
+            row[1].set(xlabel=f"predicted {name}", ylabel="error (predicted - true)", title="error against prediction")
+            row[2].hist(assessment.residuals[:, place], bins=40, color=BLUE)
+            row[2].axvline(0, color=GREY, linestyle="--", linewidth=1.2)
+            row[2].set(xlabel="error (predicted - true)", ylabel="samples", title="errors")
+            for axes in row:
+                axes.grid(alpha=0.25, color=GREY)
+                axes.set_axisbelow(True)
+        figure.suptitle(
+            f"{assessment.model.name}: {assessment.samples:,} {assessment.split} samples of {assessment.data}"
+        )
+    return figure
+
+
+def mistakes_figure(assessment: Assessment, count: int = 24) -> Figure:
+    """The images that the model is most wrong about, the worst first."""
+    places = assessment.worst(count)
+    columns = min(6, max(2, len(places)))
+    rows = max(1, -(-len(places) // columns))
+    with themed():
+        figure = new_figure(1.75 * columns, 2.2 * rows + 0.4)
+        figure.suptitle(f"{assessment.model.name}: worst mistakes, {assessment.split} samples of {assessment.data}")
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid:
+            axes.set_axis_off()
+        for axes, place in zip(grid, places, strict=False):
+            axes.imshow(_picture(assessment.inputs[place]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.set_title(mistake_text(assessment, int(place)), fontsize=9)
+    return figure
+
+
+def mistake_text(assessment: Assessment, place: int) -> str:
+    """``said 4 (87%)`` and below it ``is 9 · #2130``."""
+    said, true = int(assessment.decisions[place]), int(assessment.targets[place])
+    sure = assessment.probabilities[place, said]
+    names = [plain(assessment.model.label(k)) for k in (said, true)]
+    return f"said {names[0]} ({sure:.0%})\nis {names[1]} · #{place}"
+
+
+def draw_assessment(assessment: Assessment, folder: Path | str) -> list[Path]:
+    """Every picture of an assessment into ``folder``, as PNG files."""
+    folder = make_folder(Path(folder).expanduser())
+    if not assessment.model.decides:
+        return [save_png(residuals_figure(assessment), folder / "residuals.png")]
+    made = [
+        save_png(confusion_figure(assessment), folder / "confusion.png"),
+        save_png(calibration_figure(assessment), folder / "calibration.png"),
+    ]
+    if assessment.model.takes_images and not assessment.correct.all():
+        made.append(save_png(mistakes_figure(assessment), folder / "mistakes.png"))
+    return made
+
+
+def _picture(sample: Array) -> Array:
+    """Grey ``[H, W]`` or colour ``[H, W, C]``."""
+    return sample[0] if len(sample) == 1 else sample.transpose(1, 2, 0)
+
+
+def _shades(shares: Array) -> Array:
+    """RGBA for each cell: the root of the share, so that rare mistakes are seen."""
+    cells = np.zeros((*shares.shape, 4))
+    cells[..., :3] = _rgb(ORANGE)
+    cells[np.arange(len(shares)), np.arange(len(shares)), :3] = _rgb(BLUE)
+    cells[..., 3] = np.sqrt(shares)
+    return cells
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
+def _write_counts(axes: Axes, counts: Array, shares: Array) -> None:
+    fontsize = 8 if len(counts) > 6 else 12
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            strong = row == column and shares[row, column] > 0.25
+            axes.text(
+                column, row, str(count), ha="center", va="center", fontsize=fontsize, color="white" if strong else INK
+            )

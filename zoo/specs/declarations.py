@@ -1,0 +1,75 @@
+"""Mistakes in a declaration, told in one line: a misspelled or missing field, a value of the wrong type."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import PluginError, closest
+
+_T = TypeVar("_T")
+
+
+def _all(kind: type | tuple[type, ...]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
+
+
+# By annotation: whether a value fits, and what to say where it does not. What is not here is checked by its owner.
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "str": (lambda value: isinstance(value, str), "a text"),
+    "int": (lambda value: type(value) is int, "a whole number"),
+    "Path | None": (lambda value: value is None or isinstance(value, Path), "a pathlib.Path"),
+    "tuple[str, ...]": (_all(str), "a tuple of texts, such as ('one',)"),
+    "tuple[int, ...]": (_all(int), "a tuple of whole numbers, such as (1, 28, 28)"),
+    "tuple[Option, ...]": (
+        lambda value: isinstance(value, tuple) and all(hasattr(item, "parse") for item in value),
+        "a tuple of zoo.Option(...), such as (Option(...),)",
+    ),
+    "tuple[Column, ...]": (
+        lambda value: isinstance(value, tuple) and all(hasattr(item, "kind") for item in value),
+        "a tuple of zoo.Column(...), such as (Column(...),)",
+    ),
+    "tuple[Mapping[str, Any], ...]": (_all(Mapping), "a tuple of dictionaries"),
+    "Mapping[str, Any]": (lambda value: isinstance(value, Mapping), "a dictionary"),
+    "Mapping[str, int]": (lambda value: isinstance(value, Mapping), "a dictionary"),
+    "Mapping[str, Reference]": (lambda value: isinstance(value, Mapping), "a dictionary"),
+}
+
+
+def declaration(cls: type[_T]) -> type[_T]:
+    """A class decorator over ``@dataclass``: what is wrong with the fields given is a :class:`PluginError`."""
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    required = [name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING]
+    original = cls.__init__
+
+    @functools.wraps(original)
+    def checked(self: _T, *args: object, **given: object) -> None:
+        problem = _problem(cls.__name__, known, required, args, given)
+        if problem:
+            label = f"{cls.__name__} {given['name']!r}" if "name" in given else cls.__name__
+            raise PluginError(f"{label}: {problem}")
+        original(self, **given)
+
+    cls.__init__ = checked  # type: ignore[method-assign, assignment]
+    return cls
+
+
+def _problem(kind: str, known: Mapping[str, Any], required: list[str], args: tuple[object, ...], given: Any) -> str:
+    if args:
+        return f"fields are given by name, {kind}(name=…)."
+    for name in given:
+        if name not in known:
+            close = closest(name, known)
+            guess = f" Did you mean {close!r}?" if close else f" It has: {', '.join(known)}."
+            return f"there is no field {name!r}.{guess}"
+    missing = [name for name in required if name not in given]
+    if missing:
+        return f"the field {missing[0]!r} is missing."
+    for name, value in given.items():
+        fits, wanted = _KINDS.get(known[name].type, (None, ""))
+        if fits is not None and not fits(value):
+            return f"{name} must be {wanted}, not {value!r}."
+    return ""

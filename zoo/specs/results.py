@@ -1,0 +1,63 @@
+"""What an architecture's default recipe reaches, recorded beside its plugin. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from ..errors import PluginError
+from ..formatting import PERCENTAGES, main_metric, metric_name
+from .specs import Architecture
+
+_T = TypeVar("_T")
+FORMAT = 1
+Record = dict[str, Any]
+
+
+def recorded_results(architecture: Architecture) -> Record | None:
+    """What ``zoo reproduce NAME --record`` wrote, where it has been.
+
+    Raises:
+        PluginError: the file is damaged.
+    """
+    if architecture.results is None or not architecture.results.is_file():
+        return None
+    try:
+        record: Record = json.loads(architecture.results.read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise PluginError(f"{architecture.results} was written by another version of the zoo.")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PluginError(
+            f"Cannot read the results of {architecture.name}: {type(error).__name__}: {error}."
+        ) from error
+    return record
+
+
+def mean_and_deviation(values: Sequence[float]) -> dict[str, float]:
+    """Mean and sample standard deviation (0 of a single value)."""
+    mean = math.fsum(values) / len(values)
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return {"mean": mean, "std": math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0}
+
+
+def pareto(items: Sequence[_T], costs: Sequence[float], goodness: Sequence[float]) -> list[_T]:
+    """The items that no other beats in one of cost and goodness without being worse in the other, cheapest first."""
+    front: list[_T] = []
+    best = -math.inf
+    for place in sorted(range(len(items)), key=lambda i: (costs[i], -goodness[i])):
+        if goodness[place] > best:
+            front.append(items[place])
+            best = goodness[place]
+    return front
+
+
+def result_text(record: Record) -> str:
+    """The main metric: ``99.54 ±0.06%``, ``MAE 41.2 ±1.0``."""
+    metrics = record["metrics"]
+    name = main_metric(metrics)
+    mean, std = metrics[name]["mean"], metrics[name]["std"]
+    if name in PERCENTAGES:
+        return f"{100 * mean:.2f} ±{100 * std:.2f}%"
+    return f"{metric_name(name)} {mean:.1f} ±{std:.1f}" if mean >= 10 else f"{metric_name(name)} {mean:.3f} ±{std:.3f}"

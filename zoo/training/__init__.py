@@ -1,0 +1,1 @@
+"""The trainer. Start with ``train.py``."""

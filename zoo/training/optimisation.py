@@ -1,0 +1,216 @@
+"""The optimiser, the learning rate over the run, and the randomness of each step: all functions of the position."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ..specs.hyperparameters import Hyperparameters
+
+T = TypeVar("T", bound=torch.optim.Optimizer)
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
+    """The optimiser of the recipe over the trainable parameters, fused where torch has a fused one."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
+    h = hyperparameters
+    if h.optimizer == "adamw":
+        betas = (h.momentum, 0.999)
+        return _AdamW(parameters, lr=h.lr, betas=betas, weight_decay=h.weight_decay, fused=fused)
+    nesterov = h.momentum > 0
+    return _SGD(parameters, lr=h.lr, momentum=h.momentum, nesterov=nesterov, weight_decay=h.weight_decay, fused=fused)
+
+
+def _lean(optimizer: type[T]) -> type[T]:
+    """A torch optimiser without the decorators that import ``torch._dynamo``, which takes longer than some trainings.
+
+    They keep ``torch.compile`` out of these methods; the trainer never compiles its optimiser.
+    """
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in ("add_param_group", "zero_grad", "step")}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return cast("type[T]", type(optimizer.__name__, (optimizer,), methods))
+
+
+_AdamW, _SGD = _lean(torch.optim.AdamW), _lean(torch.optim.SGD)
+
+
+def make_average(model: nn.Module, decay: float) -> AveragedModel | None:
+    """An exponential moving average of the model's weights and statistics; None where ``decay`` is 0.
+
+    After n steps the decay is at most (1 + n) / (10 + n), so that a short training is not held back by its beginning.
+    """
+    if not decay:
+        return None
+    average = AveragedModel(model, use_buffers=True)
+
+    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        steps = int(average.n_averaged)  # kept on the CPU, so that nothing waits for the device
+        torchs_own = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))  # type: ignore[no-untyped-call]
+        torchs_own(averaged, current, count)
+
+    average.multi_avg_fn = update
+    return average
+
+
+def learning_rate(hyperparameters: Hyperparameters, step: int, total_steps: int) -> float:
+    """The learning rate of optimiser step ``step`` (from 0) of ``total_steps``.
+
+    All rise linearly to the peak. Then ``one-cycle`` (Smith and Topin, 2018) falls along a cosine towards zero,
+    ``linear`` straight towards zero, ``step`` to a tenth at half of the run and again at three quarters (He et al.,
+    2016), and ``constant`` stays.
+    """
+    peak = hyperparameters.lr
+    rise = hyperparameters.warmup * total_steps
+    position = step + 1
+    if position < rise:
+        return peak * position / rise
+    if hyperparameters.schedule == "constant":
+        return peak
+    if hyperparameters.schedule == "step":
+        return peak * 0.1 ** ((position > total_steps / 2) + (position > total_steps * 3 / 4))
+    fallen = (position - rise) / (total_steps + 1 - rise)
+    if hyperparameters.schedule == "linear":
+        return peak * (1 - fallen)
+    return peak * 0.5 * (1 + math.cos(math.pi * fallen))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Use ``value`` from the next step on."""
+    for group in optimizer.param_groups:
+        group["lr"] = value
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's memory as plain tensors: ``"INDEX.KEY"``."""
+    return {
+        f"{index}.{key}": value
+        for index, parameter in enumerate(_parameters(optimizer))
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give the optimiser the memory that :func:`optimizer_state` took, in each parameter's layout and device."""
+    parameters = _parameters(optimizer)
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter).copy_(value)
+        optimizer.state[parameter][key] = value.to(parameter.device)
+
+
+def epoch_order(size: int, seed: int, epoch: int) -> Tensor:
+    """The order of the training samples in ``epoch``: the same on every device."""
+    return torch.randperm(size, generator=torch.Generator().manual_seed(_mix(seed, epoch, -1)))
+
+
+def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
+    """Begin the random numbers of one step, so that a resumed run draws what an unbroken one does.
+
+    Args:
+        rank: of the process, for what each of several draws for itself.
+    """
+    value = (_mix(seed, epoch, step) + 7_919 * rank) % 2**63
+    # torch.manual_seed would note each call, with its traceback, for a CUDA device that may be used one day
+    torch.default_generator.manual_seed(value)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(value)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What is done at random to each of N training images.
+
+    Args:
+        offsets: pixels to move by, plus the most that is moved by, int64 ``[2, N]``; None: nothing moves.
+        mirrored: whether to mirror left to right, bool ``[N]``; None: nothing is mirrored.
+    """
+
+    offsets: Tensor | None = None
+    mirrored: Tensor | None = None
+
+    def part(self, samples: slice) -> Augmentation:
+        """What is done to some of the images."""
+        return Augmentation(
+            None if self.offsets is None else self.offsets[:, samples],
+            None if self.mirrored is None else self.mirrored[samples],
+        )
+
+
+def draw_augmentation(count: int, hyperparameters: Hyperparameters, device: torch.device) -> Augmentation:
+    """Draw for ``count`` images what the recipe leaves to chance."""
+    offsets = mirrored = None
+    if hyperparameters.shift:
+        offsets = torch.randint(0, 2 * hyperparameters.shift + 1, (2, count, 1), device=device)[..., 0]
+    if hyperparameters.flip:
+        mirrored = torch.randint(0, 2, (count, 1, 1, 1), device=device, dtype=torch.bool)[:, 0, 0, 0]
+    return Augmentation(offsets, mirrored)
+
+
+def augment(images: Tensor, drawn: Augmentation, hyperparameters: Hyperparameters) -> Tensor:
+    """Training images ``[N, C, H, W]`` changed as was drawn; anything else as it is."""
+    if images.ndim != 4:
+        return images
+    if drawn.offsets is not None:
+        images = shift(images, drawn.offsets, hyperparameters.shift)
+    if drawn.mirrored is not None:
+        images = torch.where(drawn.mirrored[:, None, None, None], images.flip(3), images)
+    return images
+
+
+def shift(images: Tensor, offsets: Tensor, pixels: int) -> Tensor:
+    """Each image of ``[N, C, H, W]`` moved by its own whole number of pixels, zeros moving in.
+
+    Args:
+        offsets: int64 ``[2, N]``, from 0 (down, right) to twice ``pixels`` (up, left).
+        pixels: the most that is moved by.
+    """
+    count, _, height, width = images.shape
+    padded = nn.functional.pad(images, [pixels] * 4)
+    rows = torch.arange(height, device=images.device) + offsets[0, :, None]
+    columns = torch.arange(width, device=images.device) + offsets[1, :, None]
+    samples = torch.arange(count, device=images.device)[:, None, None]
+    return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def initialise(network: nn.Module, scheme: str) -> None:
+    """Draw the weights of every linear and convolutional layer anew, biases zero; ``own`` leaves all as it is.
+
+    Args:
+        scheme: ``xavier`` (Glorot and Bengio, 2010), ``kaiming`` (He et al., 2015), ``normal`` (deviation 0.01),
+            ``orthogonal`` (Saxe et al., 2014) or ``own``.
+    """
+    if scheme == "own":
+        return
+    draw: dict[str, Callable[[Tensor], Tensor]] = {
+        "xavier": nn.init.xavier_uniform_,
+        "kaiming": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
+        "normal": lambda weight: nn.init.normal_(weight, std=0.01),
+        "orthogonal": nn.init.orthogonal_,
+    }
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            draw[scheme](module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _mix(seed: int, epoch: int, step: int) -> int:
+    return ((seed * 1_000_003 + epoch) * 1_000_003 + step + 1) % 2**63
