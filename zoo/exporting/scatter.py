@@ -39,6 +39,10 @@ class Scatter:
         """From absolute deviations ``[N, …]``."""
         return cls(float(deviations.max()), root_mean_square(deviations))
 
+    def times(self, multiple: float) -> Scatter:
+        """Both figures times ``multiple``."""
+        return Scatter(multiple * self.largest, multiple * self.rms)
+
     def or_more(self, other: Scatter) -> Scatter:
         """The larger of both, each figure for itself; NaN counts as none."""
         return Scatter(float(np.fmax(self.largest, other.largest)), np.fmax(self.rms, other.rms))
@@ -53,17 +57,17 @@ def limits_of(
         reference: the model in float64.
         inputs: ``[N, …]``.
         exact: its outputs for them.
-        own: what torch in float32 gives for the first of them, in several batches: another view of the same scatter,
-            which counts where it is larger.
+        own: what torch in float32 gives for the first of them, in several batches. No limit is smaller than torch's own
+            error. It is not multiplied, so that a limit does not depend on which algorithms torch chose here.
     """
     found = []
     for place, deviation in enumerate(deviations(reference, inputs, exact)):
-        scatter, zero = Scatter.of(deviation), np.zeros(deviation.shape[1:])
+        limit, zero = Scatter.of(deviation).times(MULTIPLE), np.zeros(deviation.shape[1:])
         for given in own:
             error = np.abs(given[place] - exact[place][: len(given[place])])
             # the mean over a few samples is no mean
-            scatter = scatter.or_more(Scatter.of(error) if len(error) == len(inputs) else Scatter(error.max(), zero))
-        found.append(Scatter(max(MULTIPLE * scatter.largest, SMALLEST), np.maximum(MULTIPLE * scatter.rms, SMALLEST)))
+            limit = limit.or_more(Scatter.of(error) if len(error) == len(inputs) else Scatter(error.max(), zero))
+        found.append(limit.or_more(Scatter(SMALLEST, zero + SMALLEST)))
     return found
 
 
