@@ -30,53 +30,54 @@ import zoo
 from zoo.environment import host, versions
 from zoo.exporting.export import load_test_data, write_proven
 from zoo.exporting.quantisation import latencies
-from zoo.exporting.source import ExportSubject, make_subject
+from zoo.exporting.source import ExportSource, make_source
 from zoo.models.build import assemble, build_network
 from zoo.models.preprocess import Preprocess
 from zoo.models.tasks import TASKS
 from zoo.models.trained import load_shipped
+from zoo.specs.specs import resolve_reference
 
 FEW = 4
 LARGE_SAMPLES, LARGE_SIZE = 1_000, 32
 BATCH = 1
 
 
-def subject_of(name: str, registry: zoo.Registry, samples: int) -> ExportSubject:
+def subject_of(name: str, registry: zoo.Registry, samples: int) -> ExportSource:
     """The shipped weights on their own test split; a network without weights as it is initialised, on digits."""
     architecture = registry.architecture(name)
     if architecture.shipped_weights:
         trained = load_shipped(name, registry)
-        subject = make_subject(trained, load_test_data(trained, registry, zoo.data_folder()))
-        return first(subject, samples)
+        source = make_source(trained, load_test_data(trained, registry, zoo.data_folder()))
+        return first(source, samples)
     digits = zoo.load_dataset(registry.dataset("mnist"), zoo.data_folder(), download=False).splits.test
     few = digits.inputs[: min(samples, LARGE_SAMPLES)].float()
     enlarged = functional.interpolate(few, size=(LARGE_SIZE, LARGE_SIZE), mode="bilinear").round().to(torch.uint8)
     torch.manual_seed(0)
     network = build_network(architecture, (1, LARGE_SIZE, LARGE_SIZE), 10, {})
     task = TASKS["classification"]
-    return ExportSubject(
+    return ExportSource(
         name=name,
         model=nn.Sequential(assemble(Preprocess.fit(enlarged), network), task.answers()).eval(),
         task=task,
         test=zoo.Split(enlarged, digits.targets[: len(enlarged)]),
         recorded=None,
         description={"architecture": name},
-        judged_on="mnist",
+        evaluated_on="mnist",
     )
 
 
-def first(subject: ExportSubject, samples: int) -> ExportSubject:
-    """``subject`` with the first of its test samples; what was recorded of all does not hold for some."""
-    if samples >= len(subject.test):
-        return subject
-    return dataclasses.replace(subject, test=subject.test.take(torch.arange(samples)), recorded=None)
+def first(source: ExportSource, samples: int) -> ExportSource:
+    """``source`` with the first of its test samples; what was recorded of all does not hold for some."""
+    if samples >= len(source.test):
+        return source
+    return dataclasses.replace(source, test=source.test.take(torch.arange(samples)), recorded=None)
 
 
-def bare(subject: ExportSubject, path: Path) -> None:
+def bare(source: ExportSource, path: Path) -> None:
     """The least that a person writes by hand: export, open, run one batch."""
-    inputs = subject.samples(3)
+    inputs = source.samples(3)
     dynamic = ({0: torch.export.Dim("batch")},)
-    torch.onnx.export(subject.model, (inputs,), path, dynamic_shapes=dynamic, external_data=False, verbose=False)
+    torch.onnx.export(source.model, (inputs,), path, dynamic_shapes=dynamic, external_data=False, verbose=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
 
@@ -88,15 +89,15 @@ def seconds(action) -> float:
     return time.process_time() - began
 
 
-def speed_against_torch(subject: ExportSubject, path: Path, exporter: zoo.Exporter) -> float:
+def speed_against_torch(source: ExportSource, path: Path, exporter: zoo.Exporter) -> float:
     """How many times as fast the file answers one sample as eager torch does; the best of each, taken in turn."""
 
     def eager(inputs: torch.Tensor) -> list:
         with torch.inference_mode():
-            return [output.numpy() for output in subject.model(inputs)]
+            return [output.numpy() for output in source.model(inputs)]
 
-    usual = zoo.specs.specs.resolve_reference(exporter.open)(path).usual
-    slow, fast = latencies([zoo.Runtime("CPU", "eager torch", eager), usual], subject.samples(BATCH))
+    usual = resolve_reference(exporter.open)(path).usual
+    slow, fast = latencies([zoo.Runtime("CPU", "eager torch", eager), usual], source.samples(BATCH))
     return min(slow) / min(fast)
 
 

@@ -43,8 +43,9 @@ import zoo
 from zoo.exporting import numerics, rounding, scatter
 from zoo.exporting.certificate import Check
 from zoo.exporting.checks import check_determinism, check_independence, check_structure, judge
-from zoo.exporting.numerics import BATCHES, LARGEST, RMS, compare_all, golden_vectors, make_cases
-from zoo.exporting.source import ExportSubject
+from zoo.exporting.numerics import BATCHES, LARGEST, RMS, compare_all, make_cases, make_reference_vectors
+from zoo.exporting.reference_vectors import ReferenceVectors
+from zoo.exporting.source import ExportSource
 from zoo.specs.specs import resolve_reference
 
 SETTINGS = ((1, True), (2, True), (4, True), (1, False))
@@ -84,32 +85,32 @@ def check_all(folder: Path) -> None:
     isa = f"{os.environ.get('ATEN_CPU_CAPABILITY', 'native')}, {os.environ.get('ONEDNN_MAX_CPU_ISA', 'native')}"
     out = folder / f"results-{isa.replace(', ', '-')}.jsonl"
     done = {json.loads(line)["file"] for line in out.read_text().splitlines()} if out.exists() else set()
-    paths = [path for path in folder.glob("*/*.subject") if str(path.relative_to(folder)) not in done]
+    paths = [path for path in folder.glob("*/*.source") if str(path.relative_to(folder)) not in done]
     # the quick ones first, in random order, so that what has been done so far stands for the rest
     paths = sorted(paths, key=lambda path: (path.parent.name not in QUICK, random.Random(str(path)).random()))
     with out.open("a") as lines:
         for path in paths:
             small = pickle.loads(path.read_bytes())
-            subject = dataclasses.replace(small, test=data_of(small.name, registry).splits.test)
-            for entry in check_one(subject, path.with_suffix(".onnx"), inspect):
+            source = dataclasses.replace(small, test=data_of(small.name, registry).splits.test)
+            for entry in check_one(source, path.with_suffix(".onnx"), inspect):
                 lines.write(json.dumps({"file": str(path.relative_to(folder)), "isa": isa} | entry) + "\n")
             lines.flush()
 
 
-def check_one(subject: ExportSubject, file: Path, inspect: object) -> Iterator[dict]:
+def check_one(source: ExportSource, file: Path, inspect: object) -> Iterator[dict]:
     """What came of one file, under every setting."""
-    structure = check_structure(dataclasses.replace(subject, description={}), inspect(file))  # type: ignore[operator]
+    structure = check_structure(dataclasses.replace(source, description={}), inspect(file))  # type: ignore[operator]
     scatter.deviations = once(rounding.deviations)
     numerics._run_exact = once(run_exact)
     for count, onednn in SETTINGS:
         torch.set_num_threads(count)
         with torch.backends.mkldnn.flags(enabled=onednn):
-            checks: list[Check] = [structure, check_determinism(subject), check_independence(subject)]
-            cases = make_cases(subject)
-            golden = golden_vectors(subject, cases)
+            checks: list[Check] = [structure, check_determinism(source), check_independence(source)]
+            cases = make_cases(source)
+            vectors = make_reference_vectors(source, cases)
             runtimes = sessions(file, min(count, 2))
-            checks += judge(subject, cases, runtimes)
-            comparisons = compare_all(subject, cases, runtimes.all)
+            checks += judge(source, cases, runtimes)
+            comparisons = compare_all(source, cases, runtimes.all)
         torch.set_num_threads(1)
         yield {
             "setting": f"{count} thread{'s' * (count > 1)}, oneDNN {'on' if onednn else 'off'}",
@@ -118,15 +119,15 @@ def check_one(subject: ExportSubject, file: Path, inspect: object) -> Iterator[d
                 measure: max((c.of_limit for c in comparisons if c.measure == measure), default=0.0)
                 for measure in (LARGEST, RMS)
             }
-            | {TORCH: max(torch_of_limit(subject, case) for case in cases if len(case.inputs) == max(BATCHES))},
-            "golden": golden.to_json(),
-            "got": [array.tolist() for array in runtimes.usual.run(golden.tensor())],
+            | {TORCH: max(torch_of_limit(source, case) for case in cases if len(case.inputs) == max(BATCHES))},
+            "golden": vectors.to_json(),
+            "got": [array.tolist() for array in runtimes.usual.run(vectors.tensor())],
         }
 
 
-def torch_of_limit(subject: ExportSubject, case: numerics.Case) -> float:
+def torch_of_limit(source: ExportSource, case: numerics.Case) -> float:
     """The largest error of torch's own float32, as a part of the limit that would hold without it."""
-    deviations = scatter.deviations(subject.in_float64(), case.inputs, case.exact)
+    deviations = scatter.deviations(source.in_float64(), case.inputs, case.exact)
     return max(
         float(np.abs(own - exact).max()) / max(scatter.MULTIPLE * float(deviation.max()), scatter.SMALLEST)
         for own, exact, deviation in zip(case.own, case.exact, deviations, strict=True)
@@ -203,8 +204,8 @@ def across(by_file: dict[str, list[dict]]) -> tuple[int, int, float]:
     for entries in by_file.values():
         answers = {json.dumps(entry["got"]): entry["got"] for entry in entries}
         for entry in entries:
-            golden = zoo.exporting.reference_vectors.GoldenVectors.from_json(entry["golden"])
-            excess = max(golden.largest_excess([np.float32(a) for a in got])[0] for got in answers.values())
+            vectors = ReferenceVectors.from_json(entry["golden"])
+            excess = max(vectors.largest_excess([np.float32(a) for a in got])[0] for got in answers.values())
             verified += len(entries)
             wrong += excess > 1
             furthest = max(furthest, excess)

@@ -20,17 +20,17 @@ from export import subject_of
 
 import zoo
 from zoo.exporting.numerics import check_numerics, make_cases
-from zoo.exporting.source import ExportSubject
+from zoo.exporting.source import ExportSource
 
 WEIGHTS = 60
 STEPS = [10 ** (exponent / 4) for exponent in range(-28, 1)]
 """Parts of the largest weight: from 1e-7 to 1."""
 
 
-def smallest_noticed(subject: ExportSubject) -> list[float]:
+def smallest_noticed(source: ExportSource) -> list[float]:
     """For each weight the smallest part that is noticed; infinite where even the largest is not."""
     random = torch.Generator().manual_seed(0)
-    cases, copied = make_cases(subject), copy.deepcopy(subject.model)
+    cases, copied = make_cases(source), copy.deepcopy(source.model)
     tensors = [parameter for parameter in copied.parameters() if parameter.numel()]
 
     @torch.inference_mode()
@@ -45,7 +45,7 @@ def smallest_noticed(subject: ExportSubject) -> list[float]:
 
         def noticed(part: float, flat=flat, place=place, before=before, largest=largest) -> bool:
             flat[place] = before + part * largest
-            return not check_numerics(subject, cases, runtime).passed
+            return not check_numerics(source, cases, runtime).passed
 
         found.append(next((part for part in bisected(noticed)), float("inf")))
         flat[place] = before

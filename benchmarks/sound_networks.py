@@ -22,7 +22,7 @@ from torch import nn
 
 import zoo
 from zoo.data.loading import LoadedDataset
-from zoo.exporting.source import ExportSubject, make_subject
+from zoo.exporting.source import ExportSource, make_source
 from zoo.models.tasks import TASKS
 from zoo.models.trained import load_trained
 from zoo.specs.hyperparameters import resolve
@@ -50,11 +50,11 @@ def make_all(folder: Path, share: float) -> None:
         place.mkdir(parents=True, exist_ok=True)
         # equal weights, such as those that are not trained yet, are stored once: another program for each stage
         writers: dict[str, Writer] = defaultdict(lambda: Writer(registry.exporter("onnx")))
-        for stage, seed, subject in networks(name, registry, share):
+        for stage, seed, source in networks(name, registry, share):
             stem = place / f"{stage}-{seed}"
-            writers[stage](subject, stem.with_suffix(".onnx"))
-            small = dataclasses.replace(subject, test=None, calibration=None)  # type: ignore[arg-type]
-            stem.with_suffix(".subject").write_bytes(pickle.dumps(small))
+            writers[stage](source, stem.with_suffix(".onnx"))
+            small = dataclasses.replace(source, test=None, calibration=None)  # type: ignore[arg-type]
+            stem.with_suffix(".source").write_bytes(pickle.dumps(small))
             made += 1
         exchanges = ", ".join(f"{stage} {writer.exchanges}" for stage, writer in writers.items())
         print(f"{made:5d} after {name}; weights exchanged: {exchanges}", flush=True)
@@ -67,8 +67,8 @@ def kind_of(name: str) -> str:
     return "quick" if name in QUICK else "slow" if name in SLOW else "usual"
 
 
-def networks(name: str, registry: zoo.Registry, share: float) -> Iterator[tuple[str, int, ExportSubject]]:
-    """Stage, seed and subject of each network of an architecture."""
+def networks(name: str, registry: zoo.Registry, share: float) -> Iterator[tuple[str, int, ExportSource]]:
+    """Stage, seed and source of each network of an architecture."""
     untrained, brief, full = (max(1, round(count * share)) if count else 0 for count in COUNTS[kind_of(name)])
     data = data_of(name, registry)
     for seed in range(untrained):
@@ -103,31 +103,31 @@ def splits_of(splits: zoo.Splits) -> Iterator[tuple[str, zoo.Split]]:
             yield field.name, split
 
 
-def untrained_subject(name: str, registry: zoo.Registry, data: LoadedDataset, seed: int) -> ExportSubject:
+def untrained_subject(name: str, registry: zoo.Registry, data: LoadedDataset, seed: int) -> ExportSource:
     """A network as it is initialised."""
     architecture = registry.architecture(name)
     recipe = resolve(architecture.hyperparameters)
     task = TASKS[architecture.task].fit(data.splits.train.targets, recipe)
     model = prepare_model(architecture, data, task, {}, recipe, seed)
-    return ExportSubject(
+    return ExportSource(
         name=name,
         model=nn.Sequential(model, task.answers()).eval(),
         task=task,
         test=data.splits.test,
         recorded=None,
         description={"architecture": name, "columns": [column.name for column in data.spec.columns]},
-        judged_on=str(data),
+        evaluated_on=str(data),
     )
 
 
 def trained_subject(
     name: str, registry: zoo.Registry, data: LoadedDataset, seed: int, stage: str, runs: Path
-) -> ExportSubject:
+) -> ExportSource:
     """The best checkpoint of a training."""
     usual = resolve(registry.architecture(name).hyperparameters | dict(data.spec.hyperparameters.get(name, {}))).epochs
     epochs = 1 if stage == "one epoch" else min(usual, FEW_EPOCHS)
     run = zoo.train(name, dataset=data.spec.name, seed=seed, epochs=epochs, runs_dir=runs, registry=registry)
-    return make_subject(load_trained(run, registry), data)
+    return make_source(load_trained(run, registry), data)
 
 
 class Writer:
@@ -139,24 +139,24 @@ class Writer:
         self.places: dict[str, str] = {}
         self.exchanges: bool | None = None
 
-    def __call__(self, subject: ExportSubject, path: Path) -> None:
+    def __call__(self, source: ExportSource, path: Path) -> None:
         if self.exchanges:
-            path.write_bytes(self.exchanged(subject))
+            path.write_bytes(self.exchanged(source))
             return
-        self.full(subject, path, opset=20)
+        self.full(source, path, opset=20)
         if self.first is None:
             self.first = onnx.load(path)
-            state = subject.model.state_dict()
+            state = source.model.state_dict()
             self.places = {
                 tensor.name: key for tensor in self.first.graph.initializer if (key := place_of(tensor.name, state))
             }
         elif self.exchanges is None:
-            self.exchanges = self.exchanged(subject) == stripped(onnx.load(path))
+            self.exchanges = self.exchanged(source) == stripped(onnx.load(path))
 
-    def exchanged(self, subject: ExportSubject) -> bytes:
-        """The first file with the weights of ``subject``."""
+    def exchanged(self, source: ExportSource) -> bytes:
+        """The first file with the weights of ``source``."""
         assert self.first is not None
-        model, state = onnx.ModelProto(), subject.model.state_dict()
+        model, state = onnx.ModelProto(), source.model.state_dict()
         model.CopyFrom(self.first)
         for tensor in model.graph.initializer:
             if tensor.name in self.places:

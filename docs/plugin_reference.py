@@ -12,7 +12,7 @@ from zoo.specs import hookspecs
 ROOT = Path(__file__).parent.parent
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "zoo_spec")]
 DECLARED = ("Architecture", "Dataset", "Column", "Option", "Exporter")
-GIVEN = ("Split", "Splits", "ExportSubject", "Check", "TrainingStart", "Progress")
+GIVEN = ("Split", "Splits", "ExportSource", "Check", "TrainingStart", "Progress")
 
 
 def include(path: str) -> str:

@@ -1,7 +1,7 @@
 """What the built-in architectures reach, as a Markdown table, for `cog` in results.md."""
 
 from zoo import create_registry
-from zoo.formatting import metric_name, metric_text, time_text, told_metrics
+from zoo.formatting import metric_name, metric_names, metric_text, time_text
 from zoo.registry.entry_points import find_entry_points
 from zoo.registry.registry import DISTRIBUTION
 from zoo.specs.results import recorded_results, result_text
@@ -21,7 +21,7 @@ def table() -> str:
         if record is None:
             continue
         metrics = record["metrics"]
-        others = told_metrics(metrics)[1:]
+        others = metric_names(metrics)[1:]
         also = ", ".join(f"{metric_name(name)} {metric_text(name, metrics[name]['mean'])}" for name in others)
         lines.append(
             f"| `{spec.name}` | `{record['dataset']}` | {result_text(record)} | {also} | {len(record['trials'])} "

@@ -22,7 +22,7 @@ import zoo
 from cli import cli
 from zoo import EntryPoint, Registry, Run, create_registry
 from zoo.commandline import run_command
-from zoo.exporting.source import ExportSubject, make_subject
+from zoo.exporting.source import ExportSource, make_source
 from zoo.models.trained import load_trained
 
 MNIST_FILE = "MNIST/raw/train-images-idx3-ubyte"
@@ -169,11 +169,11 @@ def digits_run(digits_runs: Path, registry: Registry) -> Run:
 
 
 @pytest.fixture(scope="module")
-def subject(digits_runs: Path) -> ExportSubject:
+def source(digits_runs: Path) -> ExportSource:
     """The model of the run in :func:`digits_runs` and its data, as exporters get them."""
     registry = create_registry()
     run = zoo.find_run("resnet-mini", digits_runs, registry.architectures)
-    return make_subject(load_trained(run, registry), zoo.load_dataset(registry.dataset("digits"), digits_runs))
+    return make_source(load_trained(run, registry), zoo.load_dataset(registry.dataset("digits"), digits_runs))
 
 
 @pytest.fixture(scope="session")

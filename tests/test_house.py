@@ -3,6 +3,7 @@
 import ast
 import configparser
 import itertools
+import operator
 import re
 import subprocess
 import sys
@@ -156,6 +157,13 @@ def test_every_public_name_exists_and_is_explained(name):
     assert doc is not None
     # what dataclasses make up themselves begins with the signature
     assert not doc.startswith(f"{name}(")
+
+
+@pytest.mark.parametrize(("old", "new"), zoo._RENAMED.items())
+def test_an_old_name_says_what_it_is_called_now(old, new):
+    with pytest.raises(AttributeError, match=f"zoo.{old} is now zoo.{new}"):
+        getattr(zoo, old)
+    assert operator.attrgetter(new)(zoo)
 
 
 @pytest.mark.parametrize("command", LIGHT_COMMANDS)

@@ -52,7 +52,7 @@ _HOMES = {
         "draw_run_curves",
     ),
     "conformance.check": (
-        "Verdict",
+        "CheckResult",
         "check",
     ),
     "data.splits": (
@@ -105,7 +105,7 @@ _HOMES = {
         "data_folder",
         "runs_folder",
     ),
-    "evaluation.image_preparation": ("Framing",),
+    "evaluation.image_preparation": ("ImagePreparation",),
     "specs.hookspecs": ("hookimpl",),
     "specs.hyperparameters": ("Hyperparameters",),
     "models.inference": ("InferenceModel",),
@@ -131,7 +131,7 @@ _HOMES = {
     ),
     "models.preprocess": ("Preprocess",),
     "training.lr_finder": (
-        "RateTest",
+        "LRFinderResult",
         "find_lr",
     ),
     "registry.registry": (
@@ -171,7 +171,7 @@ _HOMES = {
         "Exporter",
         "is_present",
     ),
-    "exporting.source": ("ExportSubject",),
+    "exporting.source": ("ExportSource",),
     "exporting.tracing": ("trace_program",),
     "models.trained": ("TrainedModel",),
     "training.train": (
@@ -183,6 +183,15 @@ _HOMES = {
         "verify",
     ),
 }
+_RENAMED = {
+    "ExportSubject": "ExportSource",
+    "Framing": "ImagePreparation",
+    "RateTest": "LRFinderResult",
+    "Verdict": "CheckResult",
+    "tables": "commandline.tables",
+    "terminal": "commandline",
+    "views": "commandline.views",
+}
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __version__ = "0.1.0"
@@ -193,6 +202,8 @@ __all__ = [*sorted(_HOME_OF), *_MODULES]
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
+    if name in _RENAMED:
+        raise AttributeError(f"zoo.{name} is now zoo.{_RENAMED[name]}")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)

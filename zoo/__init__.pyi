@@ -23,7 +23,7 @@ from .evaluation.compare import compare as compare
 from .reports.comparison_plots import draw_bench as draw_bench
 from .reports.comparison_plots import draw_comparison as draw_comparison
 from .reports.comparison_plots import draw_run_curves as draw_run_curves
-from .conformance.check import Verdict as Verdict
+from .conformance.check import CheckResult as CheckResult
 from .conformance.check import check as check
 from .data.splits import Split as Split
 from .data.splits import Splits as Splits
@@ -62,7 +62,7 @@ from .registry.facts import plugin_facts as plugin_facts
 from .folders import data_folder as data_folder
 from .specs.specs import is_present as is_present
 from .folders import runs_folder as runs_folder
-from .evaluation.image_preparation import Framing as Framing
+from .evaluation.image_preparation import ImagePreparation as ImagePreparation
 from .specs.hookspecs import hookimpl as hookimpl
 from .specs.hyperparameters import Hyperparameters as Hyperparameters
 from .models.inference import InferenceModel as InferenceModel
@@ -79,7 +79,7 @@ from .registry.plugin import Plugin as Plugin
 from .evaluation.predict import Prediction as Prediction
 from .evaluation.predict import predict as predict
 from .models.preprocess import Preprocess as Preprocess
-from .training.lr_finder import RateTest as RateTest
+from .training.lr_finder import LRFinderResult as LRFinderResult
 from .training.lr_finder import find_lr as find_lr
 from .registry.registry import Registry as Registry
 from .registry.registry import create_registry as create_registry
@@ -103,7 +103,7 @@ from .specs.settings import parse_settings as parse_settings
 from .specs.specs import Architecture as Architecture
 from .specs.specs import Dataset as Dataset
 from .specs.specs import Exporter as Exporter
-from .exporting.source import ExportSubject as ExportSubject
+from .exporting.source import ExportSource as ExportSource
 from .exporting.tracing import trace_program as trace_program
 from .models.trained import TrainedModel as TrainedModel
 from .training.train import resume as resume

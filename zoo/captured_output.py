@@ -22,7 +22,7 @@ def log_path(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def noise_kept(target: Path, what: str) -> Iterator[None]:
+def capture_output(target: Path, what: str) -> Iterator[None]:
     """Keep what the tools say in the block from the terminal. Where the block fails and there is more to tell than the
     one line of the error, it is in the log file beside ``target``, and the error names it.
 

@@ -15,7 +15,7 @@ PERCENTAGES = frozenset({"accuracy"})
 NAMES = {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "auc": "AUC", "f1": "F1"}
 
 
-def told_metrics(metrics: Iterable[str]) -> list[str]:
+def metric_names(metrics: Iterable[str]) -> list[str]:
     """The names of all but the loss, in :data:`ORDER`; others follow as they come."""
     names = [name for name in metrics if name != "loss"]
     return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
@@ -23,7 +23,7 @@ def told_metrics(metrics: Iterable[str]) -> list[str]:
 
 def main_metric(metrics: Iterable[str]) -> str:
     """The name of the metric that matters most."""
-    return told_metrics(metrics)[0]
+    return metric_names(metrics)[0]
 
 
 def metric_name(name: str) -> str:
@@ -40,7 +40,7 @@ def metric_text(name: str, value: float) -> str:
 
 def metrics_text(metrics: Mapping[str, float]) -> str:
     """All but the loss: ``accuracy 76.97%, AUC 0.829, F1 0.651``."""
-    return ", ".join(f"{metric_name(name)} {metric_text(name, metrics[name])}" for name in told_metrics(metrics))
+    return ", ".join(f"{metric_name(name)} {metric_text(name, metrics[name])}" for name in metric_names(metrics))
 
 
 def duration(seconds: float) -> str:

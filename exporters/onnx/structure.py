@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from zoo import Check, ExportSubject, Inspection, TensorSpec
+from zoo import Check, ExportSource, Inspection, TensorSpec
 
 
 def inspect(path: Path) -> Inspection:
@@ -39,7 +39,7 @@ def inspect(path: Path) -> Inspection:
     )
 
 
-def check_opset(subject: ExportSubject, path: Path, opset: int) -> Iterator[Check]:
+def check_opset(source: ExportSource, path: Path, opset: int) -> Iterator[Check]:
     """The opset that was asked for is the one that was written: torch answers some requests with another one."""
     model = onnx.load(path)
     written = _opset(model)

@@ -12,39 +12,39 @@ import onnx
 import torch
 
 import zoo
-from zoo import ExportError, ExportSubject, trace_program
+from zoo import ExportError, ExportSource, trace_program
 
 INPUT_NAME = "input"
 BATCH_NAME = "batch"
 
 
-def write(subject: ExportSubject, path: Path, opset: int) -> None:
-    """Write ``subject`` to ``path``: raw input, named outputs, symbolic batch, description in ``metadata_props``.
+def write(source: ExportSource, path: Path, opset: int) -> None:
+    """Write ``source`` to ``path``: raw input, named outputs, symbolic batch, description in ``metadata_props``.
 
     Equal weights give equal bytes, for the same versions of torch and onnx.
 
     Raises:
         ExportError: the model cannot be traced, or torch cannot express it in ONNX.
     """
-    program = trace_program(subject)
+    program = trace_program(source)
     try:
         # never the older tracer, which exports branches on data without an error, and wrongly
         exported = torch.onnx.export(
             program,
             input_names=[INPUT_NAME],
-            output_names=list(subject.task.outputs),
+            output_names=list(source.task.outputs),
             opset_version=opset,
             external_data=False,
             dynamo=True,
             verbose=False,
         )
     except Exception as error:  # torch raises many kinds, some private
-        raise ExportError(f"torch cannot write {subject.name} as ONNX: {_cause(error, program)}") from error
+        raise ExportError(f"torch cannot write {source.name} as ONNX: {_cause(error, program)}") from error
     assert exported is not None  # only the older tracer gives None
     model = exported.model_proto
     _name_the_batch(model)
     _forget_origin(model)
-    _describe(model, subject)
+    _describe(model, source)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
@@ -83,10 +83,10 @@ def _everything(model: onnx.ModelProto) -> Iterator[Any]:
                 graphs += [attribute.g] if attribute.HasField("g") else attribute.graphs
 
 
-def _describe(model: onnx.ModelProto, subject: ExportSubject) -> None:
+def _describe(model: onnx.ModelProto, source: ExportSource) -> None:
     """Put the description in ``metadata_props``: a text as it is, everything else as JSON."""
     del model.metadata_props[:]
-    for key, value in sorted(subject.description.items()):
+    for key, value in sorted(source.description.items()):
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
         model.metadata_props.add(key=key, value=text)
 

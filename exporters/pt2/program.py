@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.export.passes import move_to_device_pass
 
-from zoo import ExportError, ExportSubject, Inspection, Runtime, RuntimeFailed, Runtimes, TensorSpec, trace_program
+from zoo import ExportError, ExportSource, Inspection, Runtime, RuntimeFailed, Runtimes, TensorSpec, trace_program
 
 _DESCRIPTION, _OUTPUTS = "description.json", "outputs.json"
 BATCH_NAME = "batch"
@@ -26,25 +26,25 @@ _PLAIN = re.compile(
 )
 
 
-def write(subject: ExportSubject, path: Path) -> None:
-    """Write ``subject`` to ``path``; its description and the names of its outputs are files inside.
+def write(source: ExportSource, path: Path) -> None:
+    """Write ``source`` to ``path``; its description and the names of its outputs are files inside.
 
     Equal weights give equal bytes, for the same version of torch.
 
     Raises:
         ExportError: the model cannot be traced or written.
     """
-    program = trace_program(subject)
+    program = trace_program(source)
     _forget_origin(program)
     notes = {
-        _DESCRIPTION: json.dumps(subject.description, sort_keys=True, ensure_ascii=False),
-        _OUTPUTS: json.dumps(subject.task.outputs),
+        _DESCRIPTION: json.dumps(source.description, sort_keys=True, ensure_ascii=False),
+        _OUTPUTS: json.dumps(source.task.outputs),
     }
     content = io.BytesIO()  # in a file, its name would be part of the bytes
     try:
         torch.export.save(program, content, extra_files=notes)
     except Exception as error:  # torch raises many kinds, some private
-        raise ExportError(f"torch cannot write {subject.name} as a program: {_one_line(error)}") from error
+        raise ExportError(f"torch cannot write {source.name} as a program: {_one_line(error)}") from error
     path.write_bytes(content.getvalue())
 
 

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 import zoo
+from zoo.registry.registry import Registry
+from zoo.runs.run import load_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,7 +79,7 @@ def test_debug_shows_the_traceback_as_well(zoo_command):
 
 
 def test_an_unforeseen_error_is_one_line_too(zoo_command, monkeypatch):
-    monkeypatch.setattr(zoo.registry.registry.Registry, "architecture", lambda *args: 1 / 0)
+    monkeypatch.setattr(Registry, "architecture", lambda *args: 1 / 0)
     result = zoo_command("info", "resnet-mini")
     assert result.code == 1
     assert "ZeroDivisionError" in result.error
@@ -231,7 +233,7 @@ def test_ctrl_c_leaves_a_run_that_the_printed_command_finishes(number, code, zoo
     assert "Traceback" not in err
     command = error.rpartition("zoo ")[2].split()
     assert command[:2] == ["train", "--resume"]
-    run = zoo.runs.run.load_run(Path(command[2]))
+    run = load_run(Path(command[2]))
     assert run.status == "interrupted"
     assert run.best.is_file()
     assert run.curves.is_file()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.registry.entry_points import find_entry_points
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
@@ -21,7 +22,7 @@ def example(request, monkeypatch):
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     ((name, value),) = project["entry-points"]["zoo"].items()
     point = zoo.EntryPoint(project["name"], project["version"], name, value, ">=0.1")
-    return folder, zoo.create_registry([*zoo.registry.entry_points.find_entry_points(), point])
+    return folder, zoo.create_registry([*find_entry_points(), point])
 
 
 def test_an_example_is_loaded_without_a_complaint(example):

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import zoo
-from zoo.evaluation.image_preparation import Framing, prepare_image
+from zoo.evaluation.image_preparation import ImagePreparation, prepare_image
 
 
 class Stdin:
@@ -113,7 +113,7 @@ def test_strokes_on_nothing(digits_file, tmp_path):
 def test_framing_does_what_mnist_did(digits_file, tmp_path):
     drawing().save(tmp_path / "seven.png")
     model = zoo.open_model(digits_file)
-    array, _ = prepare_image(tmp_path / "seven.png", model.description, Framing())
+    array, _ = prepare_image(tmp_path / "seven.png", model.description, ImagePreparation())
     ink = array[0].astype(float)
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     assert max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 == 20

@@ -17,8 +17,8 @@ from torch import nn
 import zoo
 from zoo import DataUnavailable, ExportError, ExportRefused, InvalidValue, create_registry
 from zoo.exporting.export import write_proven
-from zoo.exporting.source import make_subject
-from zoo.exporting.test_split import check_test_split
+from zoo.exporting.source import make_source
+from zoo.exporting.split_check import check_test_split
 from zoo.files import sha256
 from zoo.models.trained import load_shipped
 from zoo.specs.specs import resolve_reference
@@ -47,12 +47,12 @@ def exporter(registry):
     return registry.exporter("onnx")
 
 
-def test_a_script_with_numpy_and_onnxruntime_alone_reproduces_the_recorded_accuracy(exported, subject):
+def test_a_script_with_numpy_and_onnxruntime_alone_reproduces_the_recorded_accuracy(exported, source):
     folder = exported.file.parent
-    np.save(folder / "images.npy", subject.test.inputs.numpy())
-    np.save(folder / "labels.npy", subject.test.targets.numpy())
+    np.save(folder / "images.npy", source.test.inputs.numpy())
+    np.save(folder / "labels.npy", source.test.targets.numpy())
     done = subprocess.run([sys.executable, "-c", USER_SCRIPT], cwd=folder, capture_output=True, text=True, check=True)
-    assert float(done.stdout) == subject.recorded["accuracy"]
+    assert float(done.stdout) == source.recorded["accuracy"]
 
 
 def test_the_file_takes_raw_images_of_any_number_and_names_its_outputs(exported):
@@ -76,7 +76,7 @@ def test_the_file_says_what_it_is(exported, digits_run):
     assert json.loads(metadata["normalisation"])["mean"][0] == pytest.approx(39.77, abs=0.01)
 
 
-def test_the_certificate_holds_every_verdict_and_the_hash_of_the_file(exported, subject):
+def test_the_certificate_holds_every_verdict_and_the_hash_of_the_file(exported, source):
     written = json.loads(exported.path.read_text())
     assert exported.path.name == "model.onnx.json"
     assert written == exported.to_dict()
@@ -92,7 +92,7 @@ def test_the_certificate_holds_every_verdict_and_the_hash_of_the_file(exported, 
     assert checks["numerics"]["figures"]["batches"] == [1, 2, 3, 7, 64]
     assert checks["numerics"]["figures"]["runtime"] == "CPU as written"
     assert "CPU optimised" in checks["providers"]["figures"]["ran"]
-    assert checks["test split"]["figures"]["accuracy"] == subject.recorded["accuracy"]
+    assert checks["test split"]["figures"]["accuracy"] == source.recorded["accuracy"]
     assert checks["test split"]["figures"]["samples"] == 360
     if not torch.cuda.is_available():
         assert checks["providers"]["figures"]["not_tested"] == {"CUDA": "no CUDA device"}
@@ -197,21 +197,21 @@ def damaged(exporter, damage):
     """The exporter with a change made to the model that it writes."""
     genuine = resolve_reference(exporter.write)
 
-    def write(subject, path, **options):
-        model = copy.deepcopy(subject.model)
+    def write(source, path, **options):
+        model = copy.deepcopy(source.model)
         with torch.no_grad():
             damage(model)
-        genuine(dataclasses.replace(subject, model=model), path, **options)
+        genuine(dataclasses.replace(source, model=model), path, **options)
 
     return dataclasses.replace(exporter, write=write)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_a_damaged_export_is_refused_by_the_right_gate(damage, exporter, subject, tmp_path):
+def test_a_damaged_export_is_refused_by_the_right_gate(damage, exporter, source, tmp_path):
     target = tmp_path / "model.onnx"
     target.write_text("an earlier good file")
     with pytest.raises(ExportRefused) as caught:
-        write_proven(damaged(exporter, damage), subject, target, {"opset": 20})
+        write_proven(damaged(exporter, damage), source, target, {"opset": 20})
     message = str(caught.value)
     assert f"refused and not written. {DAMAGES[damage]}: " in message
     assert "untouched" in message
@@ -236,10 +236,10 @@ def dropout_trains(model):
 
 @pytest.fixture(scope="module")
 def normalised(digits_runs):
-    """A subject with batch normalisation: the weights that come with densenet-mini, judged on digits."""
+    """A source with batch normalisation: the weights that come with densenet-mini, judged on digits."""
     registry = create_registry()
     data = zoo.load_dataset(registry.dataset("digits"), digits_runs)
-    return make_subject(load_shipped("densenet-mini", registry), dataclasses.replace(data, stand_in_for="mnist"))
+    return make_source(load_shipped("densenet-mini", registry), dataclasses.replace(data, stand_in_for="mnist"))
 
 
 @pytest.mark.parametrize("damage", [batch_norm_eps, dropout_trains], ids=lambda damage: damage.__name__)
@@ -267,8 +267,8 @@ def edited(exporter, edit):
     """The exporter with a change made to the file after it was written."""
     genuine = resolve_reference(exporter.write)
 
-    def write(subject, path, **options):
-        genuine(subject, path, **options)
+    def write(source, path, **options):
+        genuine(source, path, **options)
         model = onnx.load(path)
         edit(model)
         path.write_bytes(model.SerializeToString())
@@ -327,21 +327,21 @@ def break_an_edge(model):
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_a_file_with_a_wrong_structure_is_refused(edit, words, exporter, subject, tmp_path):
+def test_a_file_with_a_wrong_structure_is_refused(edit, words, exporter, source, tmp_path):
     with pytest.raises(ExportRefused) as caught:
-        write_proven(edited(exporter, edit), subject, tmp_path / "model.onnx", {"opset": 20})
+        write_proven(edited(exporter, edit), source, tmp_path / "model.onnx", {"opset": 20})
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_onnxruntime_runs_at_one_batch_only_is_refused(exporter, subject, tmp_path):
+def test_a_file_that_onnxruntime_runs_at_one_batch_only_is_refused(exporter, source, tmp_path):
     with pytest.raises(ExportRefused, match="batch") as caught:
-        write_proven(edited(exporter, fix_the_batch_inside), subject, tmp_path / "model.onnx", {"opset": 20})
+        write_proven(edited(exporter, fix_the_batch_inside), source, tmp_path / "model.onnx", {"opset": 20})
     assert "\n" not in str(caught.value)
 
 
-def test_a_recorded_metric_that_the_file_does_not_reach_is_refused(exporter, subject, tmp_path):
-    flattering = dataclasses.replace(subject, recorded={"accuracy": subject.recorded["accuracy"] + 1 / 360})
+def test_a_recorded_metric_that_the_file_does_not_reach_is_refused(exporter, source, tmp_path):
+    flattering = dataclasses.replace(source, recorded={"accuracy": source.recorded["accuracy"] + 1 / 360})
     with pytest.raises(ExportRefused, match="but recorded was"):
         write_proven(exporter, flattering, tmp_path / "model.onnx", {"opset": 20})
 
@@ -351,8 +351,8 @@ class Answers:
 
     provider = "CPU"
 
-    def __init__(self, subject, change):
-        self.logits = zoo.predict_logits(nn.Sequential(subject.model[0]), subject.test.inputs).clone()
+    def __init__(self, source, change):
+        self.logits = zoo.predict_logits(nn.Sequential(source.model[0]), source.test.inputs).clone()
         change(self.logits)
         self.at = 0
 
@@ -361,18 +361,18 @@ class Answers:
         return [self.logits[self.at - len(inputs) : self.at].numpy()]
 
 
-def split_check(subject, change):
-    (check,) = check_test_split(subject, [Answers(subject, change)])
+def split_check(source, change):
+    (check,) = check_test_split(source, [Answers(source, change)])
     return check
 
 
-def test_one_test_sample_decided_differently_is_refused(subject):
+def test_one_test_sample_decided_differently_is_refused(source):
     def swap_the_two_best(logits):
         first, second = logits[17].topk(2).indices
         logits[17, [first, second]] = logits[17, [second, first]]
 
-    assert split_check(subject, lambda logits: None).passed
-    verdict = split_check(subject, swap_the_two_best)
+    assert split_check(source, lambda logits: None).passed
+    verdict = split_check(source, swap_the_two_best)
     assert not verdict.passed
     assert "1 of 360 test samples of digits are decided differently" in verdict.summary
     assert [change["sample"] for change in verdict.figures["changed"]] == [17]
@@ -394,12 +394,12 @@ class TiesWhereTold(nn.Module):
         return logits, torch.softmax(logits, 1)
 
 
-def test_a_metric_apart_by_a_tie_passes_and_is_not_called_equal(subject):
+def test_a_metric_apart_by_a_tie_passes_and_is_not_called_equal(source):
     inputs = torch.zeros(12, 1, 28, 28, dtype=torch.uint8)
     inputs[:, 0, 0, 0] = torch.arange(12) % 9
     inputs[3, 0, 0, 1] = 1
     test = zoo.Split(inputs, inputs[:, 0, 0, 0].long())
-    tied = dataclasses.replace(subject, model=TiesWhereTold(wins=True), test=test, recorded={"accuracy": 1.0})
+    tied = dataclasses.replace(source, model=TiesWhereTold(wins=True), test=test, recorded={"accuracy": 1.0})
 
     (verdict,) = check_test_split(
         tied, [zoo.Runtime("CPU", "", lambda inputs: [output.numpy() for output in TiesWhereTold(wins=False)(inputs)])]
@@ -466,16 +466,16 @@ class UsesSvd(nn.Module):
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
 )
 def test_a_model_that_cannot_be_exported_faithfully_is_named_in_one_line(
-    model, words, exporter, subject, tmp_path, capfd
+    model, words, exporter, source, tmp_path, capfd
 ):
     with pytest.raises(ExportError, match=words) as caught:
-        write_proven(exporter, dataclasses.replace(subject, model=model), tmp_path / "model.onnx", {"opset": 20})
+        write_proven(exporter, dataclasses.replace(source, model=model), tmp_path / "model.onnx", {"opset": 20})
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "model.onnx").exists()
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_network_whose_randomness_real_samples_do_not_show_is_refused_all_the_same(exporter, subject, tmp_path):
+def test_a_network_whose_randomness_real_samples_do_not_show_is_refused_all_the_same(exporter, source, tmp_path):
     class DrawsInTheCorner(nn.Module):
         """The first ten pixels are zero in every real digit, and dropout of zero is zero."""
 
@@ -483,20 +483,20 @@ def test_a_network_whose_randomness_real_samples_do_not_show_is_refused_all_the_
             logits = nn.functional.dropout(inputs.float(), 0.5, training=True).flatten(1)[:, :10]
             return logits, torch.softmax(logits, 1)
 
-    sly = dataclasses.replace(subject, model=DrawsInTheCorner())
+    sly = dataclasses.replace(source, model=DrawsInTheCorner())
     with pytest.raises(ExportRefused, match="numerics"):
         write_proven(exporter, sly, tmp_path / "model.onnx", {"opset": 20})
 
 
 @pytest.mark.parametrize("checks", [[], None])
-def test_an_exporter_that_checks_or_writes_nothing_is_refused(checks, exporter, subject, tmp_path):
+def test_an_exporter_that_checks_or_writes_nothing_is_refused(checks, exporter, source, tmp_path):
     lazy = dataclasses.replace(
         exporter, check=lambda *args, **options: iter(()), inspect=None, open=None, reductions={}
     )
     if checks is None:
         lazy = dataclasses.replace(exporter, write=lambda *args, **options: None)
     with pytest.raises(ExportError, match=r"nothing|no file"):
-        write_proven(lazy, subject, tmp_path / "model.onnx", {"opset": 20})
+        write_proven(lazy, source, tmp_path / "model.onnx", {"opset": 20})
     assert not (tmp_path / "model.onnx").exists()
 
 

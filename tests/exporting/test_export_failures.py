@@ -18,7 +18,7 @@ import torch
 import zoo
 from zoo import Check, Exporter, ExportError, ExportRefused
 from zoo.exporting.export import write_proven
-from zoo.exporting.source import ExportSubject
+from zoo.exporting.source import ExportSource
 from zoo.files import sha256
 from zoo.models.tasks import TASKS
 
@@ -36,11 +36,11 @@ class Network(torch.nn.Module):
 
 
 @pytest.fixture
-def subject():
+def source():
     random = torch.Generator().manual_seed(0)
     test = zoo.Split(torch.rand(40, 4, generator=random), torch.zeros(40, dtype=torch.int64))
     description = {"architecture": "tiny", "labels": ["a", "b", "c"], "columns": []}
-    return ExportSubject("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
+    return ExportSource("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
 
 
 @pytest.fixture
@@ -60,16 +60,16 @@ def exporter(write, check=None):
     )
 
 
-def talks_and_fails(subject, path):
+def talks_and_fails(source, path):
     print("a page of talk")
     warnings.warn("and a warning", stacklevel=2)
     logging.getLogger("torch.onnx").warning("and a log line")
     raise ValueError("the true\ncause")
 
 
-def test_what_the_tools_say_goes_to_a_log_that_the_error_names(subject, target, capfd):
+def test_what_the_tools_say_goes_to_a_log_that_the_error_names(source, target, capfd):
     with pytest.raises(ExportError) as caught:
-        write_proven(exporter(talks_and_fails), subject, target, {})
+        write_proven(exporter(talks_and_fails), source, target, {})
     log = target.with_name("model.txt.log")
     assert str(caught.value) == f"The exporter words failed: ValueError: the true cause. Details: {log}"
     assert capfd.readouterr() == ("", "")
@@ -79,28 +79,28 @@ def test_what_the_tools_say_goes_to_a_log_that_the_error_names(subject, target, 
     assert {path.name for path in target.parent.iterdir()} == {"model.txt.log"}
 
 
-def test_the_log_of_a_failure_goes_when_the_export_succeeds(subject, target):
+def test_the_log_of_a_failure_goes_when_the_export_succeeds(source, target):
     with pytest.raises(ExportError):
-        write_proven(exporter(talks_and_fails), subject, target, {})
-    write_proven(exporter(lambda subject, path: path.write_text("fine")), subject, target, {})
+        write_proven(exporter(talks_and_fails), source, target, {})
+    write_proven(exporter(lambda source, path: path.write_text("fine")), source, target, {})
     assert {path.name for path in target.parent.iterdir()} == {"model.txt", "model.txt.json"}
 
 
-def test_a_refusal_that_says_it_all_needs_no_log(subject, target):
+def test_a_refusal_that_says_it_all_needs_no_log(source, target):
     no = exporter(
-        lambda subject, path: path.write_text("x"), lambda *a, **o: iter([Check("words", False, "it is wrong")])
+        lambda source, path: path.write_text("x"), lambda *a, **o: iter([Check("words", False, "it is wrong")])
     )
     with pytest.raises(ExportRefused, match=r"^model.txt was refused and not written\. words: it is wrong\.$"):
-        write_proven(no, subject, target, {})
+        write_proven(no, source, target, {})
     assert not list(target.parent.iterdir())
 
 
-def test_an_exporter_that_fails_in_its_own_words_keeps_them_and_its_kind(subject, target):
-    def write(subject, path):
+def test_an_exporter_that_fails_in_its_own_words_keeps_them_and_its_kind(source, target):
+    def write(source, path):
         raise ExportError("No such luck. Try another.") from RuntimeError("inner")
 
     with pytest.raises(ExportError, match=r"^No such luck\. Try another\. Details: .*model\.txt\.log$"):
-        write_proven(exporter(write), subject, target, {})
+        write_proven(exporter(write), source, target, {})
 
 
 # A full disk and a kill need a process of their own.
@@ -113,7 +113,7 @@ import torch, zoo
 from pathlib import Path
 from test_export_failures import Network
 from zoo.exporting.export import write_proven
-from zoo.exporting.source import ExportSubject
+from zoo.exporting.source import ExportSource
 from zoo.models.tasks import TASKS
 
 torch.manual_seed(int(sys.argv[1]))
@@ -122,8 +122,8 @@ description = {{"architecture": "tiny", "labels": ["a", "b", "c"], "columns": []
 exporter = zoo.create_registry().exporter("onnx")
 
 def export():
-    subject = ExportSubject("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
-    return write_proven(exporter, subject, Path({target!r}), {{"opset": 20}})
+    source = ExportSource("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
+    return write_proven(exporter, source, Path({target!r}), {{"opset": 20}})
 """
 
 
@@ -177,7 +177,7 @@ def test_a_kill_at_any_instant_leaves_a_whole_file(kills, tmp_path):
         assert is_whole(target)
 
 
-def test_file_and_certificate_take_their_places_one_right_after_the_other(subject, tmp_path, registry, monkeypatch):
+def test_file_and_certificate_take_their_places_one_right_after_the_other(source, tmp_path, registry, monkeypatch):
     """What could still stop between the two: nothing but the two renames themselves."""
     done = []
     replace, fsync = Path.replace, os.fsync
@@ -185,11 +185,11 @@ def test_file_and_certificate_take_their_places_one_right_after_the_other(subjec
         Path, "replace", lambda self, to: (done.append(f"rename {Path(to).suffix}"), replace(self, to))[1]
     )
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("sync"), fsync(handle))[1])
-    write_proven(registry.exporter("onnx"), subject, tmp_path / "m.onnx", {"opset": 20})
+    write_proven(registry.exporter("onnx"), source, tmp_path / "m.onnx", {"opset": 20})
     assert done == ["sync", "sync", "rename .onnx", "rename .json", "sync"]
 
 
-def test_a_recorded_metric_that_is_not_reached_says_what_it_means(subject, tmp_path, registry):
-    flattering = dataclasses.replace(subject, recorded={"accuracy": 2.0})
+def test_a_recorded_metric_that_is_not_reached_says_what_it_means(source, tmp_path, registry):
+    flattering = dataclasses.replace(source, recorded={"accuracy": 2.0})
     with pytest.raises(ExportRefused, match=r"but recorded was 2\.0.*not of this checkpoint or not of this data"):
         write_proven(registry.exporter("onnx"), flattering, tmp_path / "m.onnx", {"opset": 20})

@@ -18,7 +18,7 @@ import zoo
 from zoo import ExportRefused, UsageError
 from zoo.exporting.export import Demands, write_proven
 from zoo.exporting.quantisation import Gain, check_budget
-from zoo.exporting.reference_vectors import GoldenVectors
+from zoo.exporting.reference_vectors import ReferenceVectors
 
 SHIPPED = Path(__file__).parents[2]
 
@@ -84,8 +84,8 @@ class Wrong:
 
     provider = "CPU"
 
-    def __init__(self, subject, wrong):
-        self.logits = zoo.predict_logits(subject.model[0], subject.test.inputs).clone()
+    def __init__(self, source, wrong):
+        self.logits = zoo.predict_logits(source.model[0], source.test.inputs).clone()
         self.logits[:wrong] = self.logits[:wrong].roll(1, dims=1)
         self.at = 0
 
@@ -95,37 +95,37 @@ class Wrong:
 
 
 @pytest.mark.parametrize(("max_drop", "passed"), [(2.0, True), (1.0, False), (0.0, False)])
-def test_a_smaller_form_over_its_budget_is_refused_with_what_it_lost(subject, max_drop, passed):
-    right = subject.task.decisions(zoo.predict_logits(subject.model[0], subject.test.inputs)) == subject.test.targets
+def test_a_smaller_form_over_its_budget_is_refused_with_what_it_lost(source, max_drop, passed):
+    right = source.task.decisions(zoo.predict_logits(source.model[0], source.test.inputs)) == source.test.targets
     wrong = 6
     assert right[:wrong].all()
-    check = check_budget("int8 budget", subject, Wrong(subject, wrong), max_drop, None)
+    check = check_budget("int8 budget", source, Wrong(source, wrong), max_drop, None)
     assert check.passed is passed
     assert check.figures["drop"] == pytest.approx(100 * wrong / 360)
     if not passed:
         assert f"1.67 points lost, {max_drop:g} allowed; keep float32, or allow more with --max-drop" in check.summary
 
 
-def test_a_form_that_is_slower_and_larger_is_not_praised(subject):
+def test_a_form_that_is_slower_and_larger_is_not_praised(source):
     """The very file beside itself: nothing was gained, and nothing may be claimed."""
     calls = []
 
     def run(inputs):
         calls.append(len(inputs))
-        return [output.numpy() for output in map(torch.Tensor.float, subject.model[0](inputs)[None])]
+        return [output.numpy() for output in map(torch.Tensor.float, source.model[0](inputs)[None])]
 
     with torch.inference_mode():
         same = zoo.Runtime("CPU", "", run)
-        check = check_budget("fp16 budget", subject, same, 1.0, Gain(zoo.Runtimes((same,)), 1000, 1000))
+        check = check_budget("fp16 budget", source, same, 1.0, Gain(zoo.Runtimes((same,)), 1000, 1000))
     assert "no smaller (1.00 times)" in check.summary
     assert check.summary.count("so no faster on this CPU") == 2
     assert {1, 64} < set(calls)
 
 
-def test_a_budget_that_is_exceeded_leaves_the_earlier_file(subject, tmp_path, registry):
+def test_a_budget_that_is_exceeded_leaves_the_earlier_file(source, tmp_path, registry):
     exporter = registry.exporter("onnx")
 
-    def ruin(subject, proven, path):
+    def ruin(source, proven, path):
         model = onnx.load(proven)
         for tensor in model.graph.initializer:
             if len(tensor.dims) == 2:
@@ -137,7 +137,7 @@ def test_a_budget_that_is_exceeded_leaves_the_earlier_file(subject, tmp_path, re
     target.write_text("an earlier good file")
     ruined = dataclasses.replace(exporter, reductions={"int8": ruin})
     with pytest.raises(ExportRefused, match=r"int8 budget: .* points lost, 1 allowed.*untouched") as caught:
-        write_proven(ruined, subject, target, {"opset": 20}, Demands(reduction="int8"))
+        write_proven(ruined, source, target, {"opset": 20}, Demands(reduction="int8"))
     assert "\n" not in str(caught.value)
     assert target.read_text() == "an earlier good file"
 
@@ -150,18 +150,18 @@ def test_a_regression_loses_percent_of_its_error(tmp_path):
     assert "agreement" not in figures
 
 
-def test_without_normalisation_it_takes_what_the_normalisation_gives(digits_runs, subject, tmp_path):
+def test_without_normalisation_it_takes_what_the_normalisation_gives(digits_runs, source, tmp_path):
     certificate = zoo.export("resnet-mini", preprocess=False, output=tmp_path, runs_dir=digits_runs, data_dir=tmp_path)
     session = onnxruntime.InferenceSession(certificate.file, providers=["CPUExecutionProvider"])
     (taken,) = session.get_inputs()
     assert (taken.type, taken.shape) == ("tensor(float)", ["batch", 1, 28, 28])
     figures = certificate.description["normalisation"]
     mean, std = np.float32(figures["mean"][0]), np.float32(figures["std"][0])
-    standardised = (subject.test.inputs.numpy().astype(np.float32) - mean) / std
+    standardised = (source.test.inputs.numpy().astype(np.float32) - mean) / std
     logits, _ = session.run(None, {"input": standardised})
-    assert float((logits.argmax(1) == subject.test.targets.numpy()).mean()) == subject.recorded["accuracy"]
+    assert float((logits.argmax(1) == source.test.targets.numpy()).mean()) == source.recorded["accuracy"]
     assert certificate.description["normalises"] is False
-    assert checks_of(certificate)["test split"].figures["accuracy"] == subject.recorded["accuracy"]
+    assert checks_of(certificate)["test split"].figures["accuracy"] == source.recorded["accuracy"]
 
 
 def test_a_provider_that_was_asked_for_and_does_not_run_is_refused(digits_runs, tmp_path, monkeypatch):
@@ -174,18 +174,18 @@ def test_a_provider_that_was_asked_for_and_does_not_run_is_refused(digits_runs, 
     assert zoo.export("resnet-mini", providers=("cpu",), **options).file.is_file()
 
 
-def test_reproducible_means_another_process_wrote_the_same_bytes(subject, tmp_path, registry):
+def test_reproducible_means_another_process_wrote_the_same_bytes(source, tmp_path, registry):
     exporter = registry.exporter("onnx")
-    certificate = write_proven(exporter, subject, tmp_path / "m.onnx", {"opset": 20}, Demands(reproducible=True))
+    certificate = write_proven(exporter, source, tmp_path / "m.onnx", {"opset": 20}, Demands(reproducible=True))
     check = checks_of(certificate)["reproducible"]
     assert check.figures["sha256"] == certificate.sha256
 
     fickle = dataclasses.replace(exporter, write=write_with_this_folder)
     with pytest.raises(ExportRefused, match="reproducible: another process in another folder wrote other bytes"):
-        write_proven(fickle, subject, tmp_path / "n.onnx", {"opset": 20}, Demands(reproducible=True))
+        write_proven(fickle, source, tmp_path / "n.onnx", {"opset": 20}, Demands(reproducible=True))
 
 
-def write_with_this_folder(subject, path, opset):
+def write_with_this_folder(source, path, opset):
     """An exporter that lets its surroundings into the file."""
     path.write_text(os.getcwd())
 
@@ -235,15 +235,15 @@ def bundle(request, bundles):
 
 
 def expected_lines(bundle):
-    """What a runner has to print, from the certificate's golden vectors."""
-    golden = json.loads((bundle / "model.onnx.json").read_text())["golden"]
-    *_, last = GoldenVectors.from_json(golden).outputs.items()
+    """What a runner has to print, from the certificate's reference vectors."""
+    vectors = json.loads((bundle / "model.onnx.json").read_text())["reference_vectors"]
+    *_, last = ReferenceVectors.from_json(vectors).outputs.items()
     labels = (bundle / "labels.txt").read_text().splitlines()
     rows = [[(labels[i], value) for i, value in enumerate(row)] for row in last[1]]
     return [[max(row, key=lambda pair: pair[1])] if last[0] == "probabilities" else row for row in rows]
 
 
-def assert_prints_the_golden_vectors(output, bundle):
+def assert_prints_the_reference_vectors(output, bundle):
     lines = output.strip().splitlines()
     expected = expected_lines(bundle)
     assert len(lines) == len(expected) == 3
@@ -256,7 +256,7 @@ def assert_prints_the_golden_vectors(output, bundle):
 def test_a_bundle_holds_everything_that_is_needed(bundle):
     names = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
     certificate = json.loads((bundle / "model.onnx.json").read_text())
-    outputs = {f"test_data_set_0/output_{i}.pb" for i in range(len(certificate["golden"]["outputs"]))}
+    outputs = {f"test_data_set_0/output_{i}.pb" for i in range(len(certificate["reference_vectors"]["outputs"]))}
     images = {"preprocessor_config.json"} if bundle.name == "cnn-mini" else set()
     runners = {"run.py", "run.mjs", "run.cc"}
     described = {"model.onnx", "model.onnx.json", "labels.txt", "config.json", "sample.bin"}
@@ -268,7 +268,7 @@ def test_a_bundle_holds_everything_that_is_needed(bundle):
     assert {label: int(place) for place, label in config["id2label"].items()} == config["label2id"]
 
 
-def test_the_golden_vectors_of_a_bundle_are_read_by_onnx_alone(bundle):
+def test_the_reference_vectors_of_a_bundle_are_read_by_onnx_alone(bundle):
     def tensor(name):
         return onnx.numpy_helper.to_array(onnx.load_tensor(bundle / "test_data_set_0" / name))
 
@@ -295,7 +295,7 @@ def test_the_image_processor_of_hugging_face_would_do_what_the_file_leaves_to_do
 
 def test_the_python_runner_prints_what_the_certificate_says(bundle, tmp_path):
     done = subprocess.run([sys.executable, bundle / "run.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert_prints_the_golden_vectors(done.stdout, bundle)
+    assert_prints_the_reference_vectors(done.stdout, bundle)
 
 
 def node_modules():
@@ -316,7 +316,7 @@ def test_the_javascript_runner_prints_what_the_certificate_says(bundle, tmp_path
     (copy / "node_modules").symlink_to(NODE_MODULES)
     done = subprocess.run(["node", copy / "run.mjs"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert_prints_the_golden_vectors(done.stdout, bundle)
+    assert_prints_the_reference_vectors(done.stdout, bundle)
 
 
 @pytest.mark.skipif(not os.environ.get("ZOO_ORT_CPP"), reason="needs onnxruntime's C++ release in $ZOO_ORT_CPP")
@@ -327,4 +327,4 @@ def test_the_cpp_runner_prints_what_the_certificate_says(bundle, tmp_path):
     command = ["c++", "-std=c++17", f"-I{release}/include", bundle / "run.cc", f"-L{library}", "-lonnxruntime"]
     subprocess.run([*command, f"-Wl,-rpath,{library}", "-o", tmp_path / "run"], check=True)
     done = subprocess.run([tmp_path / "run"], cwd=bundle, capture_output=True, text=True, check=True)
-    assert_prints_the_golden_vectors(done.stdout, bundle)
+    assert_prints_the_reference_vectors(done.stdout, bundle)

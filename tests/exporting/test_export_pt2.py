@@ -26,11 +26,11 @@ def exporter(registry):
     return registry.exporter("pt2")
 
 
-def test_it_passes_the_gates_of_every_format(bundle, subject):
+def test_it_passes_the_gates_of_every_format(bundle, source):
     gates = [check.gate for check in bundle.checks]
     cuda = ["test split"] * torch.cuda.is_available()
     assert gates == ["determinism", "independence", "structure", "numerics", "providers", "test split", *cuda]
-    assert bundle.checks[-1].figures["accuracy"] == subject.recorded["accuracy"]
+    assert bundle.checks[-1].figures["accuracy"] == source.recorded["accuracy"]
     assert zoo.verify(bundle.file).passed
 
 
@@ -48,15 +48,15 @@ def test_its_runner_needs_torch_alone(bundle):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
-    probabilities = bundle.golden.outputs["probabilities"]
+    probabilities = bundle.vectors.outputs["probabilities"]
     assert [line.split()[0] for line in lines] == [str(row.argmax()) for row in probabilities]
     assert [float(line.split()[1]) for line in lines] == pytest.approx(probabilities.max(axis=1), abs=1e-4)
 
 
 @pytest.mark.parametrize("damage", [d for d in DAMAGES if DAMAGES[d] != "opset"], ids=lambda damage: damage.__name__)
-def test_a_damaged_export_is_refused_by_the_same_gates(damage, exporter, subject, tmp_path):
+def test_a_damaged_export_is_refused_by_the_same_gates(damage, exporter, source, tmp_path):
     with pytest.raises(ExportRefused, match=f"refused and not written. {DAMAGES[damage]}: "):
-        write_proven(damaged(exporter, damage), subject, tmp_path / "model.pt2", {})
+        write_proven(damaged(exporter, damage), source, tmp_path / "model.pt2", {})
     assert not (tmp_path / "model.pt2").exists()
 
 

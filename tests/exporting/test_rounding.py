@@ -138,9 +138,9 @@ def case(error, limit, kind=REAL, rows=64):
 
 
 def compared(found, mine):
-    subject = types.SimpleNamespace(task=types.SimpleNamespace(outputs=("logits",)))
+    source = types.SimpleNamespace(task=types.SimpleNamespace(outputs=("logits",)))
     runtime = zoo.Runtime("CPU", "", lambda inputs: [mine])
-    return {comparison.measure: comparison for comparison in compare(subject, [runtime], found)}
+    return {comparison.measure: comparison for comparison in compare(source, [runtime], found)}
 
 
 def test_a_small_error_of_all_samples_alike_is_found_by_their_mean():
@@ -189,9 +189,9 @@ def test_the_limit_is_a_multiple_of_the_scatter_and_no_less_than_torch_itself_sh
     np.testing.assert_array_equal(with_few.rms, alone.rms)
 
 
-def test_no_limit_is_beyond_the_cap_however_far_torch_is_off(subject, monkeypatch):
+def test_no_limit_is_beyond_the_cap_however_far_torch_is_off(source, monkeypatch):
     monkeypatch.setattr("zoo.exporting.scatter.deviations", lambda *args: [np.ones((ROWS, 10)), np.ones((ROWS, 10))])
-    cases = make_cases(subject)
+    cases = make_cases(source)
     for output in range(2):
         largest = max(float(np.abs(case.exact[output]).max()) for case in cases)
         assert {case.limits[output].largest for case in cases} == {CAP * largest}

@@ -11,6 +11,8 @@ from torch import nn
 
 import zoo
 from zoo import UsageError, ZooError
+from zoo.files import sha256
+from zoo.models.trained import load_trained
 
 WEIGHTS = "numerics, providers, test split"
 
@@ -38,16 +40,16 @@ def test_everything_is_checked_where_everything_is_at_hand(model, digits_runs):
     found = zoo.verify(model, runs_dir=digits_runs)
     assert found.passed
     assert not found.not_checked
-    assert list(gates(found))[:4] == ["structure", "hash", "runs", "golden vectors"]
+    assert list(gates(found))[:4] == ["structure", "hash", "runs", "reference vectors"]
     assert list(gates(found))[4:] == ["determinism", "independence", "numerics", "providers", "test split"]
     (split,) = [check for check in found.checks if check.gate == "test split"][:1]
     assert "equal to the recorded" in split.summary
 
 
-def test_without_the_run_the_golden_vectors_still_speak(model, tmp_path):
+def test_without_the_run_the_reference_vectors_still_speak(model, tmp_path):
     found = zoo.verify(model, runs_dir=tmp_path / "nothing")
     assert found.passed
-    assert gates(found) == dict.fromkeys(["structure", "hash", "runs", "golden vectors"], True)
+    assert gates(found) == dict.fromkeys(["structure", "hash", "runs", "reference vectors"], True)
     assert list(found.not_checked) == [WEIGHTS]
     assert "is not among the runs in" in found.not_checked[WEIGHTS]
 
@@ -66,7 +68,7 @@ def test_a_changed_byte_is_found(model):
     model.write_bytes(content)
     found = zoo.verify(model)
     assert gates(found)["hash"] is False
-    assert "golden vectors" not in gates(found)  # a damaged file is not run
+    assert "reference vectors" not in gates(found)  # a damaged file is not run
     assert "is not run" in found.not_checked["everything else"]
 
 
@@ -83,14 +85,14 @@ def edit(path, change):
     onnx.save(model, path)
 
 
-def test_golden_vectors_tell_a_file_whose_certificate_was_adapted(model):
+def test_reference_vectors_tell_a_file_whose_certificate_was_adapted(model):
     edit(model, scaled_weights)
     certificate = json.loads(model.with_name("model.onnx.json").read_text())
-    certificate["file"]["sha256"] = zoo.exporting.verify.sha256(model)
+    certificate["file"]["sha256"] = sha256(model)
     model.with_name("model.onnx.json").write_text(json.dumps(certificate))
     found = zoo.verify(model)
     assert gates(found)["hash"] is True
-    assert gates(found)["golden vectors"] is False
+    assert gates(found)["reference vectors"] is False
     assert "times as far from what was recorded as is allowed" in found.checks[-1].summary
 
 
@@ -100,21 +102,21 @@ def test_without_a_certificate_the_weights_judge(model, digits_runs):
     edit(model, scaled_weights)
     found = zoo.verify(model, runs_dir=digits_runs)
     assert gates(found)["numerics"] is False
-    assert set(found.not_checked) == {"hash", "golden vectors"}
+    assert set(found.not_checked) == {"hash", "reference vectors"}
 
 
-def test_golden_vectors_of_the_onnx_model_zoo_are_used(digits_runs, tmp_path):
+def test_reference_vectors_of_the_onnx_model_zoo_are_used(digits_runs, tmp_path):
     zoo.export("resnet-mini", bundle=tmp_path, runs_dir=digits_runs, data_dir=tmp_path)
     model = tmp_path / "model.onnx"
     model.with_name("model.onnx.json").unlink()
     found = zoo.verify(model, runs_dir=tmp_path)
-    assert gates(found)["golden vectors"] is True
+    assert gates(found)["reference vectors"] is True
     assert "test_data_set_0" in found.checks[-1].summary
     output = tmp_path / "test_data_set_0" / "output_1.pb"
     tensor = onnx.load_tensor(output)
     wrong = onnx.numpy_helper.to_array(tensor) + np.float32(0.01)
     output.write_bytes(onnx.numpy_helper.from_array(wrong, tensor.name).SerializeToString())
-    assert gates(zoo.verify(model, runs_dir=tmp_path))["golden vectors"] is False
+    assert gates(zoo.verify(model, runs_dir=tmp_path))["reference vectors"] is False
 
 
 @pytest.mark.parametrize("reduction", ["int8", "fp16"])
@@ -135,7 +137,7 @@ def by_hand(module, path, samples, **given):
 
 @pytest.fixture
 def trained(digits_run, registry):
-    return zoo.models.trained.load_trained(digits_run, registry)
+    return load_trained(digits_run, registry)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -145,7 +147,7 @@ def test_a_file_of_another_tool_is_judged_against_a_run(trained, digits_runs, tm
     alone = zoo.verify(path, runs_dir=digits_runs)
     assert alone.passed
     assert gates(alone) == {"structure": True, "runs": True}
-    assert set(alone.not_checked) == {"hash", "golden vectors", WEIGHTS}
+    assert set(alone.not_checked) == {"hash", "reference vectors", WEIGHTS}
     assert "--against" in alone.not_checked[WEIGHTS]
     judged = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
     assert judged.passed
@@ -207,6 +209,16 @@ def test_what_cannot_be_verified_is_said(name, error, words, tmp_path):
         zoo.verify(tmp_path / name)
 
 
+def test_a_certificate_of_the_format_before_is_read(model):
+    path = model.with_name(model.name + ".json")
+    content = json.loads(path.read_text())
+    content["judged_on"], content["golden"] = content.pop("evaluated_on"), content.pop("reference_vectors")
+    path.write_text(json.dumps(content | {"format": 2}))
+    found = zoo.verify(model)
+    assert found.passed
+    assert "reference vectors" in {check.gate for check in found.checks}
+
+
 @pytest.mark.parametrize("content", ["{}", "no json", '{"format": 99}'])
 def test_a_certificate_that_cannot_be_read_is_said(content, model):
     model.with_name("model.onnx.json").write_text(content)
@@ -217,7 +229,7 @@ def test_a_certificate_that_cannot_be_read_is_said(content, model):
 def test_the_command_tells_what_it_checked_and_what_not(model, tmp_path, zoo_command):
     result = zoo_command("verify", model, "--runs-dir", tmp_path)
     assert result.code == 0
-    assert "golden vectors" in result.out
+    assert "reference vectors" in result.out
     assert "not checked" in result.out
     told = json.loads(zoo_command("verify", model, "--runs-dir", tmp_path, "--json").out)
     assert told["passed"] is True

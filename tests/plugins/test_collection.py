@@ -157,7 +157,7 @@ def test_weights_that_ship_export_before_anything_was_trained(name, zoo_command,
     if name == "resnet-mini":
         assert "judged on the bundled digits" in result.err
         certificate = json.loads((tmp_path / "work" / "resnet-mini.onnx.json").read_text())
-        assert certificate["judged_on"] == "digits (in place of mnist)"
+        assert certificate["evaluated_on"] == "digits (in place of mnist)"
         assert certificate["model"]["dataset"] == "mnist"
 
 

@@ -60,7 +60,7 @@ def test_every_hook_is_documented(name):
     assert inspect.getdoc(getattr(hookspecs, name))
 
 
-@pytest.mark.parametrize("name", ["Architecture", "Dataset", "Column", "Option", "Exporter", "ExportSubject", "Check",
+@pytest.mark.parametrize("name", ["Architecture", "Dataset", "Column", "Option", "Exporter", "ExportSource", "Check",
                                   "Split", "Splits", "TrainingStart", "Progress"])  # fmt: skip
 def test_every_field_is_documented_with_its_meaning(name):
     section = REFERENCE.partition(f"### zoo.{name}\n")[2].partition("\n#")[0]

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import zoo
+from zoo.registry.entry_points import find_entry_points
 
 NET = """
 import math
@@ -35,9 +36,7 @@ def install(tmp_path, monkeypatch):
         (folder / f"{module}.py").write_text(source.replace("{module}", module))
         sys.modules.pop(module, None)
         point = zoo.EntryPoint("their-nets", version, "theirs", module)
-        return zoo.create_registry(
-            [*zoo.registry.entry_points.find_entry_points(), dataclasses.replace(point, **fields)]
-        )
+        return zoo.create_registry([*find_entry_points(), dataclasses.replace(point, **fields)])
 
     return registry
 

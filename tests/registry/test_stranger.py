@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.registry.entry_points import find_entry_points
 
 SOURCE = '''
 from pathlib import Path
@@ -69,7 +70,7 @@ def theirs(tmp_path, monkeypatch, tiny, zoo_command):
     def run(*arguments, code=0):
         sys.modules.pop("their_nets", None)
         point = zoo.EntryPoint("their-nets", "1.0", "their-nets", "their_nets")
-        registry = zoo.create_registry([*zoo.registry.entry_points.find_entry_points(), point])
+        registry = zoo.create_registry([*find_entry_points(), point])
         result = zoo_command(*arguments, registry=registry)
         assert result.code == code, result.err
         return result.out if code == 0 else result.error

@@ -25,6 +25,7 @@ from zoo import (
 )
 from zoo.files import sha256
 from zoo.runs.checkpoint import load_tensors
+from zoo.runs.run import load_run
 from zoo.training.optimisation import make_average, make_optimizer
 
 devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
@@ -189,7 +190,7 @@ def test_stopped_and_resumed_is_bit_identical_to_never_stopped(
     tiny_registry.manager.unregister(stop)
     assert caught.value.signal_number == stop.number
     folder = str(caught.value).rpartition(" ")[2]
-    assert zoo.runs.run.load_run(runs_dir / folder).status == "interrupted"
+    assert load_run(runs_dir / folder).status == "interrupted"
     resumed = zoo.resume(folder, registry=tiny_registry)
     assert comparable(resumed) == comparable(whole)
     assert_same_tensors(resumed.last, whole.last)
@@ -277,7 +278,7 @@ def test_a_run_is_not_resumed_on_other_data(tiny_registry, runs_dir):
     tiny_registry.listen(stop)
     with pytest.raises(TrainingInterrupted) as caught:
         train(tiny_registry, runs_dir)
-    run = zoo.runs.run.load_run(runs_dir / str(caught.value).rpartition(" ")[2])
+    run = load_run(runs_dir / str(caught.value).rpartition(" ")[2])
     run.config["data"]["fingerprint"] = "0" * 64
     run.save()
     with pytest.raises(DataError, match="no longer the data"):

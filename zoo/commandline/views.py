@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..formatting import duration, main_metric, metric_name, metric_text, metrics_text, table, time_text, told_metrics
+from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, metrics_text, table, time_text
 from ..specs.options import as_text
 from ..specs.results import result_text
 
 if TYPE_CHECKING:
-    from ..conformance.check import Verdict
+    from ..conformance.check import CheckResult
     from ..evaluation.reproduce import Reproduction
     from ..exporting.certificate import Certificate, Check
     from ..exporting.verify import Verification
     from ..runs.run import Run
-    from ..training.lr_finder import RateTest
+    from ..training.lr_finder import LRFinderResult
 
 Facts = dict[str, Any]
 
@@ -63,7 +63,7 @@ def architecture(facts: Facts) -> list[str]:
 def _result_lines(record: Facts) -> dict[str, str]:
     """What the default recipe reached, and what it cost."""
     metrics = [
-        f"{metric_name(name)} {_spread(name, record['metrics'][name])}" for name in told_metrics(record["metrics"])
+        f"{metric_name(name)} {_spread(name, record['metrics'][name])}" for name in metric_names(record["metrics"])
     ]
     count, host = len(record["trials"]), record["host"]["processor"] or record["host"]["machine"]
     latency = record.get("latency_seconds")
@@ -128,7 +128,7 @@ def plugins(facts: Iterable[Facts]) -> str:
     return table(columns, rows, wrap=("HOOKS", "PROBLEM"))
 
 
-def verdict(made: Verdict) -> list[str]:
+def verdict(made: CheckResult) -> list[str]:
     """One line of ``zoo check``, and what to do about it where it failed."""
     status = "FAILED" if made.status == "failed" else made.status
     lines = [f"  {status:<8} {made.check:<22} {made.reason}"]
@@ -154,7 +154,7 @@ def trained(run: Run) -> list[str]:
     ]
 
 
-def rate_test(found: RateTest) -> list[str]:
+def rate_test(found: LRFinderResult) -> list[str]:
     """How ``zoo find-lr`` ends."""
     return [
         f"suggested  {found.suggested:.2g}, a tenth of the rate at the lowest loss, {found.lowest:.2g}",

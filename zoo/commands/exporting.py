@@ -91,7 +91,7 @@ def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, max_drop:
 def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, **given: Any) -> None:
     """Check an exported file again, on this machine.
 
-    Its hash, structure and golden vectors; and where the weights that it was made from are at hand, its numbers on
+    Its hash, structure and reference vectors; and where the weights that it was made from are at hand, its numbers on
     every provider and the whole test split. A file of another tool is checked as far as it goes. What could not be
     checked is told with the reason.
 

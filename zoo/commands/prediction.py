@@ -58,10 +58,10 @@ def predict(
         raise zoo.UsageError("Choose one of --csv and --json.")
     registry = None if zoo.is_onnx_file(name) else registry_of(ctx)  # a file needs no plugins
     model = zoo.open_model(name, runs_dir=given["runs_dir"], registry=registry)
-    framing = zoo.Framing(given["invert"], given["frame"], given["fit"])
+    preparation = zoo.ImagePreparation(given["invert"], given["frame"], given["fit"])
     progress = terminal.CountDisplay("predicted")
     told = _Told(progress)
-    answers = told.watch(progress.watch(zoo.predict(model, inputs, framing=framing)))
+    answers = told.watch(progress.watch(zoo.predict(model, inputs, preparation=preparation)))
     if as_json:
         _print_json(answers)
     elif as_csv:

@@ -116,7 +116,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """What came of one check.
 
     Args:
@@ -221,7 +221,7 @@ def check(
     download: bool = False,
     registry: Registry | None = None,
     commands: Iterable[str] = (),
-) -> Iterator[Verdict]:
+) -> Iterator[CheckResult]:
     """Run the conformance suite, one verdict after another.
 
     Args:
@@ -251,10 +251,10 @@ def bench_for(
         yield Bench(subject, registry.copy(), data_folder(data_dir), download, Path(scratch))
 
 
-def judge(bench: Bench, demand: Demand) -> Verdict:
+def judge(bench: Bench, demand: Demand) -> CheckResult:
     """The verdict on one demand; whatever a plugin does wrong is a verdict, never an exception."""
     function = resolve_reference(f"{__package__}.{demand.module}:{demand.name.replace('-', '_')}")
-    verdict = functools.partial(Verdict, bench.subject.kind, bench.subject.name, demand.name)
+    verdict = functools.partial(CheckResult, bench.subject.kind, bench.subject.name, demand.name)
     began = time.perf_counter()
     try:
         with contextlib.redirect_stdout(io.StringIO()):

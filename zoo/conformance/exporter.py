@@ -13,7 +13,7 @@ from ..data.loading import load_dataset
 from ..errors import ExportError, ZooError
 from ..exporting.certificate import Certificate
 from ..exporting.export import judge_file, write_proven
-from ..exporting.source import ExportSubject, make_subject
+from ..exporting.source import ExportSource, make_source
 from ..models.trained import load_trained
 from ..specs.options import check_all
 from ..training.train import train
@@ -50,7 +50,7 @@ def refuses_other_weights(bench: Bench) -> str:
     if not gate:
         raise Problem(
             "a file whose weights differ from the network's by 1 % passes its checks",
-            "Let `check` run the file and compare its outputs with the network's, against ExportSubject.in_float64().",
+            "Let `check` run the file and compare its outputs with the network's, against ExportSource.in_float64().",
         )
     return f"refused by {gate}"
 
@@ -69,7 +69,7 @@ def refuses_damage(bench: Bench) -> str:
     return f"refused by {gate}"
 
 
-def _refusal(bench: Bench, subject: ExportSubject, path: Path) -> str:
+def _refusal(bench: Bench, subject: ExportSource, path: Path) -> str:
     """The gate that refuses ``path``; empty where it passes. An exception is a refusal too: no file is put in place."""
     try:
         for verdict in judge_file(bench.exporter, subject, path, _options(bench)):
@@ -93,7 +93,7 @@ def _proven(bench: Bench) -> Certificate:
     return proven
 
 
-def _subject(bench: Bench) -> ExportSubject:
+def _subject(bench: Bench) -> ExportSource:
     if "subject" not in bench.made:
         registry = bench.registry
         add_network(registry)
@@ -104,8 +104,8 @@ def _subject(bench: Bench) -> ExportSubject:
         except ZooError as error:  # the suite's own network: no fault of the exporter
             raise RuntimeError(f"the suite's own network could not be trained: {error}") from error
         data = load_dataset(registry.dataset(DATA), bench.scratch)
-        bench.made["subject"] = make_subject(load_trained(run, registry), data)
-    subject: ExportSubject = bench.made["subject"]
+        bench.made["subject"] = make_source(load_trained(run, registry), data)
+    subject: ExportSource = bench.made["subject"]
     return subject
 
 

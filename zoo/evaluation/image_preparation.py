@@ -29,7 +29,7 @@ FAINTEST = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
+class ImagePreparation:
     """How pictures are brought to the network's input.
 
     Args:
@@ -49,7 +49,7 @@ class Framing:
 
 
 def prepare_image(
-    source: Path | bytes, description: ModelDescription, framing: Framing
+    source: Path | bytes, description: ModelDescription, preparation: ImagePreparation
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """An image as the model takes it, uint8 ``[C, H, W]``, and what was done to it, in words.
 
@@ -62,19 +62,19 @@ def prepare_image(
     image = decode(source, shape[0])
     steps = []
     mean = description.mean_pixel
-    if _to_invert(image, mean, shape[0], framing.invert):
+    if _to_invert(image, mean, shape[0], preparation.invert):
         image = ImageOps.invert(image)
         steps.append("inverted")
     height, width = shape[1:]
     fits = image.size == (width, height)
     strokes = shape[0] == 1 and mean is not None and mean < STROKES_BELOW
-    if framing.frame == "yes" or (framing.frame == "auto" and strokes and not fits):
+    if preparation.frame == "yes" or (preparation.frame == "auto" and strokes and not fits):
         framed = _framed(image, height, width)
         if framed is not None:
             return as_array(framed), (*steps, "framed")
     if not fits:
-        steps.append(f"{framing.fit} to {width}x{height}")
-    return as_array(fit_image(image, shape, framing.fit)), tuple(steps)
+        steps.append(f"{preparation.fit} to {width}x{height}")
+    return as_array(fit_image(image, shape, preparation.fit)), tuple(steps)
 
 
 def _to_invert(image: Image.Image, mean: float | None, channels: int, choice: str) -> bool:

@@ -20,7 +20,7 @@ from ..models.api import open_model
 from ..models.description import ModelDescription
 from ..models.inference import Array, InferenceModel
 from ..registry.registry import Registry
-from .image_preparation import Framing, prepare_image
+from .image_preparation import ImagePreparation, prepare_image
 from .rows import parse_row, read_rows
 
 _T = TypeVar("_T")
@@ -74,7 +74,7 @@ def predict(
     reference: Path | str | InferenceModel,
     inputs: Iterable[Path | str],
     *,
-    framing: Framing | None = None,
+    preparation: ImagePreparation | None = None,
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Iterator[Prediction]:
@@ -84,7 +84,7 @@ def predict(
         reference: an exported file, an architecture, a run, or a model that is open already.
         inputs: images, folders of images, CSV files, rows as text (``5.1,3.5,1.4,0.2``), or ``-`` for standard input:
             an image, names of files one a line, or CSV rows.
-        framing: how images are brought to the network's input.
+        preparation: how images are brought to the network's input.
 
     Returns:
         One prediction for each image or row. What cannot be read gives one whose ``error`` says why.
@@ -94,10 +94,12 @@ def predict(
     """
     given = reference if isinstance(reference, InferenceModel) else None
     model = given or open_model(reference, runs_dir=runs_dir, registry=registry)  # type: ignore[arg-type]
-    return _answers(model, inputs, framing or Framing())
+    return _answers(model, inputs, preparation or ImagePreparation())
 
 
-def _answers(model: InferenceModel, inputs: Iterable[Path | str], framing: Framing) -> Iterator[Prediction]:
+def _answers(
+    model: InferenceModel, inputs: Iterable[Path | str], preparation: ImagePreparation
+) -> Iterator[Prediction]:
     description = model.description
     if not description.takes_images:
         for batch in _batches(_rows(inputs, description)):
@@ -105,7 +107,7 @@ def _answers(model: InferenceModel, inputs: Iterable[Path | str], framing: Frami
         return
 
     def read(source: tuple[str, Path | bytes | str]) -> _Sample:
-        return _read_image(*source, description, framing)
+        return _read_image(*source, description, preparation)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:  # decoding releases the lock
         for sources in _batches(_image_sources(inputs)):
@@ -137,13 +139,15 @@ def _prediction(description: ModelDescription, sample: _Sample, answer: Array) -
     return Prediction(sample.source, label, named, steps=sample.steps)
 
 
-def _read_image(name: str, source: Path | bytes | str, description: ModelDescription, framing: Framing) -> _Sample:
+def _read_image(
+    name: str, source: Path | bytes | str, description: ModelDescription, preparation: ImagePreparation
+) -> _Sample:
     if isinstance(source, str):
         return _Sample(name, error=source)
     try:
         if isinstance(source, Path) and source.stat().st_size == 0:
             return _Sample(name, error="empty file")
-        array, steps = prepare_image(source, description, framing)
+        array, steps = prepare_image(source, description, preparation)
     except Exception as error:  # whatever a damaged file makes the decoder raise
         return _Sample(name, error=reason(error))
     return _Sample(name, array, steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..formatting import metric_name, metric_text, table, time_text, told_metrics
+from ..formatting import metric_name, metric_names, metric_text, table, time_text
 
 if TYPE_CHECKING:
     from ..models.description import ModelDescription
@@ -35,7 +35,7 @@ def assessment(found: Assessment) -> list[str]:
     lines = [
         f"{model.name} ({model.origin}) by {found.engine}: {found.samples:,} {found.split} samples of {found.data}"
     ]
-    names = [*told_metrics(found.metrics), *(["loss"] if "loss" in found.metrics else [])]
+    names = [*metric_names(found.metrics), *(["loss"] if "loss" in found.metrics else [])]
     parts = [(metric_name(name), interval_text(name, found.metrics[name]).partition(" ")) for name in names]
     rows = [(name, value, spread.strip("()") or "-") for name, (value, _, spread) in parts]
     lines += ["", table(("METRIC", "VALUE", "95% CONFIDENCE"), rows, numeric=("VALUE",))]

@@ -15,27 +15,27 @@ _GREYS = 255.0
 
 
 def write_bundle(certificate: Certificate, runners: Iterable[Path]) -> None:
-    """Put beside the certificate's file: golden vectors, samples, labels, Hugging Face's descriptions, programs.
+    """Put beside the certificate's file: reference vectors, samples, labels, Hugging Face's descriptions, programs.
 
     Args:
         runners: the programs, which are copied as they are.
     """
     folder, described = certificate.file.parent, certificate.description
-    assert certificate.golden is not None  # of every format that can be opened
-    write_test_data(certificate.golden, folder / "test_data_set_0", INPUT_NAME)
+    assert certificate.vectors is not None  # of every format that can be opened
+    write_test_data(certificate.vectors, folder / "test_data_set_0", INPUT_NAME)
     write_text(folder / "labels.txt", "".join(f"{label}\n" for label in label_names(certificate)))
     write_json(folder / "config.json", model_config(certificate))
     if len(described["input_shape"]) == 3:
         write_json(folder / "preprocessor_config.json", preprocessor_config(described))
-    (folder / "sample.bin").write_bytes(certificate.golden.inputs.tobytes())
+    (folder / "sample.bin").write_bytes(certificate.vectors.inputs.tobytes())
     for runner in runners:
         write_text(folder / runner.name, runner.read_text(encoding="utf-8"))
 
 
 def label_names(certificate: Certificate) -> list[str]:
     """One for each value of the last output; their places where the data has none."""
-    assert certificate.golden is not None
-    *_, last = certificate.golden.outputs.values()
+    assert certificate.vectors is not None
+    *_, last = certificate.vectors.outputs.values()
     return list(certificate.description["labels"]) or [str(place) for place in range(last.shape[1])]
 
 

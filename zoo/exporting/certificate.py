@@ -10,9 +10,9 @@ from typing import Any
 from ..environment import versions
 from ..errors import ZooError
 from ..files import sha256
-from .reference_vectors import GoldenVectors
+from .reference_vectors import ReferenceVectors
 
-CERTIFICATE_FORMAT = 2
+CERTIFICATE_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Certificate:
         sha256, bytes: of that file.
         origin: the run, or ``weights of NAME``.
         description: what is written into the file too.
-        judged_on: the dataset whose test split was used.
+        evaluated_on: the dataset whose test split was used.
         checks: every verdict, in the order of the gates.
-        golden: inputs and what the file gives for them, to check it anywhere.
+        vectors: inputs and what the file gives for them, to check it anywhere.
     """
 
     file: Path
@@ -51,9 +51,9 @@ class Certificate:
     bytes: int
     origin: str
     description: dict[str, Any]
-    judged_on: str
+    evaluated_on: str
     checks: tuple[Check, ...]
-    golden: GoldenVectors | None = None
+    vectors: ReferenceVectors | None = None
 
     @property
     def path(self) -> Path:
@@ -68,19 +68,19 @@ class Certificate:
             "file": {"name": self.file.name, "sha256": self.sha256, "bytes": self.bytes},
             "origin": self.origin,
             "model": self.description,
-            "judged_on": self.judged_on,
+            "evaluated_on": self.evaluated_on,
             "checks": [asdict(check) for check in self.checks],
-            "golden": self.golden.to_json() if self.golden else None,
+            "reference_vectors": self.vectors.to_json() if self.vectors else None,
             "versions": versions(),
         }
 
 
 def certify(
-    written: Path, target: Path, checks: tuple[Check, ...], golden: GoldenVectors | None, **about: Any
+    written: Path, target: Path, checks: tuple[Check, ...], vectors: ReferenceVectors | None, **about: Any
 ) -> Certificate:
     """The certificate of ``written``, which is to stand at ``target``; ``about``: the other fields."""
     return Certificate(
-        file=target, sha256=sha256(written), bytes=written.stat().st_size, checks=checks, golden=golden, **about
+        file=target, sha256=sha256(written), bytes=written.stat().st_size, checks=checks, vectors=vectors, **about
     )
 
 
@@ -102,6 +102,14 @@ def read_certificate(file: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise ZooError(f"Cannot read the certificate {path}: {error}. Export the file again.") from error
+    if isinstance(content, dict) and content.get("format") == 2:
+        content = _from_format_2(content)
     if not isinstance(content, dict) or content.get("format") != CERTIFICATE_FORMAT:
         raise ZooError(f"{path} is no certificate of this version of the zoo. Export the file again.")
     return content
+
+
+def _from_format_2(content: dict[str, Any]) -> dict[str, Any]:
+    """A certificate of format 2 with the names of this one."""
+    names = {"judged_on": "evaluated_on", "golden": "reference_vectors"}
+    return {names.get(key, key): value for key, value in content.items()} | {"format": CERTIFICATE_FORMAT}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..captured_output import noise_kept
+from ..captured_output import capture_output
 from ..data.loading import LoadedDataset, load_again, load_dataset
 from ..errors import DataUnavailable, ExportError, ExportRefused, UsageError
 from ..files import json_text, make_folder, replacing_together
@@ -23,11 +23,11 @@ from ..specs.specs import Dataset, Exporter, resolve_reference
 from .bundle import write_bundle
 from .certificate import Certificate, Check, certificate_path, certify
 from .checks import check_determinism, check_independence, check_structure, judge
-from .numerics import golden_vectors, make_cases
-from .quantisation import Gain, golden_of_reduced, judge_reduced
-from .reference_vectors import GoldenVectors
+from .numerics import make_cases, make_reference_vectors
+from .quantisation import Gain, judge_reduced, quantised_reference_vectors
+from .reference_vectors import ReferenceVectors
 from .reproducibility import check_reproducible
-from .source import ExportSubject, make_subject
+from .source import ExportSource, make_source
 
 log = logging.getLogger("zoo")
 
@@ -107,8 +107,8 @@ def export(
     target = _target(output, trained.metadata["architecture"], reduction, exporter.suffix)
     make_folder(target.parent)
     data = load_test_data(trained, registry, data_folder(data_dir, trained.data_folder))
-    subject = make_subject(trained, data, preprocess=preprocess)
-    certificate = write_proven(exporter, subject, target, checked, demands)
+    source = make_source(trained, data, preprocess=preprocess)
+    certificate = write_proven(exporter, source, target, checked, demands)
     if bundle is not None:
         write_bundle(certificate, exporter.runners)
     return certificate
@@ -116,22 +116,22 @@ def export(
 
 def write_proven(
     exporter: Exporter,
-    subject: ExportSubject,
+    source: ExportSource,
     target: Path,
     options: dict[str, Any],
     demands: Demands | None = None,
 ) -> Certificate:
-    """Write ``subject`` to ``target`` unless a check refuses it; then nothing at ``target`` has changed.
+    """Write ``source`` to ``target`` unless a check refuses it; then nothing at ``target`` has changed.
 
     Raises:
         ExportError, ExportRefused: as for :func:`export`.
     """
-    about = {"origin": subject.origin, "description": subject.description, "judged_on": subject.judged_on}
+    about = {"origin": source.origin, "description": source.description, "evaluated_on": source.evaluated_on}
     with replacing_together(target, certificate_path(target)) as (temporary, beside):
-        with noise_kept(target, f"The exporter {exporter.name}"):
-            proof = _Proof(exporter, subject, temporary, options, demands or Demands())
+        with capture_output(target, f"The exporter {exporter.name}"):
+            proof = _Proof(exporter, source, temporary, options, demands or Demands())
             passed = tuple(_all_passed(proof.gates(), target))
-        certificate = certify(temporary, target, passed, proof.golden, **about)
+        certificate = certify(temporary, target, passed, proof.vectors, **about)
         beside.write_text(json_text(certificate.to_dict()), encoding="utf-8")
     return certificate
 
@@ -140,18 +140,18 @@ class _Proof:
     """One export on its way through the gates. What it writes is at ``path`` when :meth:`gates` is through."""
 
     def __init__(
-        self, exporter: Exporter, subject: ExportSubject, path: Path, options: dict[str, Any], demands: Demands
+        self, exporter: Exporter, source: ExportSource, path: Path, options: dict[str, Any], demands: Demands
     ) -> None:
-        self.exporter, self.subject, self.path, self.options, self.demands = exporter, subject, path, options, demands
-        self.golden: GoldenVectors | None = None
+        self.exporter, self.source, self.path, self.options, self.demands = exporter, source, path, options, demands
+        self.vectors: ReferenceVectors | None = None
 
     def gates(self) -> Iterator[Check]:
         """Every verdict, as soon as it is there; each part of the work is done only when all before it passed."""
-        yield check_determinism(self.subject)
+        yield check_determinism(self.source)
         self._write(self.path)
         if self.demands.reproducible:
-            yield check_reproducible(self.exporter, self.subject, self.path, self.options)
-        yield check_independence(self.subject)
+            yield check_reproducible(self.exporter, self.source, self.path, self.options)
+        yield check_independence(self.source)
         yield from self.gates_of_the_file()
 
     def gates_of_the_file(self) -> Iterator[Check]:
@@ -159,12 +159,12 @@ class _Proof:
         if self.exporter.open is None:
             yield from self._own_checks()
             return
-        yield check_structure(self.subject, self._call(self.exporter.inspect, self.path))
+        yield check_structure(self.source, self._call(self.exporter.inspect, self.path))
         yield from self._own_checks()
         runtimes = self._open(self.path)
-        cases = make_cases(self.subject)
-        self.golden = golden_vectors(self.subject, cases)
-        yield from judge(self.subject, cases, runtimes, self.demands.providers)
+        cases = make_cases(self.source)
+        self.vectors = make_reference_vectors(self.source, cases)
+        yield from judge(self.source, cases, runtimes, self.demands.providers)
         if self.demands.reduction:
             yield from self._reduce(cases, runtimes)
 
@@ -173,24 +173,24 @@ class _Proof:
         name, proven_bytes = self.demands.reduction, self.path.stat().st_size
         with tempfile.TemporaryDirectory() as scratch:
             smaller = Path(scratch) / self.path.name
-            self._call(self.exporter.reductions[name], self.subject, self.path, smaller)
+            self._call(self.exporter.reductions[name], self.source, self.path, smaller)
             # on the disk of the target, so that a full one is noticed here
             self.path.write_bytes(smaller.read_bytes())
-        verdict = check_structure(self.subject, self._call(self.exporter.inspect, self.path))
+        verdict = check_structure(self.source, self._call(self.exporter.inspect, self.path))
         yield replace(verdict, gate=f"{name} {verdict.gate}")
         runtimes = self._open(self.path)
         gain = Gain(proven, proven_bytes, self.path.stat().st_size)
-        yield from judge_reduced(self.subject, cases, runtimes, name, self.demands.max_drop, gain)
-        self.golden = golden_of_reduced(self.subject, cases, runtimes.usual)
+        yield from judge_reduced(self.source, cases, runtimes, name, self.demands.max_drop, gain)
+        self.vectors = quantised_reference_vectors(self.source, cases, runtimes.usual)
 
     def _write(self, path: Path) -> None:
-        self._call(self.exporter.write, self.subject, path, **self.options)
+        self._call(self.exporter.write, self.source, path, **self.options)
         if not path.is_file():
             raise ExportError(f"The exporter {self.exporter.name} wrote no file.")
 
     def _own_checks(self) -> Iterator[Check]:
         if self.exporter.check is not None:
-            yield from self._call(self.exporter.check, self.subject, self.path, **self.options)
+            yield from self._call(self.exporter.check, self.source, self.path, **self.options)
 
     def _open(self, path: Path) -> Runtimes:
         runtimes: Runtimes = self._call(self.exporter.open, path)
@@ -200,9 +200,9 @@ class _Proof:
         return resolve_reference(reference)(*args, **options)
 
 
-def judge_file(exporter: Exporter, subject: ExportSubject, path: Path, options: dict[str, Any]) -> Iterator[Check]:
+def judge_file(exporter: Exporter, source: ExportSource, path: Path, options: dict[str, Any]) -> Iterator[Check]:
     """The verdicts on a file that is there already, as an export would give them."""
-    return _Proof(exporter, subject, path, options, Demands()).gates_of_the_file()
+    return _Proof(exporter, source, path, options, Demands()).gates_of_the_file()
 
 
 def _all_passed(checks: Iterator[Check], target: Path) -> Iterator[Check]:

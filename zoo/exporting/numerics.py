@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from ..models.runtime import Runtime, Runtimes
 from .certificate import Check
-from .reference_vectors import GoldenVectors
+from .reference_vectors import ReferenceVectors
 from .scatter import SMALLEST, Scatter, limits_of, root_mean_square
-from .source import ExportSubject
+from .source import ExportSource
 
 Array = NDArray[Any]
 
@@ -25,7 +25,7 @@ CAP = 1e-2
 
 BATCHES = (1, 2, 3, 7, 64)
 REAL = "real samples"
-GOLDEN_BATCH = 3
+REFERENCE_BATCH = 3
 DISTINCT = 32
 """Fewer different samples say nothing about a mean of their errors."""
 LARGEST, RMS = "largest", "root mean square"
@@ -90,15 +90,15 @@ class Comparison:
         )
 
 
-def make_cases(subject: ExportSubject) -> list[Case]:
+def make_cases(source: ExportSource) -> list[Case]:
     """Real and hostile inputs of every batch size, what torch gives for them, and how far from it a file may be."""
-    reference, described = subject.in_float64(), subject.description
+    reference, described = source.in_float64(), source.description
     missing = bool(described.get("columns")) and described.get("normalises", True)
     found: list[Case] = []
-    for kind, inputs in hostile_and_real_inputs(subject.test.inputs, missing):
+    for kind, inputs in hostile_and_real_inputs(source.test.inputs, missing):
         # float64 is slow, and so exact that the batch makes no difference to it
         exact = _run_exact(reference, inputs)
-        own = [_run_torch(subject.model, inputs[:size]) for size in BATCHES]
+        own = [_run_torch(source.model, inputs[:size]) for size in BATCHES]
         limits = limits_of(reference, inputs, exact, own)
         found += [
             Case(kind, inputs[:size], [output[:size] for output in exact], given, limits)
@@ -117,9 +117,9 @@ def _capped(cases: list[Case]) -> list[Case]:
     return cases
 
 
-def check_numerics(subject: ExportSubject, cases: list[Case], runtime: Runtime) -> Check:
+def check_numerics(source: ExportSource, cases: list[Case], runtime: Runtime) -> Check:
     """The file, run as it is written, is as close to float64 as correct float32 programs are."""
-    comparisons = compare_all(subject, cases, [runtime])
+    comparisons = compare_all(source, cases, [runtime])
     worst = max(comparisons, key=lambda comparison: comparison.of_limit)
     figures = {
         "comparisons": len(comparisons),
@@ -131,7 +131,7 @@ def check_numerics(subject: ExportSubject, cases: list[Case], runtime: Runtime) 
     return Check("numerics", worst.of_limit <= 1, f"{worst}; {len(comparisons)} comparisons", figures)
 
 
-def check_providers(subject: ExportSubject, cases: list[Case], runtimes: Runtimes, wanted: Iterable[str] = ()) -> Check:
+def check_providers(source: ExportSource, cases: list[Case], runtimes: Runtimes, wanted: Iterable[str] = ()) -> Check:
     """The same of every other way to run the file: each provider that really runs, with and without optimisation.
 
     Args:
@@ -139,7 +139,7 @@ def check_providers(subject: ExportSubject, cases: list[Case], runtimes: Runtime
     """
     ran, faults = {}, []
     for runtime in runtimes.all[1:]:
-        comparisons = compare_all(subject, cases, [runtime])
+        comparisons = compare_all(source, cases, [runtime])
         worst = max(comparisons, key=lambda comparison: comparison.of_limit)
         ran[str(runtime)] = {
             "of_limit": worst.of_limit,
@@ -173,17 +173,17 @@ def over_torch(comparisons: Sequence[Comparison]) -> float:
     return found
 
 
-def compare_all(subject: ExportSubject, cases: list[Case], runtimes: Sequence[Runtime]) -> list[Comparison]:
+def compare_all(source: ExportSource, cases: list[Case], runtimes: Sequence[Runtime]) -> list[Comparison]:
     """Every output of every runtime for every case."""
-    return [comparison for case in cases for comparison in compare(subject, runtimes, case)]
+    return [comparison for case in cases for comparison in compare(source, runtimes, case)]
 
 
-def compare(subject: ExportSubject, runtimes: Sequence[Runtime], case: Case) -> Iterator[Comparison]:
+def compare(source: ExportSource, runtimes: Sequence[Runtime], case: Case) -> Iterator[Comparison]:
     """Every output of every runtime for ``case`` against float64."""
     varied = case.varied
     for runtime in runtimes:
         # a file of another tool may stop at the first outputs, which its structure has told
-        for output, (name, mine) in enumerate(zip(subject.task.outputs, runtime.run(case.inputs), strict=False)):
+        for output, (name, mine) in enumerate(zip(source.task.outputs, runtime.run(case.inputs), strict=False)):
             want, limit = case.exact[output], case.limits[output]
             about = (name, case.kind, len(case.inputs), str(runtime))
             if mine.shape != want.shape:
@@ -199,14 +199,14 @@ def compare(subject: ExportSubject, runtimes: Sequence[Runtime], case: Case) -> 
                 )
 
 
-def golden_vectors(subject: ExportSubject, cases: list[Case]) -> GoldenVectors:
+def make_reference_vectors(source: ExportSource, cases: list[Case]) -> ReferenceVectors:
     """A few real samples, what float64 gives for them, and the limits that the file was judged by."""
-    case = next(case for case in cases if case.kind == REAL and len(case.inputs) == GOLDEN_BATCH)
-    outputs = {name: exact.astype(np.float32) for name, exact in zip(subject.task.outputs, case.exact, strict=True)}
+    case = next(case for case in cases if case.kind == REAL and len(case.inputs) == REFERENCE_BATCH)
+    outputs = {name: exact.astype(np.float32) for name, exact in zip(source.task.outputs, case.exact, strict=True)}
     # the outputs are rounded to float32 once more
     rounding = [float(np.abs(exact - exact.astype(np.float32)).max()) for exact in case.exact]
     limits = tuple(limit.largest + more for limit, more in zip(case.limits, rounding, strict=True))
-    return GoldenVectors(case.inputs.numpy(), outputs, limits)
+    return ReferenceVectors(case.inputs.numpy(), outputs, limits)
 
 
 def hostile_and_real_inputs(samples: Tensor, columns: bool = False) -> Iterator[tuple[str, Tensor]]:

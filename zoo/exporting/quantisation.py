@@ -13,16 +13,16 @@ from torch import Tensor
 
 from ..models.runtime import Runtime, RuntimeFailed, Runtimes
 from .certificate import Check
-from .numerics import BATCHES, Case, golden_vectors
-from .reference_vectors import GoldenVectors
-from .source import ExportSubject
-from .test_split import file_outputs, torch_outputs
+from .numerics import BATCHES, Case, make_reference_vectors
+from .reference_vectors import ReferenceVectors
+from .source import ExportSource
+from .split_check import file_outputs, torch_outputs
 
 LATENCY_BATCHES = (1, 64)
 ROUNDS = 60
 NOTICEABLE = 1.1
 """Less of a gain than this is none."""
-GOLDEN_LIMIT = 0.05
+REFERENCE_LIMIT = 0.05
 """Part of the largest output that a processor with other instructions may be away from what was computed here."""
 
 
@@ -36,7 +36,7 @@ class Gain:
 
 
 def judge_reduced(
-    subject: ExportSubject, cases: list[Case], runtimes: Runtimes, name: str, max_drop: float, gain: Gain | None = None
+    source: ExportSource, cases: list[Case], runtimes: Runtimes, name: str, max_drop: float, gain: Gain | None = None
 ) -> Iterator[Check]:
     """The gates of a smaller file.
 
@@ -49,7 +49,7 @@ def judge_reduced(
     try:
         yield check_finite(gate, cases, runtimes)
         gate = f"{name} budget"
-        yield check_budget(gate, subject, runtimes.usual, max_drop, gain)
+        yield check_budget(gate, source, runtimes.usual, max_drop, gain)
     except RuntimeFailed as error:
         yield Check(gate, False, str(error))
 
@@ -70,10 +70,10 @@ def check_finite(gate: str, cases: list[Case], runtimes: Runtimes) -> Check:
     return Check(gate, not broken, broken or fine, figures)
 
 
-def check_budget(gate: str, subject: ExportSubject, runtime: Runtime, max_drop: float, gain: Gain | None) -> Check:
+def check_budget(gate: str, source: ExportSource, runtime: Runtime, max_drop: float, gain: Gain | None) -> Check:
     """The whole test split: agreement with torch, what the metric loses, and what was gained for it."""
-    task, test = subject.task, subject.test
-    exact, got = torch_outputs(subject), file_outputs(runtime, test.inputs)
+    task, test = source.task, source.test
+    exact, got = torch_outputs(source), file_outputs(runtime, test.inputs)
     before, after = (float(task.metric_of_each(outputs, test.targets).double().mean()) for outputs in (exact, got))
     figures: dict[str, Any] = {"samples": len(test), task.metric: after, f"float32_{task.metric}": before}
     if task.decides:
@@ -86,25 +86,27 @@ def check_budget(gate: str, subject: ExportSubject, runtime: Runtime, max_drop: 
         figures["mean_change"] = float((got - exact).abs().double().mean())
         agreement = f"predictions change by {figures['mean_change']:.3g} on average"
     figures |= {"drop": drop, "max_drop": max_drop}
-    where = f"{len(test):,} test samples of {subject.judged_on}"
+    where = f"{len(test):,} test samples of {source.evaluated_on}"
     if not drop <= max_drop:
         lost = f"{drop:.2f} {unit} lost, {max_drop:g} allowed"
         summary = f"{metric} on {where}: {lost}; keep float32, or allow more with --max-drop"
         return Check(gate, False, summary, figures)
     told = f"{metric} on {where}, {agreement}"
     if gain is not None:
-        measured, words = _measure(gain, runtime, subject.samples(max(LATENCY_BATCHES)))
+        measured, words = _measure(gain, runtime, source.samples(max(LATENCY_BATCHES)))
         figures |= measured
         told = f"{told}; {words}"
     return Check(gate, True, told, figures)
 
 
-def golden_of_reduced(subject: ExportSubject, cases: list[Case], runtime: Runtime) -> GoldenVectors:
-    """The golden vectors with what the smaller file itself gives. Integer instructions differ between processors, so
+def quantised_reference_vectors(source: ExportSource, cases: list[Case], runtime: Runtime) -> ReferenceVectors:
+    """The reference vectors with what the smaller file itself gives. Integer instructions differ between processors, so
     the limit is wide: it finds a broken runtime, not a rounding."""
-    golden = golden_vectors(subject, cases)
-    outputs = dict(zip(golden.outputs, runtime.run(golden.tensor()), strict=True))
-    return GoldenVectors(golden.inputs, outputs, tuple(GOLDEN_LIMIT * float(abs(a).max()) for a in outputs.values()))
+    vectors = make_reference_vectors(source, cases)
+    outputs = dict(zip(vectors.outputs, runtime.run(vectors.tensor()), strict=True))
+    return ReferenceVectors(
+        vectors.inputs, outputs, tuple(REFERENCE_LIMIT * float(abs(a).max()) for a in outputs.values())
+    )
 
 
 def _measure(gain: Gain, runtime: Runtime, samples: Tensor) -> tuple[dict[str, Any], str]:

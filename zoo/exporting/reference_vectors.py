@@ -1,4 +1,4 @@
-"""Golden vectors: inputs, the outputs in float64, and how far a file may be from them on any machine.
+"""Reference vectors: inputs, the outputs in float64, and how far a file may be from them on any machine.
 
 Inside a certificate they are JSON; in a bundle they are ``test_data_set_0/input_0.pb`` and ``output_0.pb``, the
 convention of the ONNX Model Zoo, which every tool of ONNX reads.
@@ -26,7 +26,7 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-7
 
 
 @dataclass(frozen=True, slots=True)
-class GoldenVectors:
+class ReferenceVectors:
     """One batch of inputs and what is expected of it.
 
     Args:
@@ -61,7 +61,7 @@ class GoldenVectors:
         return {"input": _array_to_json(self.inputs), "outputs": outputs, "limits": self.limits and list(self.limits)}
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> GoldenVectors:
+    def from_json(cls, content: dict[str, Any]) -> ReferenceVectors:
         """What :meth:`to_json` gave.
 
         Raises:
@@ -74,28 +74,28 @@ class GoldenVectors:
                 content["limits"] and tuple(content["limits"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ZooError(f"The golden vectors of the certificate are damaged: {error!r}.") from error
+            raise ZooError(f"The reference vectors of the certificate are damaged: {error!r}.") from error
 
     def tensor(self) -> Tensor:
         """The inputs for a :class:`zoo.Runtime`."""
         return torch.from_numpy(self.inputs)
 
 
-def write_test_data(golden: GoldenVectors, folder: Path, input_name: str) -> None:
+def write_test_data(vectors: ReferenceVectors, folder: Path, input_name: str) -> None:
     """Write ``folder/input_0.pb`` and ``output_0.pb`` …, a serialised TensorProto each."""
     from onnx import numpy_helper
 
     from ..files import make_folder, replacing
 
     make_folder(folder)
-    named = [("input_0.pb", input_name, golden.inputs)]
-    named += [(f"output_{i}.pb", name, array) for i, (name, array) in enumerate(golden.outputs.items())]
+    named = [("input_0.pb", input_name, vectors.inputs)]
+    named += [(f"output_{i}.pb", name, array) for i, (name, array) in enumerate(vectors.outputs.items())]
     for file_name, name, array in named:
         with replacing(folder / file_name) as temporary:
             temporary.write_bytes(numpy_helper.from_array(array, name).SerializeToString())
 
 
-def read_test_data(file: Path) -> dict[str, GoldenVectors]:
+def read_test_data(file: Path) -> dict[str, ReferenceVectors]:
     """The vectors in every ``test_data_set_N`` beside ``file`` that is for a model of one input, by folder name.
 
     Raises:
@@ -109,7 +109,7 @@ def read_test_data(file: Path) -> dict[str, GoldenVectors]:
             proto.ParseFromString(path.read_bytes())
             return proto.name, numpy_helper.to_array(proto)
         except Exception as error:  # protobuf's own, and onnx's for a type that numpy lacks
-            raise ZooError(f"Cannot read the golden vector {path}: {error}.") from error
+            raise ZooError(f"Cannot read the vectors vector {path}: {error}.") from error
 
     found = {}
     for folder in sorted(file.parent.glob("test_data_set_*")):
@@ -119,7 +119,7 @@ def read_test_data(file: Path) -> dict[str, GoldenVectors]:
             # a name need not be written; the place says which output it is
             read = [tensor(path) for path in ordered]
             expected = {name or f"output {place}": array for place, (name, array) in enumerate(read)}
-            found[folder.name] = GoldenVectors(tensor(inputs[0])[1], expected)
+            found[folder.name] = ReferenceVectors(tensor(inputs[0])[1], expected)
     return found
 
 

@@ -17,21 +17,21 @@ from ..errors import ExportError
 from ..files import sha256
 from ..specs.specs import Exporter, resolve_reference
 from .certificate import Check
-from .source import ExportSubject
+from .source import ExportSource
 
 GATE = "reproducible"
 SAMPLES = 64
 SECONDS = 600
 
 
-def check_reproducible(exporter: Exporter, subject: ExportSubject, path: Path, options: dict[str, Any]) -> Check:
-    """Write ``subject`` once more, elsewhere and under another order of Python's sets, and compare with ``path``."""
-    few = subject.test.take(torch.arange(SAMPLES) % len(subject.test))
-    order = (exporter.write, replace(subject, test=few, calibration=None), path.name, options)
+def check_reproducible(exporter: Exporter, source: ExportSource, path: Path, options: dict[str, Any]) -> Check:
+    """Write ``source`` once more, elsewhere and under another order of Python's sets, and compare with ``path``."""
+    few = source.test.take(torch.arange(SAMPLES) % len(source.test))
+    order = (exporter.write, replace(source, test=few, calibration=None), path.name, options)
     try:
         pickled = pickle.dumps(order)
     except Exception as error:
-        raise ExportError(f"{subject.name} cannot be sent to another process to be written again: {error}") from error
+        raise ExportError(f"{source.name} cannot be sent to another process to be written again: {error}") from error
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with tempfile.TemporaryDirectory() as elsewhere:
@@ -42,7 +42,7 @@ def check_reproducible(exporter: Exporter, subject: ExportSubject, path: Path, o
         again = Path(elsewhere) / path.name
         if done.returncode or not again.is_file():
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise ExportError(f"{subject.name} could not be written again in another process: {last[0]}")
+            raise ExportError(f"{source.name} could not be written again in another process: {last[0]}")
         first, second = sha256(path), sha256(again)
     if first == second:
         return Check(GATE, True, "another process in another folder wrote the same bytes", {"sha256": first})
@@ -53,5 +53,5 @@ def check_reproducible(exporter: Exporter, subject: ExportSubject, path: Path, o
 def write_again() -> None:
     """What the other process does: read the order from standard input and write to the working directory."""
     # from the parent process alone, through a pipe: nothing that others could have written is unpickled
-    write, subject, name, options = pickle.load(sys.stdin.buffer)
-    resolve_reference(write)(subject, Path(name), **options)
+    write, source, name, options = pickle.load(sys.stdin.buffer)
+    resolve_reference(write)(source, Path(name), **options)

@@ -20,7 +20,7 @@ CALIBRATION_SAMPLES = 512
 
 
 @dataclass(frozen=True, slots=True)
-class ExportSubject:
+class ExportSource:
     """What an exporter is given.
 
     Args:
@@ -32,7 +32,7 @@ class ExportSubject:
             inputs where the export leaves the normalisation out.
         recorded: the run's own test metrics, or None where it was stopped before it had any.
         description: what goes into the file: architecture, data, labels, metrics, checkpoint. No time stamp.
-        judged_on: the dataset that ``test`` is of.
+        evaluated_on: the dataset that ``test`` is of.
         origin: the run, or ``weights of NAME``.
         calibration: training samples like the inputs of ``test``, to choose the ranges of a quantised file by.
     """
@@ -43,7 +43,7 @@ class ExportSubject:
     test: Split
     recorded: dict[str, float] | None
     description: dict[str, Any]
-    judged_on: str = ""
+    evaluated_on: str = ""
     origin: str = ""
     calibration: Tensor | None = None
 
@@ -68,8 +68,8 @@ class _InFloat64(nn.Module):
         return outputs
 
 
-def make_subject(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool = True) -> ExportSubject:
-    """The subject for exporting ``trained``, judged on the test split of ``data``.
+def make_source(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool = True) -> ExportSource:
+    """The source for exporting ``trained``, judged on the test split of ``data``.
 
     Args:
         preprocess: whether normalisation is part of the model; else it takes standardised floats.
@@ -81,14 +81,14 @@ def make_subject(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool
         # clones, because torch traces no tensor that was made in inference mode
         test = replace(test, inputs=predict_logits(normalise, test.inputs).clone())
         calibration = predict_logits(normalise, calibration).clone()
-    return ExportSubject(
+    return ExportSource(
         name=trained.metadata["architecture"],
         model=nn.Sequential(nn.Sequential(parts), task.answers()).eval(),
         task=task,
         test=test,
         recorded=None if data.stand_in_for else trained.recorded,
         description=trained.describe(preprocess=preprocess),
-        judged_on=str(data),
+        evaluated_on=str(data),
         origin=trained.origin,
         calibration=calibration,
     )

@@ -14,7 +14,7 @@ from torch.export import Dim, ExportedProgram
 
 from ..errors import ExportError
 from .checks import BATCH_NAME
-from .source import ExportSubject
+from .source import ExportSource
 
 # Traced at a batch of 1, some models come out fixed to it.
 TRACE_BATCH = 3
@@ -23,18 +23,18 @@ _NOT_THE_NETWORK = (str(Path(torch.__file__).parent), str(Path(logging.__file__)
 _GUARDS = "torch.fx.experimental.symbolic_shapes"
 
 
-def trace_program(subject: ExportSubject) -> ExportedProgram:
-    """The operations of ``subject.model``, for a batch of any size.
+def trace_program(source: ExportSource) -> ExportedProgram:
+    """The operations of ``source.model``, for a batch of any size.
 
     Raises:
         ExportError: the model does something that cannot be written down; the cause, the line of code and the remedy.
     """
-    example = subject.samples(TRACE_BATCH)
+    example = source.samples(TRACE_BATCH)
     try:
         with _frozen_batch_noticed() as frozen:
-            return torch.export.export(subject.model, (example,), dynamic_shapes=({0: Dim(BATCH_NAME)},))
+            return torch.export.export(source.model, (example,), dynamic_shapes=({0: Dim(BATCH_NAME)},))
     except Exception as error:  # torch raises many kinds, some private
-        raise ExportError(f"{subject.name} cannot be exported: {_cause(error, frozen)}") from error
+        raise ExportError(f"{source.name} cannot be exported: {_cause(error, frozen)}") from error
 
 
 def place_of(frames: traceback.StackSummary) -> str:

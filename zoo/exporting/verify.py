@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..captured_output import noise_kept
+from ..captured_output import capture_output
 from ..errors import DataError, RunNotFound, UnknownName, UsageError, ZooError
 from ..files import sha256
 from ..folders import data_folder, runs_folder
@@ -24,8 +24,8 @@ from .checks import check_determinism, check_independence, judge
 from .export import load_test_data
 from .numerics import make_cases
 from .quantisation import judge_reduced
-from .reference_vectors import GoldenVectors, read_test_data
-from .source import ExportSubject, make_subject
+from .reference_vectors import ReferenceVectors, read_test_data
+from .source import ExportSource, make_source
 
 SMOKE_BATCHES = (1, 2, 3)
 
@@ -65,8 +65,8 @@ def verify(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Verification:
-    """Check a file again: its hash, its structure, its golden vectors, and where the weights that it was made from are
-    at hand, its numbers on every provider and the whole test split.
+    """Check a file again: its hash, structure and reference vectors; if its weights are found, also its
+    numbers on every provider and the whole test split.
 
     A file of another tool is checked as far as it goes; what could not be checked is told with the reason.
 
@@ -88,7 +88,7 @@ def verify(
     exporter = _exporter_of(path, registry)
     wanted = tuple(provider.upper() for provider in providers)
     found = Verification(path)
-    with noise_kept(path, f"The exporter {exporter.name}"):
+    with capture_output(path, f"The exporter {exporter.name}"):
         certificate = read_certificate(path)
         inspection: Inspection = _call(exporter.inspect, path)
         found.checks.append(Check("structure", not inspection.problem, inspection.problem or inspection.summary))
@@ -99,10 +99,10 @@ def verify(
         try:
             runtimes: Runtimes = _call(exporter.open, path)
             _check_runs(found, inspection, runtimes)
-            _check_golden(found, certificate, runtimes)
+            _check_reference_vectors(found, certificate, runtimes)
             if found.passed:
-                source = _Source(against, preprocess, runs_folder(runs_dir), data_dir, registry)
-                _check_against_weights(found, inspection, certificate, runtimes, source, wanted)
+                weights = _Weights(against, preprocess, runs_folder(runs_dir), data_dir, registry)
+                _check_against_weights(found, inspection, certificate, runtimes, weights, wanted)
         except RuntimeFailed as error:
             found.checks.append(Check("runs", False, str(error)))
     return found
@@ -159,13 +159,13 @@ def _cannot_make_input(inspection: Inspection) -> str:
     return "" if spec.type in ("uint8", "float32", "float64", "float16") else f"its input is of type {spec.type}"
 
 
-def _check_golden(found: Verification, certificate: dict[str, Any] | None, runtimes: Runtimes) -> None:
+def _check_reference_vectors(found: Verification, certificate: dict[str, Any] | None, runtimes: Runtimes) -> None:
     """Recorded inputs give the recorded outputs, on everything that runs here."""
     sets = read_test_data(found.file)
-    if certificate is not None and certificate["golden"] is not None:
-        sets = {"the certificate": GoldenVectors.from_json(certificate["golden"])}
+    if certificate is not None and certificate["reference_vectors"] is not None:
+        sets = {"the certificate": ReferenceVectors.from_json(certificate["reference_vectors"])}
     if not sets:
-        found.not_checked["golden vectors"] = "there are none, neither in a certificate nor in test_data_set_0"
+        found.not_checked["reference vectors"] = "there are none, neither in a certificate nor in test_data_set_0"
         return
     worst, output, where = max(
         (*vectors.largest_excess(runtime.run(vectors.tensor())), f"{name}, {runtime}")
@@ -174,11 +174,11 @@ def _check_golden(found: Verification, certificate: dict[str, Any] | None, runti
     )
     summary = f"the recorded inputs of {', '.join(sets)} give the recorded outputs, {worst:.1%} of the limit at most"
     wrong = f"{output} is {worst:.3g} times as far from what was recorded as is allowed ({where})"
-    found.checks.append(Check("golden vectors", worst <= 1, summary if worst <= 1 else wrong))
+    found.checks.append(Check("reference vectors", worst <= 1, summary if worst <= 1 else wrong))
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _Weights:
     """Where the weights and the data to judge against may be."""
 
     against: str | None
@@ -193,31 +193,31 @@ def _check_against_weights(
     inspection: Inspection,
     certificate: dict[str, Any] | None,
     runtimes: Runtimes,
-    source: _Source,
+    weights: _Weights,
     wanted: tuple[str, ...],
 ) -> None:
     try:
-        subject = _subject(inspection, source)
+        source = _export_source(inspection, weights)
     except (_NotAtHand, DataError) as error:
         found.not_checked["numerics, providers, test split"] = str(error)
         return
-    found.checks += [check_determinism(subject), check_independence(subject)]
+    found.checks += [check_determinism(source), check_independence(source)]
     if found.passed:
-        found.checks += _gates(subject, inspection, certificate, runtimes, wanted)
+        found.checks += _gates(source, inspection, certificate, runtimes, wanted)
 
 
 def _gates(
-    subject: ExportSubject,
+    source: ExportSource,
     inspection: Inspection,
     certificate: dict[str, Any] | None,
     runtimes: Runtimes,
     wanted: tuple[str, ...],
 ) -> Iterator[Check]:
     """B, D and C; of a smaller form its own ones, with the budget that it was made under."""
-    cases = make_cases(subject)
+    cases = make_cases(source)
     precision = inspection.description.get("precision")
     if precision is None:
-        for check in judge(subject, cases, runtimes, wanted):
+        for check in judge(source, cases, runtimes, wanted):
             yield check
             if not check.passed:
                 return
@@ -225,49 +225,47 @@ def _gates(
         budgets = [
             c["figures"]["max_drop"] for c in (certificate or {}).get("checks", ()) if "max_drop" in c["figures"]
         ]
-        yield from judge_reduced(subject, cases, runtimes, precision, budgets[0] if budgets else 1.0)
+        yield from judge_reduced(source, cases, runtimes, precision, budgets[0] if budgets else 1.0)
 
 
 class _NotAtHand(Exception):
     """Something to judge against is missing; the message says what."""
 
 
-def _subject(inspection: Inspection, source: _Source) -> ExportSubject:
+def _export_source(inspection: Inspection, weights: _Weights) -> ExportSource:
     """The model that the file was made from, if it is here and takes what the file takes."""
     described = inspection.description
-    trained = _weights(described, source)
-    data = load_test_data(trained, source.registry, data_folder(source.data_dir, trained.data_folder))
-    normalises = source.preprocess if source.against else bool(described.get("normalises", True))
-    subject = make_subject(trained, data, preprocess=normalises)
-    samples, inputs = subject.test.inputs, inspection.inputs
+    trained = _weights(described, weights)
+    data = load_test_data(trained, weights.registry, data_folder(weights.data_dir, trained.data_folder))
+    normalises = weights.preprocess if weights.against else bool(described.get("normalises", True))
+    source = make_source(trained, data, preprocess=normalises)
+    samples, inputs = source.test.inputs, inspection.inputs
     kind, shape = str(samples.dtype).removeprefix("torch."), tuple(samples.shape[1:])
     if len(inputs) != 1 or inputs[0].type != kind or inputs[0].shape[1:] != shape:
         taken, hint = ", ".join(map(str, inputs)), "; try --no-preprocess" if normalises else ""
-        raise _NotAtHand(
-            f"it takes {taken}, and {subject.name} takes {kind}[batch, {', '.join(map(str, shape))}]{hint}"
-        )
+        raise _NotAtHand(f"it takes {taken}, and {source.name} takes {kind}[batch, {', '.join(map(str, shape))}]{hint}")
     if isinstance(inputs[0].shape[0], int):
         raise _NotAtHand(f"its batch is fixed at {inputs[0].shape[0]}")
-    return subject
+    return source
 
 
-def _weights(described: dict[str, Any], source: _Source) -> TrainedModel:
+def _weights(described: dict[str, Any], weights: _Weights) -> TrainedModel:
     """The checkpoint that the file names by its hash, among the runs or what ships; or the one that was named."""
-    if source.against is not None:
-        return find_trained(source.against, source.runs, source.registry)
+    if weights.against is not None:
+        return find_trained(weights.against, weights.runs, weights.registry)
     digest, name = described.get("checkpoint_sha256"), described.get("architecture")
     if not isinstance(digest, str) or not isinstance(name, str):
         raise _NotAtHand("the file does not say which checkpoint it was made from; --against NAME|RUN names one")
-    for run in list_runs(source.runs, name):
+    for run in list_runs(weights.runs, name):
         if run.best.is_file() and sha256(run.best) == digest:
-            return load_trained(run, source.registry)
+            return load_trained(run, weights.registry)
     try:
-        shipped = load_shipped(name, source.registry)
+        shipped = load_shipped(name, weights.registry)
     except (RunNotFound, UnknownName):
         shipped = None
     if shipped is None or shipped.sha256 != digest:
         raise _NotAtHand(
-            f"the checkpoint {digest[:12]}… of {name} is not among the runs in {source.runs}; --runs-dir says where"
+            f"the checkpoint {digest[:12]}… of {name} is not among the runs in {weights.runs}; --runs-dir says where"
         )
     return shipped
 

@@ -17,7 +17,7 @@ from ..evaluation.tables import interval_text
 from ..exporting.certificate import certificate_path
 from ..exporting.export import export
 from ..folders import runs_folder
-from ..formatting import duration, main_metric, metric_name, metric_text, metrics_text, size_text, told_metrics
+from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, metrics_text, size_text
 from ..models.inference import InferenceModel
 from ..models.torch_model import TorchModel
 from ..models.trained import load_trained
@@ -128,10 +128,10 @@ def _facts(
     spec = registry.architectures.get(config["architecture"])
     dataset = registry.datasets.get(config["data"]["name"])
     recorded = description.test or {}
-    metrics = [(metric_name(name), metric_text(name, recorded[name])) for name in told_metrics(recorded)]
+    metrics = [(metric_name(name), metric_text(name, recorded[name])) for name in metric_names(recorded)]
     if assessment:
         found = assessment.metrics
-        metrics = [(metric_name(name), interval_text(name, found[name])) for name in told_metrics(found)]
+        metrics = [(metric_name(name), interval_text(name, found[name])) for name in metric_names(found)]
     return {
         "run": run,
         "config": config,
@@ -142,7 +142,7 @@ def _facts(
         "main": metrics_text({main_metric(recorded): recorded[main_metric(recorded)]}) if recorded else "",
         "results": config["results"],
         "training": duration(config["results"]["train_seconds"]) if config["results"] else "",
-        "recorded": {name: recorded[name] for name in told_metrics(recorded)},
+        "recorded": {name: recorded[name] for name in metric_names(recorded)},
         "metric_name": metric_name,
         "pipeline": _PIPELINES[description.takes_images, description.task],
         "assessment": assessment,

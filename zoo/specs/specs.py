@@ -167,7 +167,7 @@ class Exporter:
         name: the flag, ``onnx`` for ``zoo export NAME --onnx``.
         summary: one line.
         suffix: of the file, with its dot.
-        write: ``write(subject, path, **options) -> None`` writes the file; ``subject`` is a :class:`zoo.ExportSubject`.
+        write: ``write(subject, path, **options) -> None`` writes the file; ``subject`` is a :class:`zoo.ExportSource`.
             It raises :class:`zoo.ExportError` in one line where the model cannot be written.
         check: ``check(subject, path, **options) -> Iterator[zoo.Check]`` judges what only the format knows.
         inspect: ``inspect(path) -> zoo.Inspection`` tells what is in a file, and what is wrong with it.

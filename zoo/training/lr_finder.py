@@ -32,7 +32,7 @@ DIVERGED = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class RateTest:
+class LRFinderResult:
     """A learning rate range test (Smith, 2015).
 
     Args:
@@ -63,7 +63,7 @@ def find_lr(
     data_dir: Path | str | None = None,
     registry: Registry | None = None,
     **settings: object,
-) -> RateTest:
+) -> LRFinderResult:
     """Train for 200 steps while the learning rate rises from 1e-6 to 10, and draw the loss. Nothing else is kept.
 
     Args:
@@ -98,7 +98,7 @@ def find_lr(
     with exact(torch_device, tf32=True):
         rates, losses = _rise(plan, state)
     lowest = rates[losses.index(min(losses))]
-    result = RateTest(tuple(rates), tuple(losses), lowest, lowest / 10, h.lr, path)
+    result = LRFinderResult(tuple(rates), tuple(losses), lowest, lowest / 10, h.lr, path)
     title = f"{spec.name} on {ready.data}, batches of {h.batch_size}, {h.optimizer}"
     draw_rates(path, title, rates, losses, result.suggested, h.lr)
     return result

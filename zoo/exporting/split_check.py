@@ -12,7 +12,7 @@ from ..models.runtime import Runtime
 from ..models.scores import predict_logits
 from .certificate import Check
 from .scatter import limits_of
-from .source import ExportSubject
+from .source import ExportSource
 
 TEST_BATCH = 250
 CLOSEST = 64
@@ -20,17 +20,17 @@ CLOSEST = 64
 GATE = "test split"
 
 
-def check_test_split(subject: ExportSubject, runtimes: list[Runtime]) -> Iterator[Check]:
+def check_test_split(source: ExportSource, runtimes: list[Runtime]) -> Iterator[Check]:
     """Every test sample, and the metric that the run recorded; one verdict for each runtime."""
-    own = torch_outputs(subject)
-    judge = _check_decisions if subject.task.decides else _check_predictions
+    own = torch_outputs(source)
+    judge = _check_decisions if source.task.decides else _check_predictions
     for runtime in runtimes:
-        yield judge(subject, runtime, own)
+        yield judge(source, runtime, own)
 
 
-def torch_outputs(subject: ExportSubject) -> Tensor:
+def torch_outputs(source: ExportSource) -> Tensor:
     """What torch in float32 gives for the test split, the first output alone."""
-    return predict_logits(_FirstOutput(subject.model), subject.test.inputs, TEST_BATCH)
+    return predict_logits(_FirstOutput(source.model), source.test.inputs, TEST_BATCH)
 
 
 def file_outputs(runtime: Runtime, inputs: Tensor) -> Tensor:
@@ -38,24 +38,24 @@ def file_outputs(runtime: Runtime, inputs: Tensor) -> Tensor:
     return torch.from_numpy(np.concatenate([runtime.run(batch)[0] for batch in torch.split(inputs, TEST_BATCH)]))
 
 
-def _check_decisions(subject: ExportSubject, runtime: Runtime, own: Tensor) -> Check:
+def _check_decisions(source: ExportSource, runtime: Runtime, own: Tensor) -> Check:
     """The same decision as torch, but for ties."""
-    task, test = subject.task, subject.test
+    task, test = source.task, source.test
     got = file_outputs(runtime, test.inputs)
     changed = torch.nonzero(task.decisions(got) != task.decisions(own)).flatten()
     margins: list[float] = []
     real_changes = 0
     if len(changed):
-        reference = _FirstOutput(subject.in_float64())
+        reference = _FirstOutput(source.in_float64())
         margins = task.margins(predict_logits(reference, test.inputs[changed], TEST_BATCH)).tolist()
         widest = changed[torch.tensor(margins).argsort(descending=True)[:CLOSEST]]
         tie = _tie(reference, test.inputs[widest])
         real_changes = sum(margin > tie for margin in margins)
 
     metric = float(task.metric_of_each(got, test.targets).double().mean())
-    recorded = (subject.recorded or {}).get(task.metric)
-    differs = recorded is not None and _differs_by_more_than_ties(subject, own, abs(metric - recorded))
-    where = _where(subject)
+    recorded = (source.recorded or {}).get(task.metric)
+    differs = recorded is not None and _differs_by_more_than_ties(source, own, abs(metric - recorded))
+    where = _where(source)
     figures = {
         "samples": len(test),
         "runtime": str(runtime),
@@ -84,24 +84,24 @@ def _tie(reference: nn.Module, inputs: Tensor) -> float:
     return 2 * limits_of(_Tuple(reference), inputs, [exact.numpy()])[0].largest
 
 
-def _differs_by_more_than_ties(subject: ExportSubject, own: Tensor, difference: float) -> bool:
+def _differs_by_more_than_ties(source: ExportSource, own: Tensor, difference: float) -> bool:
     """Whether two values of the metric are further apart than ties allow: the run may have been evaluated on another
     device or processor, where a tie is decided differently."""
     # in samples, with room for the rounding of the two means: as fractions, one twelfth is not one less eleven twelfths
-    samples = difference * len(subject.test)
+    samples = difference * len(source.test)
     if samples <= 1e-6:
         return False
-    margins = subject.task.margins(own)
+    margins = source.task.margins(own)
     closest = margins.argsort()[:CLOSEST]
-    tie = _tie(_FirstOutput(subject.in_float64()), subject.test.inputs[closest])
+    tie = _tie(_FirstOutput(source.in_float64()), source.test.inputs[closest])
     return samples > int((margins <= tie).sum()) + 1e-6
 
 
-def _check_predictions(subject: ExportSubject, runtime: Runtime, own: Tensor) -> Check:
+def _check_predictions(source: ExportSource, runtime: Runtime, own: Tensor) -> Check:
     """Every prediction as close to float64 as correct float32 programs are."""
-    task, test = subject.task, subject.test
+    task, test = source.task, source.test
     got = file_outputs(runtime, test.inputs).double()
-    reference = _FirstOutput(subject.in_float64())
+    reference = _FirstOutput(source.in_float64())
     exact = predict_logits(reference, test.inputs, TEST_BATCH)
     error, torch_error = float((got - exact).abs().max()), float((own.double() - exact).abs().max())
     # rounding is measured where the file is furthest off: if it is at fault, it is so there
@@ -109,10 +109,10 @@ def _check_predictions(subject: ExportSubject, runtime: Runtime, own: Tensor) ->
     few = [tensor[furthest].numpy() for tensor in (exact, own.double())]
     limit = limits_of(_Tuple(reference), test.inputs[furthest], few[:1], [few[1:]])[0].largest
     metric = float(task.metric_of_each(got, test.targets.double()).mean())
-    recorded = (subject.recorded or {}).get(task.metric)
+    recorded = (source.recorded or {}).get(task.metric)
     # a mean of absolute errors moves by no more than its terms do; the run's own was taken in float32, batch by batch
     differs = recorded is not None and not abs(metric - recorded) <= 2 * limit
-    where = _where(subject)
+    where = _where(source)
     figures = {
         "samples": len(test),
         "runtime": str(runtime),
@@ -140,8 +140,8 @@ _NOT_WHAT_WAS_MEASURED = (
 )
 
 
-def _where(subject: ExportSubject) -> str:
-    return f"{len(subject.test):,} test samples of {subject.judged_on}"
+def _where(source: ExportSource) -> str:
+    return f"{len(source.test):,} test samples of {source.evaluated_on}"
 
 
 class _Tuple(nn.Module):
