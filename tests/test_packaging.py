@@ -60,10 +60,12 @@ def test_site_packages_receives_zoo_and_cli_and_nothing_else(built):
         "zoo/exporters/pt2/runners/run.py",
         "zoo/py.typed",
         "zoo/__init__.pyi",
-        "zoo/templates/demo.html",
-        "zoo/pytest_plugin.py",
+        "zoo/reports/templates/demo.html",
+        "zoo/conformance/pytest_plugin.py",
     } <= set(names)
-    templates = {f"zoo/{path.relative_to(ROOT / 'zoo')}" for path in (ROOT / "zoo" / "templates").rglob("*.template")}
+    templates = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "zoo" / "conformance" / "templates").rglob("*.template")
+    }
     assert len(templates) > 10
     assert templates <= set(names)
     assert any(name.endswith("LICENSE") for name in names)
