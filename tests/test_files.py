@@ -1,4 +1,4 @@
-"""Files are whole or not there, and checkpoints say the same in the same bytes."""
+"""Files are written completely or not at all, and equal checkpoints have equal bytes."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ from zoo.runs.checkpoint import load_model_state, load_tensors, model_state, sav
 needs_permissions = pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
 
 
-def test_a_file_appears_whole(tmp_path):
+def test_a_file_appears_only_when_complete(tmp_path):
     path = tmp_path / "a.txt"
     with replacing(path) as temporary:
         temporary.write_text("half")
@@ -84,7 +84,7 @@ def test_equal_weights_give_equal_bytes(tmp_path):
     assert len(digests) == 1
 
 
-def test_weights_and_description_come_back(tmp_path):
+def test_weights_and_description_are_read_back(tmp_path):
     model = network()
     save_tensors(tmp_path / "a", model_state(model), {"labels": ["null", "ä"]})
     tensors, metadata = load_tensors(tmp_path / "a")

@@ -1,7 +1,7 @@
-"""A zoo of small neural networks that train for real and leave as ONNX files proven right.
+"""A plugin-based zoo of small neural networks that train for real and export to verified ONNX files.
 
-Every public name is here. They are imported when first used, so that ``import zoo`` costs next to nothing and a
-plugin's declaration never pulls in torch. ``__init__.pyi`` says the same to type checkers and editors.
+This module has all public names. Each is imported on first use, so ``import zoo`` is fast and a plugin's declaration
+does not import torch. ``__init__.pyi`` lists the same names for type checkers and editors.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import importlib
 import os
 from typing import Any
 
-# In a checkout, plugins/ and exporters/ stand beside zoo/ and not inside it. Python started there finds this zoo before
-# the installed one, and must find its plugins with it.
+# In a checkout, plugins/ and exporters/ are next to zoo/, not inside it. Python started there imports this zoo and not
+# the installed one, so it must find the plugins of the checkout.
 _beside = os.path.dirname(os.path.dirname(__file__))
 if not os.path.isdir(os.path.join(__path__[0], "plugins")) and os.path.isdir(os.path.join(_beside, "plugins")):
     __path__.append(_beside)
@@ -25,6 +25,7 @@ _HOMES = {
         "load",
         "open_model",
     ),
+    "specs.architecture": ("Architecture",),
     "evaluation.assess": ("assess",),
     "evaluation.assessment": (
         "Assessment",
@@ -61,6 +62,10 @@ _HOMES = {
         "fingerprint",
         "stratified_split",
     ),
+    "specs.dataset": (
+        "Dataset",
+        "is_present",
+    ),
     "reports.demo": (
         "demo_page",
         "serve",
@@ -96,6 +101,12 @@ _HOMES = {
         "predict_logits",
     ),
     "exporting.export": ("export",),
+    "specs.events": (
+        "EpochMetrics",
+        "Progress",
+        "TrainingStart",
+    ),
+    "specs.exporter": ("Exporter",),
     "registry.facts": (
         "architecture_facts",
         "dataset_facts",
@@ -116,10 +127,6 @@ _HOMES = {
     ),
     "specs.options": ("Option",),
     "reports.pages": ("write_page",),
-    "training.plan": (
-        "Progress",
-        "TrainingStart",
-    ),
     "reports.plots": ("draw_assessment",),
     "registry.plugin": (
         "PLUGIN_API",
@@ -165,12 +172,6 @@ _HOMES = {
         "new_package",
     ),
     "specs.settings": ("parse_settings",),
-    "specs.specs": (
-        "Architecture",
-        "Dataset",
-        "Exporter",
-        "is_present",
-    ),
     "exporting.source": ("ExportSource",),
     "exporting.tracing": ("trace_program",),
     "models.trained": ("TrainedModel",),

@@ -60,7 +60,7 @@ from .registry.facts import architecture_facts as architecture_facts
 from .registry.facts import dataset_facts as dataset_facts
 from .registry.facts import plugin_facts as plugin_facts
 from .folders import data_folder as data_folder
-from .specs.specs import is_present as is_present
+from .specs.dataset import is_present as is_present
 from .folders import runs_folder as runs_folder
 from .evaluation.image_preparation import ImagePreparation as ImagePreparation
 from .specs.hookspecs import hookimpl as hookimpl
@@ -71,8 +71,9 @@ from .data.loading import LoadedDataset as LoadedDataset
 from .data.loading import load_dataset as load_dataset
 from .specs.options import Option as Option
 from .reports.pages import write_page as write_page
-from .training.plan import Progress as Progress
-from .training.plan import TrainingStart as TrainingStart
+from .specs.events import EpochMetrics as EpochMetrics
+from .specs.events import Progress as Progress
+from .specs.events import TrainingStart as TrainingStart
 from .reports.plots import draw_assessment as draw_assessment
 from .registry.plugin import PLUGIN_API as PLUGIN_API
 from .registry.plugin import Plugin as Plugin
@@ -100,9 +101,9 @@ from .models.runtime import TensorSpec as TensorSpec
 from .conformance.new_package import first_command as first_command
 from .conformance.new_package import new_package as new_package
 from .specs.settings import parse_settings as parse_settings
-from .specs.specs import Architecture as Architecture
-from .specs.specs import Dataset as Dataset
-from .specs.specs import Exporter as Exporter
+from .specs.architecture import Architecture as Architecture
+from .specs.dataset import Dataset as Dataset
+from .specs.exporter import Exporter as Exporter
 from .exporting.source import ExportSource as ExportSource
 from .exporting.tracing import trace_program as trace_program
 from .models.trained import TrainedModel as TrainedModel

@@ -1,4 +1,4 @@
-"""What a run was made with, written down so that it can be made again."""
+"""The environment of a run, for its record: versions, machine and git commit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGES = ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime-gpu", "o
 
 
 def versions() -> dict[str, str]:
-    """Python, the zoo and the libraries that a result depends on, as far as they are installed."""
+    """Versions of Python, the zoo and the libraries that a result depends on, if installed."""
     found = {"python": platform.python_version(), "pluggy-zoo": _version("pluggy-zoo") or "not installed"}
     for package in _PACKAGES:
         version = _version(package)
@@ -27,7 +27,7 @@ def host() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The name that the processor gives itself."""
+    """Model name of the processor."""
     if sys.platform == "linux":
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
@@ -36,7 +36,7 @@ def processor() -> str:
 
 
 def git_commit() -> str | None:
-    """The commit checked out in the working directory, where that is a repository."""
+    """The checked-out commit of the repository in the working directory; None if it is not a repository."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -1,6 +1,6 @@
-"""What can go wrong, in words for the person at the keyboard.
+"""The errors of the zoo.
 
-Every error that a user can cause is a :class:`ZooError` whose text is one line: what happened and what to do.
+Every error that a user can cause is a :class:`ZooError` with a one-line message: what happened and what to do.
 The library raises them; only the command line turns them into exit codes.
 """
 
@@ -10,15 +10,15 @@ from collections.abc import Iterable
 
 
 class ZooError(Exception):
-    """Something could not be done."""
+    """Base class of all errors of the zoo."""
 
 
 class UsageError(ZooError):
-    """The request itself is wrong: a name, an option or a value."""
+    """A wrong argument: a name, an option or a value."""
 
 
 class UnknownName(UsageError):
-    """A name that nobody registered."""
+    """A name that does not exist, with the closest existing name in the message."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str) -> None:
         close = closest(name, known)
@@ -29,43 +29,43 @@ class UnknownName(UsageError):
 
 
 class InvalidValue(UsageError):
-    """A value of the wrong type, out of its range, or not among its choices."""
+    """A value that has the wrong type, is out of range, or is not one of the choices."""
 
 
 class PluginError(ZooError):
-    """A plugin that could not be loaded, or that registered something unusable."""
+    """A plugin that cannot be loaded, or a declaration that is invalid."""
 
 
 class BuildError(ZooError):
-    """A network that cannot be built with these options for this input."""
+    """A network that cannot be built with these options for this input shape."""
 
 
 class DataError(ZooError):
-    """Data that cannot be used."""
+    """Data that is invalid or does not fit."""
 
 
 class DataUnavailable(DataError):
-    """Data that is neither on disk nor reachable. A dataset's loader raises it; a stand-in may take its place."""
+    """Data that is not on disk and cannot be downloaded. A dataset's loader raises it; the zoo may use a stand-in."""
 
 
 class DeviceUnavailable(ZooError):
-    """A device that was asked for and that this machine does not have."""
+    """A requested device that this machine does not have."""
 
 
 class RunNotFound(ZooError):
-    """No run answers to a name, or none has a checkpoint."""
+    """There is no run of this name, or it has no checkpoint."""
 
 
 class RunBusy(ZooError):
-    """A run that another process is training."""
+    """Another process is training the run."""
 
 
 class OutOfMemory(ZooError):
-    """A computation that needs more memory than there is."""
+    """A computation needs more memory than the device has."""
 
 
 class PeerFailed(ZooError):
-    """Another process of the same training failed, and with it this one."""
+    """Another process of the same distributed training failed, so this one stopped too."""
 
 
 class TrainingDiverged(ZooError):
@@ -73,7 +73,7 @@ class TrainingDiverged(ZooError):
 
 
 class TrainingInterrupted(ZooError):
-    """A signal stopped the training; everything needed to resume it is on disk."""
+    """A signal stopped the training. The run can be resumed."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -81,16 +81,16 @@ class TrainingInterrupted(ZooError):
 
 
 class ExportError(ZooError):
-    """A model that cannot be written in the format asked for."""
+    """A model cannot be written in the requested format."""
 
 
 class ExportRefused(ExportError):
-    """An exported file that failed its certificate. It was not put in place."""
+    """An exported file failed a gate, so it was discarded."""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like ``name``, or None when nothing comes near."""
-    import difflib  # only when someone mistyped: start-up stays lean
+    """The known name that is most similar to ``name``; None if none is similar."""
+    import difflib  # needed only for misspelled names; start-up stays fast
 
     by_lower = {candidate.lower(): candidate for candidate in known}
     matches = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)

@@ -1,6 +1,6 @@
-"""Files that are written whole or not at all, and hashes of them.
+"""Writing files completely or not at all, and hashes of files.
 
-`zoo runs` comes through here, so what only a training needs is imported where it is used.
+`zoo runs` imports this module, so modules that only other commands need are imported where they are used.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from .errors import ZooError
 
 
 def unwritable(path: Path, error: OSError) -> ZooError:
-    """``error`` as one line about ``path``."""
+    """``error`` as a one-line error about ``path``."""
     return ZooError(f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to.")
 
 
 def make_folder(folder: Path) -> Path:
-    """Create ``folder`` and its parents, and prove that it can be written to.
+    """Create ``folder`` and its parents, and check that it is writable.
 
     Raises:
-        ZooError: the folder cannot be made or written to.
+        ZooError: the folder cannot be created or is not writable.
     """
     import tempfile
 
@@ -38,9 +38,9 @@ def make_folder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; when the block ends well, it takes ``path``'s place at once.
+    """Context with a temporary path in the same folder; if the block succeeds, that file atomically replaces ``path``.
 
-    A reader sees the old file or the new one, never half of either, even if the machine stops here.
+    A reader sees the complete old file or the complete new file, even after a power failure.
 
     Raises:
         ZooError: the folder is missing, read-only or full.
@@ -51,7 +51,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_together(*paths: Path) -> Iterator[list[Path]]:
-    """As :func:`replacing`, for files that belong together: none takes its place before all are whole and on disk.
+    """Like :func:`replacing` for several files. None is replaced before all new files are complete and on disk.
 
     Raises:
         ZooError: a folder is missing, read-only or full.
@@ -75,25 +75,25 @@ def replacing_together(*paths: Path) -> Iterator[list[Path]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` with ``text`` in UTF-8, whole or not at all."""
+    """Replace the content of ``path`` with ``text`` in UTF-8, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def json_text(content: Any) -> str:
-    """``content`` as the zoo writes JSON: indented, in UTF-8, without NaN."""
+    """``content`` as indented JSON. NaN is an error."""
     import json
 
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Replace ``path`` with ``content`` as indented JSON, whole or not at all."""
+    """Replace the content of ``path`` with ``content`` as indented JSON, completely or not at all."""
     write_text(path, json_text(content))
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """The SHA-256 of a file in hexadecimal."""
     import hashlib
 
     with path.open("rb") as handle:
@@ -101,7 +101,7 @@ def sha256(path: Path) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can open folders (not on Windows)."""
+    """Make a rename survive a power failure. Not on Windows, where folders cannot be opened."""
     with contextlib.suppress(OSError, AttributeError):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,4 +1,4 @@
-"""Where data and runs are kept. Imports nothing heavy."""
+"""The folders for data and runs. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def data_folder(data_dir: Path | str | None = None, remembered: str | None = None) -> Path:
-    """Where data is looked for: ``data_dir``, else ``$ZOO_DATA``, else the user's cache.
+    """The data folder: ``data_dir``, else ``$ZOO_DATA``, else a folder in the user's cache.
 
     Args:
-        remembered: where a run had its data from; it comes before the cache, as long as it is there.
+        remembered: the data folder of a run; if it still exists, it is used before the cache.
     """
     chosen = data_dir or os.environ.get("ZOO_DATA")
     if not chosen and remembered and Path(remembered).is_dir():
@@ -23,5 +23,5 @@ def data_folder(data_dir: Path | str | None = None, remembered: str | None = Non
 
 
 def runs_folder(runs_dir: Path | str | None = None) -> Path:
-    """Where runs are kept: ``runs_dir``, else ``$ZOO_RUNS``, else ``./runs``."""
+    """The runs folder: ``runs_dir``, else ``$ZOO_RUNS``, else ``./runs``."""
     return Path(runs_dir or os.environ.get("ZOO_RUNS") or "runs").expanduser()

@@ -1,4 +1,4 @@
-"""``alexnet-mini``: AlexNet's shape for small images."""
+"""``alexnet-mini``: AlexNet scaled down for small images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
     register(
         Architecture(
             name="alexnet-mini",
-            summary="AlexNet's shape for small images: five convolutions, dropout",
+            summary="AlexNet for small images: five convolutions, dropout",
             task="classification",
             builder="zoo.plugins.alexnet_mini.model:build",
             dataset="mnist",
@@ -32,7 +32,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(
                     name="dropout",
                     default=0.5,
-                    help="part of the features dropped before each hidden linear layer",
+                    help="dropout probability before each hidden linear layer",
                     minimum=0,
                     below=1,
                 ),

@@ -1,4 +1,4 @@
-"""AlexNet's shape for small images: a large first kernel, five convolutions, dropout between linear layers."""
+"""AlexNet for small images: a large first kernel, five convolutions, dropout between linear layers."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ class AlexNetMini(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         return self.classifier(torch.flatten(self.features(inputs), 1))  # type: ignore[no-any-return]
 
 
 def _after(size: int) -> int:
-    """What three overlapping poolings (3 wide, 2 apart) leave of ``size``."""
+    """``size`` after three overlapping poolings (kernel 3, stride 2)."""
     for _ in range(3):
         size = (size - 3) // 2 + 1
     return size
 
 
 def build(input_shape: tuple[int, int, int], num_outputs: int, dropout: float = 0.5) -> nn.Module:
-    """The network for images of ``input_shape`` (channels, height, width).
+    """Build the network for images of ``input_shape`` (channels, height, width).
 
     Args:
         dropout: part of the features that is dropped before each hidden linear layer while training.

@@ -1,4 +1,4 @@
-"""``bike-mlp``: ten sigmoids that tell how many bikes are rented in an hour."""
+"""``bike-mlp``: ten sigmoid units that predict the number of bikes rented in an hour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
     register(
         Architecture(
             name="bike-mlp",
-            summary="one hidden layer of ten sigmoids, for a number",
+            summary="one hidden layer of ten sigmoid units",
             task="regression",
             builder="zoo.plugins.bike_mlp.model:build",
             dataset="bike-sharing",

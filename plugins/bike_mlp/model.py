@@ -1,4 +1,4 @@
-"""A perceptron with one hidden layer of sigmoids, for a number to be told from a table."""
+"""A perceptron with one hidden layer of sigmoid units, for regression on tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def build(input_shape: tuple[int, ...], num_outputs: int, width: int = 10) -> nn.Module:
-    """The network for samples of any ``input_shape``: ``[N, *input_shape]`` to ``[N, num_outputs]``.
+    """Build the network for samples of any ``input_shape``: ``[N, *input_shape]`` to ``[N, num_outputs]``.
 
     Args:
         width: units in the hidden layer.

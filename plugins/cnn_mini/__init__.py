@@ -1,4 +1,4 @@
-"""``cnn-mini``: the smallest convolutional network that is worth the name."""
+"""``cnn-mini``: a minimal convolutional network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "batch_size": 128,
                 "lr": 0.05,
                 "weight_decay": 1e-4,
-                # the averaged weights are good long before the learning rate has fallen
+                # the averaged weights are good long before the learning rate decays
                 "warmup": 0.05,
                 "ema": 0.98,
                 "shift": 1,

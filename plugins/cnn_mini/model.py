@@ -18,19 +18,19 @@ class CNNMini(nn.Module):
         self.fc = nn.Linear(20 * _after(height) * _after(width), num_outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         x = functional.relu(functional.max_pool2d(self.conv1(inputs), 2))
         x = functional.relu(functional.max_pool2d(self.conv2(x), 2))
         return self.fc(torch.flatten(x, 1))  # type: ignore[no-any-return]
 
 
 def _after(size: int) -> int:
-    """What two rounds of 5x5 convolution without padding and pooling by 2 leave of ``size``."""
+    """``size`` after two rounds of 5x5 convolution without padding and pooling by 2."""
     return ((size - 4) // 2 - 4) // 2
 
 
 def build(input_shape: tuple[int, int, int], num_outputs: int) -> nn.Module:
-    """The network for images of ``input_shape`` (channels, height, width).
+    """Build the network for images of ``input_shape`` (channels, height, width).
 
     Raises:
         ValueError: the images are smaller than 16x16.

@@ -14,7 +14,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
     register(
         Architecture(
             name="densenet-mini",
-            summary="three dense blocks with transitions between",
+            summary="three dense blocks with transitions in between",
             task="classification",
             builder="zoo.plugins.densenet_mini.model:build",
             dataset="mnist",

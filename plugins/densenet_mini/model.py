@@ -1,4 +1,4 @@
-"""DenseNet: every layer of a block sees the outputs of all layers before it."""
+"""DenseNet: each layer of a block gets the outputs of all earlier layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class DenseLayer(nn.Module):
-    """``growth`` new channels behind those that came in: batch norm, ReLU, 3x3 convolution."""
+    """Batch norm, ReLU and a 3x3 convolution; its ``growth`` output channels are appended to the input."""
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class DenseLayer(nn.Module):
 
 
 class Transition(nn.Module):
-    """Between blocks: half the channels, half the height and width."""
+    """The layer between two blocks; it halves channels, height and width."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -60,14 +60,14 @@ class DenseNetMini(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         return self.fc(torch.flatten(self.features(inputs), 1))  # type: ignore[no-any-return]
 
 
 def build(
     input_shape: tuple[int, int, int], num_outputs: int, growth: int = 12, layers: Sequence[int] = (4, 4, 4)
 ) -> nn.Module:
-    """The network for images of ``input_shape`` (channels, height, width).
+    """Build the network for images of ``input_shape`` (channels, height, width).
 
     Args:
         growth: channels that each layer adds.

@@ -31,7 +31,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(
                     name="activation",
                     default="sigmoid",
-                    help="what follows each hidden layer",
+                    help="activation after each hidden layer",
                     choices=("sigmoid", "relu", "tanh"),
                 ),
             ),

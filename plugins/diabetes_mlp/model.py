@@ -15,7 +15,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReL
 def build(
     input_shape: tuple[int, ...], num_outputs: int, widths: Sequence[int] = (6, 4), activation: str = "sigmoid"
 ) -> nn.Module:
-    """The network for samples of any ``input_shape``: ``[N, *input_shape]`` to ``[N, num_outputs]``.
+    """Build the network for samples of any ``input_shape``: ``[N, *input_shape]`` to ``[N, num_outputs]``.
 
     Args:
         widths: units in each hidden layer.

@@ -31,7 +31,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(
                     name="activation",
                     default="relu",
-                    help="what follows the hidden layer",
+                    help="activation after the hidden layer",
                     choices=("relu", "sigmoid", "tanh"),
                 ),
             ),

@@ -1,4 +1,4 @@
-"""A perceptron with one hidden layer, as Fashion-MNIST is taught with."""
+"""A perceptron with one hidden layer, a common first model for Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class FashionMLP(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         return self.fc(self.activation(self.hidden(self.flatten(inputs))))  # type: ignore[no-any-return]
 
 
 def build(input_shape: tuple[int, ...], num_outputs: int, width: int = 430, activation: str = "relu") -> nn.Module:
-    """The network for samples of any ``input_shape``, images or columns.
+    """Build the network for samples of any ``input_shape``, images or columns.
 
     Args:
         width: units in the hidden layer.

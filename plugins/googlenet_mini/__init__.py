@@ -1,4 +1,4 @@
-"""``googlenet-mini``: two Inception blocks, as small as they come."""
+"""``googlenet-mini``: two small Inception blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
     register(
         Architecture(
             name="googlenet-mini",
-            summary="two Inception blocks between 5x5 convolutions",
+            summary="two 5x5 convolutions, each followed by an Inception block",
             task="classification",
             builder="zoo.plugins.googlenet_mini.model:build",
             dataset="mnist",
@@ -22,11 +22,11 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             hyperparameters={
                 "epochs": 6,
                 "batch_size": 64,
-                # without normalisation layers SGD needs a small rate here; AdamW gets further in as many epochs
+                # without normalisation layers, SGD needs a small learning rate; AdamW is better in as many epochs
                 "optimizer": "adamw",
                 "lr": 0.003,
                 "weight_decay": 0.01,
-                # the averaged weights are good long before the learning rate has fallen
+                # the averaged weights are good long before the learning rate decays
                 "warmup": 0.05,
                 "ema": 0.98,
                 "shift": 1,

@@ -1,4 +1,4 @@
-"""GoogLeNet at its smallest: convolution, pool, Inception, twice, then one linear layer."""
+"""A minimal GoogLeNet: twice convolution, pooling and Inception block, then one linear layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class Inception(nn.Module):
-    """Four branches side by side, their channels concatenated: 88 out, whatever comes in.
+    """Four parallel branches whose outputs are concatenated to 88 channels.
 
     As it is taught, with no activation inside the block.
     """
@@ -50,7 +50,7 @@ class GoogLeNetMini(nn.Module):
         self.fc = nn.Linear(Inception.out_channels * _after(height) * _after(width), num_outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         x = functional.relu(functional.max_pool2d(self.conv1(inputs), 2))
         x = self.inception1(x)
         x = functional.relu(functional.max_pool2d(self.conv2(x), 2))
@@ -59,12 +59,12 @@ class GoogLeNetMini(nn.Module):
 
 
 def _after(size: int) -> int:
-    """What two rounds of 5x5 convolution without padding and pooling by 2 leave of ``size``."""
+    """``size`` after two rounds of 5x5 convolution without padding and pooling by 2."""
     return ((size - 4) // 2 - 4) // 2
 
 
 def build(input_shape: tuple[int, int, int], num_outputs: int) -> nn.Module:
-    """The network for images of ``input_shape`` (channels, height, width).
+    """Build the network for images of ``input_shape`` (channels, height, width).
 
     Raises:
         ValueError: the images are smaller than 16x16.

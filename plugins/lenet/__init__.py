@@ -1,4 +1,4 @@
-"""``lenet``: LeNet-5, with ReLU and max-pooling or as in 1998."""
+"""``lenet``: LeNet-5, with ReLU and max pooling, or as in 1998."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(
                     name="face",
                     default="modern",
-                    help="ReLU and max-pooling (modern), or sigmoid and average pooling (1998)",
+                    help="modern: ReLU and max pooling; 1998: sigmoid and average pooling",
                     choices=("modern", "1998"),
                 ),
             ),

@@ -1,4 +1,4 @@
-"""LeNet-5, as it was and as it is taught today."""
+"""LeNet-5 in its original form of 1998 and with modern layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FACES: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
     "modern": (nn.ReLU, nn.MaxPool2d),
     "1998": (nn.Sigmoid, nn.AvgPool2d),
 }
-"""Activation and pooling of each face."""
+"""Activation and pooling for each value of the option ``face``."""
 
 
 class LeNet(nn.Module):
@@ -35,23 +35,23 @@ class LeNet(nn.Module):
             nn.Linear(84, num_outputs),
         )
         if face == "1998":
-            # sigmoids saturate under torch's default; Xavier's is what this face is taught with
+            # sigmoid units saturate with torch's default initialisation
             for module in self.modules():
                 if isinstance(module, nn.Conv2d | nn.Linear):
                     nn.init.xavier_uniform_(module.weight)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         return self.classifier(torch.flatten(self.features(inputs), 1))  # type: ignore[no-any-return]
 
 
 def _after(size: int) -> int:
-    """What pooling, a 5x5 convolution without padding and pooling again leave of ``size``."""
+    """``size`` after pooling, a 5x5 convolution without padding, and pooling."""
     return (size // 2 - 4) // 2
 
 
 def build(input_shape: tuple[int, int, int], num_outputs: int, face: str = "modern") -> nn.Module:
-    """The network for images of ``input_shape`` (channels, height, width).
+    """Build the network for images of ``input_shape`` (channels, height, width).
 
     Args:
         face: a key of :data:`FACES`.

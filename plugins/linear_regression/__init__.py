@@ -1,4 +1,4 @@
-"""``linear-regression``: a straight line."""
+"""``linear-regression``: one linear layer, trained with the squared error."""
 
 from __future__ import annotations
 

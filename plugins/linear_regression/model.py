@@ -9,5 +9,5 @@ from torch import nn
 
 
 def build(input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
-    """The network for samples of any ``input_shape``: ``[N, *input_shape]`` to ``[N, num_outputs]``."""
+    """Build the network for samples of any ``input_shape``: ``[N, *input_shape]`` to ``[N, num_outputs]``."""
     return nn.Sequential(OrderedDict(flatten=nn.Flatten(), fc=nn.Linear(math.prod(input_shape), num_outputs)))

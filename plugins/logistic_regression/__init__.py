@@ -1,4 +1,4 @@
-"""``logistic-regression``: a straight border between no and yes."""
+"""``logistic-regression``: a linear classifier for two classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
     register(
         Architecture(
             name="logistic-regression",
-            summary="one linear layer, the sigmoid in the loss",
+            summary="one linear layer; the sigmoid is in the loss",
             task="binary",
             builder="zoo.plugins.logistic_regression.model:build",
             dataset="study-hours",

@@ -1,4 +1,4 @@
-"""``mnist-mlp``: linear layers and nothing else."""
+"""``mnist-mlp``: a perceptron of five linear layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
     register(
         Architecture(
             name="mnist-mlp",
-            summary="five linear layers with ReLU between",
+            summary="five linear layers with ReLU in between",
             task="classification",
             builder="zoo.plugins.mnist_mlp.model:build",
             dataset="mnist",
@@ -25,7 +25,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "optimizer": "adamw",
                 "lr": 3e-3,
                 "weight_decay": 1e-2,
-                # the averaged weights are good long before the learning rate has fallen
+                # the averaged weights are good long before the learning rate decays
                 "warmup": 0.04,
                 "ema": 0.98,
                 "shift": 1,
@@ -35,7 +35,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(
                     name="activation",
                     default="relu",
-                    help="what follows each hidden layer",
+                    help="activation after each hidden layer",
                     choices=("relu", "sigmoid", "tanh"),
                 ),
             ),

@@ -18,7 +18,7 @@ def build(
     widths: Sequence[int] = (512, 256, 128, 64),
     activation: str = "relu",
 ) -> nn.Module:
-    """The network for samples of any ``input_shape``: ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
+    """Build the network for samples of any ``input_shape``: ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
 
     Args:
         widths: units in each hidden layer.

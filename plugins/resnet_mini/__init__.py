@@ -1,4 +1,4 @@
-"""``resnet-mini``: two residual blocks, as small as they come."""
+"""``resnet-mini``: two small residual blocks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
     register(
         Architecture(
             name="resnet-mini",
-            summary="two residual blocks behind 5x5 convolutions",
+            summary="two 5x5 convolutions, each followed by a residual block",
             task="classification",
             builder="zoo.plugins.resnet_mini.model:build",
             dataset="mnist",
@@ -46,7 +46,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(
                     name="block",
                     default="original",
-                    help="form of the residual block (He et al. 2016, figures 2 and 4)",
+                    help="variant of the residual block (He et al. 2016, figures 2 and 4)",
                     choices=BLOCK_NAMES,
                 ),
             ),

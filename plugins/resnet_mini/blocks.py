@@ -1,7 +1,7 @@
-"""The residual block, and the forms that He et al. compare in "Identity Mappings in Deep Residual Networks" (2016).
+"""The residual block and the variants that He et al. compare in "Identity Mappings in Deep Residual Networks" (2016).
 
-Every form maps ``[N, channels, H, W]`` to the same shape, with two 3x3 convolutions on the residual path. Forms of
-figure 2 change the shortcut, forms of figure 4 change where activation and batch normalisation stand.
+Every variant maps ``[N, channels, H, W]`` to the same shape, with two 3x3 convolutions on the residual path. The
+variants of figure 2 change the shortcut, those of figure 4 the position of activation and batch normalisation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def conv3x3(channels: int) -> nn.Conv2d:
 
 
 class Residual(nn.Module):
-    """``relu(x + conv(relu(conv(x))))``: figure 2a without batch normalisation, as it is taught."""
+    """``relu(x + conv(relu(conv(x))))``: figure 2a without batch normalisation."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -31,12 +31,12 @@ class Residual(nn.Module):
         return functional.relu(self.combine(inputs, self.conv2(functional.relu(self.conv1(inputs)))))
 
     def combine(self, inputs: Tensor, residual: Tensor) -> Tensor:
-        """Shortcut and residual path together, before the last activation."""
+        """Add shortcut and residual path, before the last activation."""
         return inputs + residual
 
 
 class ConstantScaling(Residual):
-    """Figure 2b: shortcut and residual path both halved."""
+    """Figure 2b: shortcut and residual path are both halved."""
 
     def combine(self, inputs: Tensor, residual: Tensor) -> Tensor:
         """Half of each."""
@@ -44,12 +44,12 @@ class ConstantScaling(Residual):
 
 
 class ExclusiveGating(Residual):
-    """Figure 2c: a 1x1 convolution with sigmoid weighs the residual path, what is left weighs the shortcut."""
+    """Figure 2c: a 1x1 convolution with sigmoid gives the weight ``g`` of the residual path."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
         self.gate = nn.Conv2d(channels, channels, kernel_size=1)
-        # the paper starts with the shortcut open
+        # as in the paper, the shortcut is open at first
         nn.init.constant_(self.gate.bias, -6.0)  # type: ignore[arg-type]
 
     def combine(self, inputs: Tensor, residual: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class ExclusiveGating(Residual):
 
 
 class ShortcutOnlyGating(ExclusiveGating):
-    """Figure 2d: the gate closes the shortcut only."""
+    """Figure 2d: the gate weights the shortcut only."""
 
     def combine(self, inputs: Tensor, residual: Tensor) -> Tensor:
         """``(1 - g) x + F``."""
@@ -74,21 +74,21 @@ class ConvShortcut(Residual):
         self.shortcut = nn.Conv2d(channels, channels, kernel_size=1)
 
     def combine(self, inputs: Tensor, residual: Tensor) -> Tensor:
-        """The shortcut's own convolution, and the residual path."""
+        """Add the convolved shortcut and the residual path."""
         shortcut: Tensor = self.shortcut(inputs)
         return shortcut + residual
 
 
 class DropoutShortcut(Residual):
-    """Figure 2f: dropout of one half in the shortcut."""
+    """Figure 2f: dropout of 0.5 in the shortcut."""
 
     def combine(self, inputs: Tensor, residual: Tensor) -> Tensor:
-        """The shortcut with holes while training, whole otherwise."""
+        """Add the shortcut, with dropout while training, and the residual path."""
         return functional.dropout(inputs, 0.5, self.training) + residual
 
 
 class Normalised(nn.Module):
-    """Figure 4: a chain of layers beside the shortcut, and what follows the addition."""
+    """Figure 4: the layers of the residual path, and the layers after the addition."""
 
     def __init__(self, path: list[nn.Module], after: list[nn.Module]) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Normalised(nn.Module):
         self.after = nn.Sequential(*after)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The chain added to the shortcut, then what follows."""
+        """Add residual path and shortcut, then apply the last layers."""
         outputs: Tensor = self.after(inputs + self.path(inputs))
         return outputs
 

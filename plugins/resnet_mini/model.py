@@ -1,4 +1,4 @@
-"""ResNet at its smallest: convolution, pool, residual block, twice, then one linear layer."""
+"""A minimal ResNet: twice convolution, pooling and residual block, then one linear layer."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class ResNetMini(nn.Module):
         self.fc = nn.Linear(32 * _after(height) * _after(width), num_outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
-        # pooled before the activation: the same numbers as after it, for a quarter of the work
+        """Logits of ``inputs``."""
+        # pooling before the activation gives the same numbers as after it, with a quarter of the work
         x = self.residual1(functional.relu(functional.max_pool2d(self.conv1(inputs), 2)))
         x = self.residual2(functional.relu(functional.max_pool2d(self.conv2(x), 2)))
         return self.fc(torch.flatten(x, 1))  # type: ignore[no-any-return]
 
 
 def _after(size: int) -> int:
-    """What two rounds of 5x5 convolution without padding and pooling by 2 leave of ``size``."""
+    """``size`` after two rounds of 5x5 convolution without padding and pooling by 2."""
     return ((size - 4) // 2 - 4) // 2
 
 
 def build(input_shape: tuple[int, int, int], num_outputs: int, block: str = "original") -> nn.Module:
-    """The network for images of ``input_shape`` (channels, height, width).
+    """Build the network for images of ``input_shape`` (channels, height, width).
 
     Args:
         block: a key of :data:`BLOCKS`.

@@ -30,7 +30,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             },
             options=(
                 Option(name="cell", default="gru", help="kind of recurrent cell", choices=("rnn", "lstm", "gru")),
-                Option(name="hidden", default=128, help="size of the state", minimum=1),
+                Option(name="hidden", default=128, help="size of the hidden state", minimum=1),
             ),
             weights=Path(__file__).with_name("weights.safetensors"),
             results=Path(__file__).with_name("results.json"),

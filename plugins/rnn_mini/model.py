@@ -10,7 +10,7 @@ CELLS: dict[str, Callable[..., nn.Module]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "g
 
 
 class RNNMini(nn.Module):
-    """``[N, C, H, W]`` to logits ``[N, num_outputs]``: H steps of C x W numbers, the last state decides."""
+    """``[N, C, H, W]`` to logits ``[N, num_outputs]``: a linear layer on the last of H states."""
 
     def __init__(self, step_size: int, num_outputs: int, cell: str, hidden: int) -> None:
         super().__init__()
@@ -18,23 +18,23 @@ class RNNMini(nn.Module):
         self.fc = nn.Linear(hidden, num_outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         rows = inputs.transpose(1, 2).flatten(2)  # [N, H, C x W]
         states, _ = self.cell(rows)
         return self.fc(states[:, -1])  # type: ignore[no-any-return]
 
 
 def build(input_shape: tuple[int, int, int], num_outputs: int, cell: str = "gru", hidden: int = 128) -> nn.Module:
-    """The network for images of ``input_shape`` (channels, height, width).
+    """Build the network for images of ``input_shape`` (channels, height, width).
 
     Args:
         cell: a key of :data:`CELLS`.
-        hidden: size of the state.
+        hidden: size of the hidden state.
 
     Raises:
-        ValueError: the samples are no images.
+        ValueError: the samples are not images.
     """
     if len(input_shape) != 3:
-        raise ValueError("it needs images, whose rows it reads one after another")
+        raise ValueError("it needs images, because it reads them row by row")
     channels, _, width = input_shape
     return RNNMini(channels * width, num_outputs, cell, hidden)

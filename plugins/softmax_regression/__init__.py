@@ -1,4 +1,4 @@
-"""``softmax-regression``: the simplest classifier there is."""
+"""``softmax-regression``: a linear classifier."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ class SoftmaxRegression(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         return self.fc(self.flatten(inputs))  # type: ignore[no-any-return]
 
 
 def build(input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
-    """The network for samples of any ``input_shape``, images or columns."""
+    """Build the network for samples of any ``input_shape``, images or columns."""
     return SoftmaxRegression(math.prod(input_shape), num_outputs)

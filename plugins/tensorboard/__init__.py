@@ -1,11 +1,11 @@
-"""TensorBoard: `zoo train NAME --log tensorboard`, then `tensorboard --logdir runs`.
+"""TensorBoard logs: `zoo train NAME --log tensorboard`, then `tensorboard --logdir runs`.
 
-Needs the extra: ``pip install 'pluggy-zoo[tensorboard]'``.
+It needs the extra: ``pip install 'pluggy-zoo[tensorboard]'``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import zoo
 
@@ -18,7 +18,7 @@ _writers: dict[str, SummaryWriter] = {}
 
 @zoo.hookimpl
 def train_started(run: zoo.Run, start: zoo.TrainingStart) -> None:
-    """Open ``RUN/tensorboard``; of a resumed run, what came after the checkpoint is taken back."""
+    """Open ``RUN/tensorboard``. In a resumed run, delete the points after the checkpoint."""
     if NAME not in run.config.get("log", ()):
         return
     try:
@@ -29,8 +29,8 @@ def train_started(run: zoo.Run, start: zoo.TrainingStart) -> None:
 
 
 @zoo.hookimpl
-def epoch_ended(run: zoo.Run, metrics: dict[str, Any]) -> None:
-    """A point for every figure of the epoch: ``loss/train``, ``accuracy/validation`` and so on."""
+def epoch_ended(run: zoo.Run, metrics: zoo.EpochMetrics) -> None:
+    """Add a point for each metric of the epoch: ``loss/train``, ``accuracy/validation`` and so on."""
     writer = _writers.get(run.name)
     if writer is None:
         return
@@ -43,7 +43,7 @@ def epoch_ended(run: zoo.Run, metrics: dict[str, Any]) -> None:
 
 @zoo.hookimpl
 def train_ended(run: zoo.Run) -> None:
-    """Close the file."""
+    """Close the log file."""
     writer = _writers.pop(run.name, None)
     if writer is not None:
         writer.close()

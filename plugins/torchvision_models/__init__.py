@@ -1,6 +1,6 @@
-"""``torchvision/*``: the full-size networks of torchvision, with a head for the data at hand.
+"""``torchvision/*``: the full-size networks of torchvision, with a new head for the dataset.
 
-Eight are listed; any other classifier of torchvision is found by its name.
+Eight are listed. All other classifiers of torchvision are found by name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PREFIX = "torchvision/"
 DATASET, DATASET_OUTPUTS = "cifar10", 10
 
-# parameters with ten outputs, summary
+# number of parameters with ten outputs, summary
 LISTED = {
     "alexnet": (57_044_810, "AlexNet: five convolutions, three large linear layers"),
     "densenet121": (6_964_106, "DenseNet-121"),
@@ -28,20 +28,20 @@ LISTED = {
     "vgg11": (128_807_306, "VGG-11"),
     "vgg16": (134_301_514, "VGG-16"),
 }
-# the smallest images that it takes are larger than those of its default dataset
+# these networks need larger images than those of the default dataset
 ENLARGED = {"alexnet": 64, "inception_v3": 128}
 
 
 @hookimpl
 def register_architectures(register: Callable[[Architecture], None]) -> None:
-    """Register those that are listed."""
+    """Register the listed networks."""
     for name, (parameters, summary) in LISTED.items():
         register(_declare(name, parameters, summary))
 
 
 @hookimpl
 def find_architecture(name: str) -> Architecture | None:
-    """Any other classifier of torchvision."""
+    """Find any other classifier of torchvision."""
     if not name.startswith(PREFIX):
         return None
     from .model import count, names
@@ -74,7 +74,7 @@ def _declare(name: str, parameters: int, summary: str) -> Architecture:
             Option(
                 name="resize",
                 default=ENLARGED.get(name, 0),
-                help="height and width that images are brought to inside the network; 0 leaves them",
+                help="height and width that the network resizes images to; 0: no resizing",
                 minimum=0,
             ),
         ),

@@ -1,4 +1,4 @@
-"""torchvision's classifiers behind the zoo's builder: any head, grey or colour, any size that the network takes."""
+"""torchvision's classifiers as a builder of the zoo: any number of outputs, grey or colour images, any valid size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class TorchvisionClassifier(nn.Module):
 
     Args:
         model: torchvision's network, for three channels.
-        resize: height and width that images are enlarged or reduced to first; 0 leaves them.
+        resize: height and width that images are resized to first; 0: no resizing.
     """
 
     def __init__(self, model: nn.Module, resize: int) -> None:
@@ -24,7 +24,7 @@ class TorchvisionClassifier(nn.Module):
         self.resize = resize
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         if inputs.shape[1] == 1:
             inputs = inputs.expand(-1, 3, -1, -1)
         if self.resize:
@@ -34,15 +34,15 @@ class TorchvisionClassifier(nn.Module):
 
 
 def build(name: str, input_shape: tuple[int, ...], num_outputs: int, resize: int) -> nn.Module:
-    """torchvision's ``name`` with a new head, and without the auxiliary ones.
+    """Build torchvision's ``name`` with a new head and without auxiliary heads.
 
     Raises:
-        ValueError: no such network, or none for such inputs.
+        ValueError: there is no such network, or it does not accept this input shape.
     """
     if name not in names():
         raise ValueError(f"torchvision has no classifier named {name!r}")
     if len(input_shape) != 3 or input_shape[0] not in (1, 3):
-        raise ValueError("it needs images, grey or in colour")
+        raise ValueError("it needs images with one or three channels")
     network = TorchvisionClassifier(_make(name, num_outputs), resize)
     _refuse_too_small(name, input_shape, num_outputs, resize)
     return network
@@ -52,7 +52,7 @@ def pretrained(name: str) -> dict[str, Tensor]:
     """torchvision's ImageNet weights, by the parameter names of :class:`TorchvisionClassifier`.
 
     Raises:
-        ValueError: torchvision has none, or they cannot be downloaded.
+        ValueError: torchvision has no weights for this network.
     """
     weights = torchvision.models.get_model_weights(name)
     best = getattr(weights, "DEFAULT", None)
@@ -64,7 +64,7 @@ def pretrained(name: str) -> dict[str, Tensor]:
 
 
 def names() -> list[str]:
-    """The classifiers of torchvision that are built for images, not for quantised ones."""
+    """The names of torchvision's image classifiers, without the quantised ones."""
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
@@ -72,14 +72,14 @@ def _make(name: str, num_outputs: int) -> nn.Module:
     builder = torchvision.models.get_model_builder(name)
     given: dict[str, Any] = {"weights": None, "num_classes": num_outputs}
     if name in ("googlenet", "inception_v3"):
-        # the auxiliary heads are a second and a third answer while training
+        # the auxiliary heads give additional outputs during training
         given |= {"aux_logits": False, "init_weights": True}
     network: nn.Module = builder(**given)
     return network
 
 
 def _refuse_too_small(name: str, input_shape: tuple[int, ...], num_outputs: int, resize: int) -> None:
-    """Run it on nothing but shapes."""
+    """Check the image size with a forward pass on the meta device, which computes shapes only."""
     with torch.device("meta"):
         trial = TorchvisionClassifier(_make(name, num_outputs), resize).eval()
         try:
@@ -90,6 +90,6 @@ def _refuse_too_small(name: str, input_shape: tuple[int, ...], num_outputs: int,
 
 
 def count(name: str, num_outputs: int) -> int:
-    """The number of parameters, without making them."""
+    """The number of parameters, counted on the meta device without allocating memory."""
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in _make(name, num_outputs).parameters())

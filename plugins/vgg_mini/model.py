@@ -1,4 +1,4 @@
-"""VGG: blocks of 3x3 convolutions, each ended by pooling, from one list."""
+"""VGG: blocks of 3x3 convolutions with pooling at the end of each block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def vgg_block(convs: int, channels_in: int, channels_out: int, norm: bool) -> Iterator[nn.Module]:
-    """The layers of one block: ``convs`` times a convolution and its activation, then pooling."""
+    """The layers of one block: ``convs`` convolutions with activation, then pooling."""
     for channels in [channels_in, *[channels_out] * (convs - 1)]:
         yield nn.Conv2d(channels, channels_out, kernel_size=3, padding=1, bias=not norm)
         if norm:
@@ -39,7 +39,7 @@ class VGGMini(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The whole network."""
+        """Logits of ``inputs``."""
         return self.classifier(torch.flatten(self.features(inputs), 1))  # type: ignore[no-any-return]
 
 
@@ -50,7 +50,7 @@ def build(
     channels: Sequence[int] = (16, 32, 64),
     norm: bool = True,
 ) -> nn.Module:
-    """The network for images of ``input_shape`` (channels, height, width).
+    """Build the network for images of ``input_shape`` (channels, height, width).
 
     Args:
         convs: number of convolutions in each block.

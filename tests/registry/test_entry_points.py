@@ -1,38 +1,30 @@
+"""Installed plugins are found with the name and version of their distribution."""
+
 import sys
 import zipfile
-from importlib import metadata
 
 import pytest
 
-from zoo.registry import entry_points
-from zoo.registry.entry_points import EntryPoint, find_entry_points, parse
+from zoo.registry.entry_points import EntryPoint, find_entry_points, zoo_required
 
 
-def distribution(folder, name, version, text):
+def distribution(folder, name, version, entry_points, headers=""):
     info = folder / f"{name}-{version}.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    (info / "entry_points.txt").write_text(text)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{headers}")
+    (info / "entry_points.txt").write_text(entry_points)
     return info
 
 
-def by_standard_library():
-    found = {}
-    for point in metadata.entry_points(group="zoo"):
-        found.setdefault((entry_points.normalise(point.dist.name), point.name), (point.dist.version, point.value))
-    return found
-
-
-def by_zoo():
+def found():
     return {(point.distribution, point.name): (point.version, point.value) for point in find_entry_points()}
 
 
-def test_what_is_installed_is_found_as_the_standard_library_finds_it():
-    assert by_zoo() == by_standard_library()
-    assert ("pluggy-zoo", "resnet-mini") in by_zoo()
+def test_the_builtin_plugins_are_found():
+    assert found()["pluggy-zoo", "resnet-mini"][1] == "zoo.plugins.resnet_mini"
 
 
-def test_strangers_are_found_as_the_standard_library_finds_them(tmp_path, monkeypatch):
+def test_of_a_distribution_that_is_installed_twice_the_first_on_the_path_counts(tmp_path, monkeypatch):
     distribution(
         tmp_path / "a", "Some_Stranger", "1.2", "[console_scripts]\nx = y:z\n\n[zoo]\nn = m:o\nn2=m2\n# c = d\n"
     )
@@ -40,10 +32,11 @@ def test_strangers_are_found_as_the_standard_library_finds_them(tmp_path, monkey
     distribution(tmp_path / "b", "some_stranger", "0.9", "[zoo]\nold = m\n")
     monkeypatch.syspath_prepend(str(tmp_path / "b"))
     monkeypatch.syspath_prepend(str(tmp_path / "a"))
-    found = by_zoo()
-    assert found == by_standard_library()
-    assert found["some-stranger", "n"] == ("1.2", "m:o")
-    assert ("some-stranger", "old") not in found
+    theirs = {key: value for key, value in found().items() if key[0] != "pluggy-zoo"}
+    assert theirs["some-stranger", "n"] == ("1.2", "m:o")
+    assert theirs["some-stranger", "n2"] == ("1.2", "m2")
+    assert ("some-stranger", "old") not in theirs
+    assert "unrelated" not in {name for name, _ in theirs}
 
 
 def test_a_development_install_is_found_with_its_version(tmp_path, monkeypatch):
@@ -52,7 +45,7 @@ def test_a_development_install_is_found_with_its_version(tmp_path, monkeypatch):
     (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 3.4\n")
     (info / "entry_points.txt").write_text("[zoo]\nn = m\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert by_zoo()["stranger", "n"] == ("3.4", "m")
+    assert found()["stranger", "n"] == ("3.4", "m")
 
 
 def test_a_zip_file_on_the_path_is_searched_too(tmp_path, monkeypatch):
@@ -61,15 +54,50 @@ def test_a_zip_file_on_the_path_is_searched_too(tmp_path, monkeypatch):
         for file in info.iterdir():
             archive.write(file, f"{info.name}/{file.name}")
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "zipped.zip")])
-    assert by_zoo()["zipped", "n"] == ("1.0", "m")
+    assert found()["zipped", "n"] == ("1.0", "m")
+
+
+@pytest.mark.parametrize("damage", ["no-equals-sign", "not-utf8", "no-metadata", "bad-requirement"])
+def test_damaged_metadata_is_one_warning_and_costs_no_other_plugin(damage, tmp_path, monkeypatch, caplog):
+    info = distribution(tmp_path, "damaged", "1.0", "[zoo]\nn = m\n")
+    if damage == "no-equals-sign":
+        (info / "entry_points.txt").write_text("[zoo]\nn m\n")
+    elif damage == "not-utf8":
+        (info / "entry_points.txt").write_bytes(b"[zoo]\nn = \xff\n")
+    elif damage == "no-metadata":
+        (info / "METADATA").unlink()
+    else:
+        (info / "METADATA").write_text("Name: damaged\nVersion: 1.0\nRequires-Dist: pluggy-zoo of course\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    points = found()
+    assert "damaged" not in {name for name, _ in points}
+    assert ("pluggy-zoo", "resnet-mini") in points
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert str(info) in message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("json", "json"), ("json:loads", "loads"), ("json:JSONDecoder.decode", "decode")]
+    ("value", "expected"),
+    [("json", "json"), ("json:loads", "loads"), ("json:JSONDecoder.decode", "decode"), ("json:loads [extra]", "loads")],
 )
 def test_an_entry_point_loads_a_module_or_an_object_in_one(value, expected):
     assert EntryPoint("d", "1", "n", value).load().__name__ == expected
 
 
-def test_extras_behind_a_value_are_no_part_of_it():
-    assert list(parse("[zoo]\nn = m:o [extra]\n", "d", "1")) == [EntryPoint("d", "1", "n", "m:o")]
+@pytest.mark.parametrize(
+    ("requirements", "expected"),
+    [
+        ([], ""),
+        (["torch>=2", "pluggy-zoo>=0.1"], ">=0.1"),
+        (["Pluggy.Zoo[tensorboard] (>=0.1)"], ">=0.1"),
+        (["pluggy-zoo>=9; extra == 'docs'", "pluggy-zoo>=0.1; python_version > '3'"], ">=0.1"),
+        (["pluggy-zoo"], ""),
+    ],
+)
+def test_the_supported_versions_of_the_zoo_come_from_the_requirements(requirements, expected, tmp_path, monkeypatch):
+    assert zoo_required(requirements) == expected
+    headers = "".join(f"Requires-Dist: {text}\n" for text in requirements)
+    distribution(tmp_path, "theirs", "1.0", "[zoo]\nn = m\n", headers)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert [point.requires for point in find_entry_points() if point.distribution == "theirs"] == [expected]

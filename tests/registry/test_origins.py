@@ -1,4 +1,4 @@
-"""A run whose plugin has gone or changed says exactly that, with the line that brings it back."""
+"""Runs whose plugin is missing or has changed: the error says so, with the command that gets it back."""
 
 import dataclasses
 import json
@@ -55,17 +55,17 @@ def resume(run, registry):
 
 
 @pytest.mark.parametrize("use", [load, resume])
-def test_a_plugin_that_is_gone_is_named_with_the_pip_line(use, run, registry):
+def test_a_missing_plugin_is_named_with_the_pip_command(use, run, registry):
     assert run.config["plugin"] == {"name": "theirs", "distribution": "their-nets", "version": "1.0"}
     with pytest.raises(zoo.PluginError) as caught:
         use(run, registry)
     assert str(caught.value) == (
         "theirs was trained with the plugin theirs of their-nets 1.0, which is not installed. "
-        "`pip install their-nets==1.0` brings back what it was trained with."
+        "`pip install their-nets==1.0` installs that version."
     )
 
 
-def test_the_run_itself_is_still_told(run, registry, zoo_command):
+def test_the_run_is_still_listed(run, registry, zoo_command):
     listed = zoo_command("runs", "--runs-dir", run.folder.parents[1], registry=registry)
     assert "theirs/" in listed.out
     exported = zoo_command("export", run.folder, "--onnx", registry=registry)
@@ -84,12 +84,12 @@ def test_a_plugin_that_builds_another_network_now_is_named_with_both_versions(us
     assert "`pip install their-nets==1.0`" in message
 
 
-def test_a_plugin_that_lost_the_architecture_is_told(run, install):
-    with pytest.raises(zoo.PluginError, match=r"theirs \(their-nets 2.0\) no longer has it.*their-nets==1.0"):
+def test_a_plugin_that_lost_the_architecture_is_reported(run, install):
+    with pytest.raises(zoo.PluginError, match=r"theirs \(their-nets 2.0\) does not have it any more.*their-nets==1.0"):
         load(run, install("2.0", NET.replace('name="theirs"', 'name="others"')))
 
 
-def test_another_version_that_still_fits_is_used_and_noted_where_a_training_goes_on(run, install, caplog):
+def test_another_version_that_still_fits_is_used_and_reported_when_a_run_resumes(run, install, caplog):
     newer = install("1.1")
     load(run, newer)
     assert not [record for record in caplog.records if "their-nets" in record.getMessage()]
@@ -97,7 +97,7 @@ def test_another_version_that_still_fits_is_used_and_noted_where_a_training_goes
     assert [True for record in caplog.records if "now it is theirs (their-nets 1.1)" in record.getMessage()]
 
 
-def test_a_plugin_that_is_blocked_or_broken_is_told_as_that(run, install, monkeypatch):
+def test_a_plugin_that_is_blocked_or_broken_is_reported_as_that(run, install, monkeypatch):
     with pytest.raises(zoo.PluginError, match="which failed: ModuleNotFoundError"):
         load(run, install("1.0", "import nothing_of_that_name"))
     monkeypatch.setenv("ZOO_BLOCK_PLUGINS", "their-nets")
@@ -105,7 +105,7 @@ def test_a_plugin_that_is_blocked_or_broken_is_told_as_that(run, install, monkey
         load(run, install())
 
 
-def test_a_file_that_is_gone_is_named_with_its_folder(tmp_path, monkeypatch, zoo_command):
+def test_a_missing_file_is_named_with_its_folder(tmp_path, monkeypatch, zoo_command):
     folder = tmp_path / "nets"
     folder.mkdir()
     (folder / "goneagain.py").write_text(NET.replace("{module}", "goneagain"))
@@ -114,4 +114,4 @@ def test_a_file_that_is_gone_is_named_with_its_folder(tmp_path, monkeypatch, zoo
     run = json.loads(made.out)["run"]
     assert f"`zoo --plugins-dir {folder}`" in zoo_command("export", run, "--onnx", registry=None).error
     (folder / "goneagain.py").unlink()
-    assert "The file is gone; put it back" in zoo_command("export", run, "--onnx", registry=None).error
+    assert "The file is missing; restore it" in zoo_command("export", run, "--onnx", registry=None).error

@@ -41,7 +41,7 @@ def write(folder, name, source=SOURCE):
     return path
 
 
-def strangers(registry):
+def third_party(registry):
     return {plugin.name: plugin for plugin in registry.plugins if not plugin.builtin}
 
 
@@ -55,13 +55,13 @@ def test_each_file_and_each_package_of_the_folder_is_a_plugin(folder, monkeypatc
     (folder / "notes.txt").write_text("")
     monkeypatch.setenv("ZOO_PLUGINS_DIR", str(folder))
     registry = create_registry()
-    assert {name: plugin.status for name, plugin in strangers(registry).items()} == dict.fromkeys(
+    assert {name: plugin.status for name, plugin in third_party(registry).items()} == dict.fromkeys(
         ("onefilea", "onefileb"), "loaded"
     )
     assert {"onefilea", "onefileb"} <= registry.architectures.keys()
 
 
-def test_the_whole_way_from_one_file_to_a_proven_network(folder, zoo_command):
+def test_from_a_single_file_to_a_verified_network(folder, zoo_command):
     path = write(folder, "wholeway")
     command = ["--plugins-dir", folder]
     (facts,) = json.loads(zoo_command(*command, "list", "wholeway", "--json", registry=None).out)
@@ -76,12 +76,12 @@ def test_the_whole_way_from_one_file_to_a_proven_network(folder, zoo_command):
     assert "wholeway" not in zoo_command("list", registry=None).out  # for that command only
 
 
-def test_the_version_of_a_file_is_its_content(folder, monkeypatch):
+def test_the_version_of_a_file_depends_on_its_content(folder, monkeypatch):
     monkeypatch.setenv("ZOO_PLUGINS_DIR", str(folder))
     path = write(folder, "versioned")
-    before = strangers(create_registry())["versioned"].version
+    before = third_party(create_registry())["versioned"].version
     path.write_text(path.read_text() + "# changed")
-    assert strangers(create_registry())["versioned"].version != before
+    assert third_party(create_registry())["versioned"].version != before
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_the_version_of_a_file_is_its_content(folder, monkeypatch):
     [
         ("json", SOURCE, "belongs to"),
         ("torch", SOURCE, "belongs to"),
-        ("two words", SOURCE, "no name that Python can import"),
+        ("two words", SOURCE, "not a name that Python can import"),
         ("halfwritten", "def (", "SyntaxError"),
         ("nothing_in_it", "", "adds nothing"),
     ],
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_a_plugin_costs_nothing_but_itself(name, source, e
     assert hasattr(json, "loads")
 
 
-def test_a_folder_that_is_not_there_is_told(zoo_command, monkeypatch):
+def test_a_missing_folder_is_reported(zoo_command, monkeypatch):
     assert "'nowhere' does not exist" in zoo_command("--plugins-dir", "nowhere", "list", registry=None).error
     monkeypatch.setenv("ZOO_PLUGINS_DIR", "/nowhere")
     result = zoo_command("list", registry=None)
@@ -119,7 +119,7 @@ def test_an_installed_plugin_comes_before_a_file(folder, monkeypatch):
     write(folder, "late", SOURCE.replace('name="{name}"', 'name="lenet"'))
     monkeypatch.setenv("ZOO_PLUGINS_DIR", str(folder))
     registry = create_registry()
-    assert "already registered by lenet (pluggy-zoo" in strangers(registry)["late"].errors[0]
+    assert "already registered by lenet (pluggy-zoo" in third_party(registry)["late"].errors[0]
     assert registry.owner(registry.architecture("lenet")).builtin
 
 

@@ -1,4 +1,4 @@
-"""Plugins: found, isolated, refused where they collide, and named when they fail."""
+"""Plugins: found, isolated, refused if names clash, and named if they fail."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from zoo import EntryPoint, PluginError, Registry, UnknownName, create_registry
 from zoo.registry.entry_points import find_entry_points
-from zoo.specs.specs import resolve_reference
+from zoo.specs.references import resolve_reference
 
 ARCHITECTURE = """
 @zoo.hookimpl
@@ -73,7 +73,7 @@ BROKEN = {
 }
 
 
-def with_strangers(*points: EntryPoint) -> Registry:
+def with_plugins(*points: EntryPoint) -> Registry:
     return create_registry([*find_entry_points(), *points])
 
 
@@ -90,8 +90,8 @@ def test_every_builtin_plugin_loads_without_a_complaint(registry):
     assert "onnx" in registry.exporters
 
 
-def test_a_stranger_is_registered_with_the_same_rights(add_plugin):
-    registry = with_strangers(add_plugin("good", ARCHITECTURE.format(name="theirs")))
+def test_a_third_party_plugin_is_registered_like_a_builtin_one(add_plugin):
+    registry = with_plugins(add_plugin("good", ARCHITECTURE.format(name="theirs")))
     assert registry.owner(registry.architecture("theirs")).distribution == "stranger"
     assert plugin_named(registry, "good").hooks == ["register_architectures"]
 
@@ -100,7 +100,7 @@ def test_a_stranger_is_registered_with_the_same_rights(add_plugin):
 def test_a_broken_plugin_costs_nothing_but_itself(kind, add_plugin, caplog):
     source, expected = BROKEN[kind]
     healthy = add_plugin("healthy", ARCHITECTURE.format(name="theirs"), distribution="zz-healthy")
-    registry = with_strangers(add_plugin(kind, source), healthy)
+    registry = with_plugins(add_plugin(kind, source), healthy)
     plugin = plugin_named(registry, kind)
     assert plugin.status in ("failed", "partial")
     assert expected in plugin.errors[0]
@@ -116,11 +116,11 @@ def test_a_broken_plugin_costs_nothing_but_itself(kind, add_plugin, caplog):
     ("written", "meant"),
     [("register_architecture", "register_architectures"), ("epoch_end", "epoch_ended"), ("summry", "summary")],
 )
-def test_what_is_misspelled_is_answered_with_what_was_meant(written, meant, add_plugin, caplog):
+def test_a_misspelled_name_is_reported_with_the_closest_one(written, meant, add_plugin, caplog):
     source = ARCHITECTURE.format(name="x").replace(meant, written)
     if written == "epoch_end":
         source = "@zoo.hookimpl\ndef epoch_end(run, metrics):\n    pass"
-    plugin = plugin_named(with_strangers(add_plugin("typo", source)), "typo")
+    plugin = plugin_named(with_plugins(add_plugin("typo", source)), "typo")
     assert f"Did you mean '{meant}'?" in plugin.errors[0]
     assert len(caplog.records) == 1
 
@@ -136,11 +136,11 @@ BUILDERS = {
 
 
 @pytest.mark.parametrize("kind", BUILDERS)
-def test_a_builder_that_is_not_there_is_a_row_in_zoo_plugins(kind, add_plugin, zoo_command):
+def test_a_missing_builder_is_a_row_in_zoo_plugins(kind, add_plugin, zoo_command):
     builder, expected = BUILDERS[kind]
     source = "from pathlib import Path\ndef build(input_shape, num_outputs):\n    pass\n"
     source += ARCHITECTURE.format(name="x").replace('"m:b"', f"{builder!r}.format(home=__name__)")
-    registry = with_strangers(add_plugin("net", source))
+    registry = with_plugins(add_plugin("net", source))
     assert plugin_named(registry, "net").status == "loaded"  # declared well: what it names is looked up when asked for
     shown = zoo_command("plugins", registry=registry)
     assert shown.code == 0
@@ -160,7 +160,7 @@ def test_a_builder_that_is_not_there_is_a_row_in_zoo_plugins(kind, add_plugin, z
         ("{home}_broken:build", "ZeroDivisionError: division by zero"),
     ],
 )
-def test_a_builder_that_is_not_there_is_one_clear_line_where_it_is_used(reference, expected, add_plugin, tmp_path):
+def test_a_missing_builder_is_one_clear_line_on_use(reference, expected, add_plugin, tmp_path):
     home = add_plugin("home", "SIZE = 3\ndef build(input_shape, num_outputs):\n    pass").value
     (tmp_path / "strangers" / f"{home}_broken.py").write_text("1 / 0")
     with pytest.raises(PluginError, match=re.escape(expected)) as caught:
@@ -175,17 +175,17 @@ def test_a_builder_that_is_not_there_is_one_clear_line_where_it_is_used(referenc
 )  # fmt: skip
 def test_a_package_made_for_another_zoo_is_not_imported(requires, loads, add_plugin):
     point = add_plugin("theirs", ARCHITECTURE.format(name="theirs"))
-    plugin = plugin_named(with_strangers(dataclasses.replace(point, requires=requires)), "theirs")
+    plugin = plugin_named(with_plugins(dataclasses.replace(point, requires=requires)), "theirs")
     assert plugin.status == ("loaded" if loads else "failed")
     if not loads:
         assert requires in plugin.errors[0]
         assert point.value not in sys.modules
 
 
-def test_a_slow_import_is_named_with_its_time_and_what_it_brings(add_plugin, caplog, monkeypatch):
+def test_a_slow_import_is_reported_with_its_time_and_heavy_packages(add_plugin, caplog, monkeypatch):
     monkeypatch.setattr("zoo.registry.loading.SLOW_IMPORT", 0.0)
     source = "import sys\nsys.modules['jax'] = sys\n" + ARCHITECTURE.format(name="theirs")
-    registry = with_strangers(add_plugin("slow", source))
+    registry = with_plugins(add_plugin("slow", source))
     del sys.modules["jax"]
     (note,) = plugin_named(registry, "slow").notes
     assert re.match(r"took \d+\.\d s to import, .* It imports jax\.", note)
@@ -195,26 +195,28 @@ def test_a_slow_import_is_named_with_its_time_and_what_it_brings(add_plugin, cap
 
 
 def test_what_a_plugin_prints_stays_out_of_the_result(add_plugin, capsys):
-    with_strangers(add_plugin("chatty", "print('hello')\n" + ARCHITECTURE.format(name="theirs")))
+    with_plugins(add_plugin("chatty", "print('hello')\n" + ARCHITECTURE.format(name="theirs")))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "hello\n"
 
 
-def test_each_call_can_be_told(add_plugin, monkeypatch, caplog):
+def test_each_call_can_be_logged(add_plugin, monkeypatch, caplog):
     monkeypatch.setenv("ZOO_TRACE_PLUGINS", "1")
     source = ARCHITECTURE.format(name="theirs") + "@zoo.hookimpl\ndef train_ended(run):\n    1 / 0"
-    registry = with_strangers(add_plugin("traced", source))
+    registry = with_plugins(add_plugin("traced", source))
     registry.notify("train_ended", run=None)
-    told = [record.getMessage().split() for record in caplog.records if "traced (stranger 1.0)" in record.getMessage()]
-    assert [line[2] for line in told] == ["import", "register_architectures", "train_ended"]
-    assert told[-1][-4:] == ["ZeroDivisionError:", "division", "by", "zero"]
+    logged = [
+        record.getMessage().split() for record in caplog.records if "traced (stranger 1.0)" in record.getMessage()
+    ]
+    assert [line[2] for line in logged] == ["import", "register_architectures", "train_ended"]
+    assert logged[-1][-4:] == ["ZeroDivisionError:", "division", "by", "zero"]
 
 
-def test_what_is_wrong_with_a_plugin_is_shown_whole_by_every_reader(add_plugin, zoo_command):
+def test_errors_of_a_plugin_are_shown_completely_by_every_command(add_plugin, zoo_command):
     """One line on standard error is the log's; here: the row, and the JSON, of each broken plugin at once."""
     points = [add_plugin(kind, source, distribution=f"d-{kind}") for kind, (source, _) in BROKEN.items()]
-    registry = with_strangers(*points)
+    registry = with_plugins(*points)
     rows = zoo_command("plugins", registry=registry).out
     facts = {fact["name"]: fact for fact in json.loads(zoo_command("plugins", "--json", registry=registry).out)}
     for kind, (_, expected) in BROKEN.items():
@@ -225,7 +227,7 @@ def test_what_is_wrong_with_a_plugin_is_shown_whole_by_every_reader(add_plugin, 
 
 def test_what_a_partly_broken_plugin_registered_well_is_kept(add_plugin):
     source = ARCHITECTURE.format(name="fine") + "@zoo.hookimpl\ndef register_datasets(register):\n    register(3)\n"
-    registry = with_strangers(add_plugin("half", source))
+    registry = with_plugins(add_plugin("half", source))
     assert plugin_named(registry, "half").status == "partial"
     assert "fine" in registry.architectures
 
@@ -233,7 +235,7 @@ def test_what_a_partly_broken_plugin_registered_well_is_kept(add_plugin):
 def test_the_second_owner_of_a_name_is_refused_and_both_are_named(add_plugin):
     first = add_plugin("first", ARCHITECTURE.format(name="theirs"), distribution="aaa")
     second = add_plugin("second", ARCHITECTURE.format(name="theirs"), distribution="bbb")
-    registry = with_strangers(second, first)
+    registry = with_plugins(second, first)
     assert registry.owner(registry.architecture("theirs")).distribution == "aaa"
     assert "'theirs' is already registered by first (aaa 1.0)" in plugin_named(registry, "second").errors[0]
 
@@ -241,21 +243,21 @@ def test_the_second_owner_of_a_name_is_refused_and_both_are_named(add_plugin):
 def test_one_module_under_two_names_is_loaded_once(add_plugin):
     first = add_plugin("first", ARCHITECTURE.format(name="theirs"), distribution="aaa")
     second = EntryPoint("bbb", "1.0", "second", first.value)
-    registry = with_strangers(first, second)
+    registry = with_plugins(first, second)
     assert registry.owner(registry.architecture("theirs")).name == "first"
     assert plugin_named(registry, "first").status == "loaded"
     assert "same module as first (aaa 1.0)" in plugin_named(registry, "second").errors[0]
 
 
 def test_a_builtin_name_cannot_be_taken(add_plugin):
-    registry = with_strangers(add_plugin("thief", ARCHITECTURE.format(name="resnet-mini"), distribution="aaa"))
+    registry = with_plugins(add_plugin("thief", ARCHITECTURE.format(name="resnet-mini"), distribution="aaa"))
     assert registry.owner(registry.architecture("resnet-mini")).builtin
     assert "pluggy-zoo" in plugin_named(registry, "thief").errors[0]
 
 
 def test_order_depends_on_names_alone(add_plugin):
     points = [add_plugin(f"p{i}", ARCHITECTURE.format(name=f"n{i}"), distribution=f"d{i}") for i in range(4)]
-    orders = {tuple(p.name for p in with_strangers(*order).plugins) for order in (points, points[::-1])}
+    orders = {tuple(p.name for p in with_plugins(*order).plugins) for order in (points, points[::-1])}
     assert len(orders) == 1
 
 
@@ -269,9 +271,9 @@ def test_order_depends_on_names_alone(add_plugin):
         ("ZOO_BLOCK_PLUGINS", "", {"a", "b"}),
     ],
 )
-def test_strangers_can_be_limited_before_they_are_imported(variable, value, loaded, add_plugin, monkeypatch):
+def test_third_party_plugins_can_be_limited_before_they_are_imported(variable, value, loaded, add_plugin, monkeypatch):
     monkeypatch.setenv(variable, value)
-    registry = with_strangers(
+    registry = with_plugins(
         add_plugin("a", ARCHITECTURE.format(name="a"), distribution="aa"),
         add_plugin("b", ARCHITECTURE.format(name="b"), distribution="b-b"),
     )
@@ -285,7 +287,7 @@ def test_strangers_can_be_limited_before_they_are_imported(variable, value, load
 def test_strict_turns_a_failure_into_an_error(kind, add_plugin, monkeypatch):
     monkeypatch.setenv("ZOO_STRICT", "1")
     with pytest.raises(PluginError) as caught:
-        with_strangers(add_plugin(kind, BROKEN[kind][0]))
+        with_plugins(add_plugin(kind, BROKEN[kind][0]))
     assert str(caught.value).count("stranger 1.0") == 1
 
 
@@ -305,16 +307,16 @@ def test_an_unknown_name_answers_with_the_closest(ask, name, closest, registry):
     assert f"Did you mean {closest!r}?" in str(caught.value)
 
 
-def test_an_unknown_name_like_no_other_gets_no_guess(registry):
+def test_an_unknown_name_without_a_similar_one_gets_no_guess(registry):
     with pytest.raises(UnknownName) as caught:
         registry.architecture("qqq")
     assert "Did you mean" not in str(caught.value)
 
 
 EXPORTER = """
-def write(subject, path, word):
+def write(source, path, word):
     path.write_text(word)
-def check(subject, path, word):
+def check(source, path, word):
     yield zoo.Check("word", path.read_text() == word and word != "wrong", f"the word is {word}")
 @zoo.hookimpl
 def register_exporters(register):
@@ -323,8 +325,8 @@ def register_exporters(register):
 """
 
 
-def test_a_stranger_can_add_an_export_format_with_options(add_plugin, zoo_command, digits_runs, tmp_path):
-    registry = with_strangers(add_plugin("words", EXPORTER))
+def test_a_third_party_plugin_can_add_an_export_format_with_options(add_plugin, zoo_command, digits_runs, tmp_path):
+    registry = with_plugins(add_plugin("words", EXPORTER))
     assert "--two-words" in zoo_command("export", "--help", registry=registry).out
     command = ["export", "resnet-mini", "--two-words", "--runs-dir", digits_runs, "-o", tmp_path / "out.txt"]
     assert zoo_command(*command, "--word", "good", registry=registry).code == 0
@@ -333,7 +335,7 @@ def test_a_stranger_can_add_an_export_format_with_options(add_plugin, zoo_comman
     assert refused.code == 1
     assert "word: the word is wrong" in refused.error
     assert (tmp_path / "out.txt").read_text() == "good"
-    assert "--opset is no option of --two-words" in zoo_command(*command, "--opset", 18, registry=registry).error
+    assert "--opset is not an option of --two-words" in zoo_command(*command, "--opset", 18, registry=registry).error
 
 
 COMMAND = """
@@ -342,23 +344,23 @@ import click
 def register_commands(cli):
     @cli.command({name!r})
     def hello():
-        click.echo("hello from a stranger")
+        click.echo("hello from a plugin")
 """
 
 
-def test_a_stranger_can_add_a_command(add_plugin, zoo_command):
-    registry = with_strangers(add_plugin("greeter", COMMAND.format(name="hello")))
-    assert zoo_command("hello", registry=registry).out == "hello from a stranger\n"
+def test_a_third_party_plugin_can_add_a_command(add_plugin, zoo_command):
+    registry = with_plugins(add_plugin("greeter", COMMAND.format(name="hello")))
+    assert zoo_command("hello", registry=registry).out == "hello from a plugin\n"
     assert "hello" in zoo_command("--help", registry=registry).out
 
 
 def test_a_command_that_fails_names_its_plugin(add_plugin, zoo_command):
     source = (
         COMMAND.format(name="hello")
-        .replace("click.echo('hello from a stranger')", "")
-        .replace('click.echo("hello from a stranger")', "raise RuntimeError('out of paint')")
+        .replace("click.echo('hello from a plugin')", "")
+        .replace('click.echo("hello from a plugin")', "raise RuntimeError('out of paint')")
     )
-    registry = with_strangers(add_plugin("greeter", source))
+    registry = with_plugins(add_plugin("greeter", source))
     result = zoo_command("hello", registry=registry)
     assert result.code == 1
     assert "plugin greeter (stranger 1.0), failed: RuntimeError: out of paint" in result.error
@@ -366,8 +368,8 @@ def test_a_command_that_fails_names_its_plugin(add_plugin, zoo_command):
     assert "Traceback" in shown.err
 
 
-def test_a_stranger_cannot_replace_a_builtin_command(add_plugin, zoo_command):
-    registry = with_strangers(add_plugin("thief", COMMAND.format(name="train")))
+def test_a_third_party_plugin_cannot_replace_a_builtin_command(add_plugin, zoo_command):
+    registry = with_plugins(add_plugin("thief", COMMAND.format(name="train")))
     assert "hello" not in zoo_command("train", "--help", registry=registry).out
     listed = zoo_command("plugins", registry=registry)
     assert "command 'train' is already registered by pluggy-zoo" in listed.out

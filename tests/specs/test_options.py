@@ -41,7 +41,7 @@ def test_a_text_becomes_a_value_of_the_defaults_type(default, text, value):
         (Option(name="x", default=(6, 4)), "7,,3"),
     ],
 )
-def test_a_text_that_is_no_such_value_is_refused_with_what_is_allowed(option, text):
+def test_invalid_text_is_refused_with_the_allowed_values(option, text):
     with pytest.raises(InvalidValue) as caught:
         option.parse(text)
     assert option.describe() in str(caught.value)
@@ -66,7 +66,7 @@ def test_a_value_of_another_type_is_refused(default, value):
         {"name": "x", "default": "c", "choices": ("a", "b")},
     ],
 )
-def test_an_option_that_contradicts_itself_is_the_plugins_mistake(declaration):
+def test_an_option_with_an_invalid_default_is_a_plugin_error(declaration):
     with pytest.raises(PluginError):
         Option(**declaration)
 

@@ -1,36 +1,34 @@
-"""Finding the plugins that are installed.
-
-The standard library's :mod:`importlib.metadata` can do it, but importing and asking it takes longer than all else
-that ``zoo list`` does. What it would find in ordinary folders is read here directly: the name and version from the
-folder's name and the group ``zoo`` from ``entry_points.txt``. Wherever distributions can come from somewhere else
-(a zip file on the path, an import hook that knows of some), it is asked after all.
-"""
+"""The installed plugins: the entry points of the group ``zoo``."""
 
 from __future__ import annotations
 
 import importlib
-import itertools
+import logging
 import os
 import re
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
+from .plugin import DISTRIBUTION, describe_error
+
 GROUP = "zoo"
+
+log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, slots=True)
 class EntryPoint:
-    """One line of a distribution's ``[zoo]`` group, ``name = value``.
+    """One line ``name = value`` in the group ``zoo`` of a distribution, or a plugin in a single file.
 
     Args:
-        distribution: its name, as the package index compares it.
+        distribution: name of the installed distribution, normalised as on the package index; ``file`` for a file.
         version: of the distribution.
         name: left of the ``=``.
         value: ``package.module`` or ``package.module:object``.
-        requires: the versions of the zoo that the distribution asks for, ``>=0.1``; empty for any.
-        file: the path, where the plugin is a single file and no entry point at all.
+        requires: the versions of the zoo that the distribution supports, ``>=0.1``; empty for any.
+        file: path of the file if the plugin is a single file; empty for an entry point.
     """
 
     distribution: str
@@ -41,121 +39,68 @@ class EntryPoint:
     file: str = ""
 
     def load(self) -> Any:
-        """Import what ``value`` names. Raises whatever that raises."""
+        """Import the module or object that ``value`` names. It raises whatever the import raises."""
         if self.file:
             self._check_file()
-        module, _, attributes = self.value.partition(":")
-        found = importlib.import_module(module.strip())
-        for attribute in filter(None, attributes.strip().split(".")):
-            found = getattr(found, attribute)
-        return found
+        return metadata.EntryPoint(self.name, self.value, GROUP).load()
 
     def _check_file(self) -> None:
-        """Make sure that importing ``value`` will give ``file``, and nothing of that name from elsewhere."""
+        """Check that importing ``value`` imports ``file`` and not another module of that name."""
         if not os.path.isfile(self.file):
             raise FileNotFoundError(f"there is no folder {self.file}")
         if not self.value.isidentifier():
-            raise ImportError(f"{self.value!r} is no name that Python can import; rename {self.file}")
+            raise ImportError(f"{self.value!r} is not a name that Python can import; rename {self.file}")
         from importlib.util import find_spec
 
         importlib.invalidate_caches()
         spec = find_spec(self.value)
         if spec is None or spec.origin != self.file:
             other = spec.origin if spec else "nothing"
-            raise ImportError(f"the name {self.value!r} belongs to {other} already; rename {self.file}")
+            raise ImportError(f"the name {self.value!r} already belongs to {other}; rename {self.file}")
 
 
 def find_entry_points() -> list[EntryPoint]:
-    """All entry points of the group. Of a distribution that is on the path twice, the first counts, as in imports."""
-    from importlib.machinery import PathFinder
+    """All entry points of the group ``zoo``. If a distribution is on the path twice, the first one counts.
 
-    special = [f for f in sys.meta_path if hasattr(f, "find_distributions") and f is not PathFinder]
-    if special or any(os.path.isfile(entry) for entry in sys.path):
-        return _ask_standard_library()
+    A distribution with unreadable metadata is skipped with a warning.
+    """
     found: dict[str, list[EntryPoint]] = {}
-    for folder in dict.fromkeys(sys.path):
-        for name, version, text, requires in _distributions(folder or os.curdir):
-            found.setdefault(name, list(parse(text, name, version, requires)))
-    return [item for items in found.values() for item in items]
+    for distribution in metadata.distributions():
+        try:
+            if f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or ""):
+                name = normalise(distribution.name)
+                if name not in found:
+                    found[name] = _entry_points(name, distribution)
+        except Exception as error:  # damaged metadata can raise anything
+            folder = getattr(distribution, "_path", "a package")
+            log.warning(
+                "Cannot read the metadata in %s: %s. Its plugins are skipped; install the package again.",
+                folder,
+                describe_error(error),
+            )
+    return [point for points in found.values() for point in points]
 
 
-def parse(text: str, distribution: str, version: str, requires: str = "") -> Iterator[EntryPoint]:
-    """The lines of the group in the content of an ``entry_points.txt``."""
-    group = ""
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("["):
-            group = line.strip("[]").strip()
-        elif group == GROUP and line and line[0] not in "#;":
-            name, _, value = line.partition("=")
-            # "[extra]" behind a value is an old way to require an extra; it says nothing of where to import from
-            yield EntryPoint(distribution, version, name.strip(), value.partition("[")[0].strip(), requires)
+def _entry_points(name: str, distribution: metadata.Distribution) -> list[EntryPoint]:
+    version = distribution.version or "unknown"
+    requires = "" if name == DISTRIBUTION else zoo_required(distribution.requires or ())
+    points = distribution.entry_points.select(group=GROUP)
+    return [EntryPoint(name, version, point.name, point.value, requires) for point in points]
 
 
 def normalise(distribution: str) -> str:
-    """A distribution's name as the package index compares it."""
-    return distribution.lower().replace("_", "-").replace(".", "-")
-
-
-def _distributions(folder: str) -> Iterator[tuple[str, str, str, str]]:
-    """Name, version, ``entry_points.txt`` and the zoo asked for of each distribution in ``folder`` with the group."""
-    try:
-        entries = sorted(os.listdir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        stem, suffix = os.path.splitext(entry)
-        if suffix not in (".dist-info", ".egg-info") or stem.startswith("~"):
-            continue
-        try:
-            with open(os.path.join(folder, entry, "entry_points.txt"), encoding="utf-8") as handle:
-                text = handle.read()
-        except OSError:
-            continue
-        if f"[{GROUP}]" in text:
-            name, _, version = stem.partition("-")
-            headers = [] if name in ("pluggy_zoo", "pluggy-zoo") and version else _headers(os.path.join(folder, entry))
-            version = version or _header(headers, "Version") or "unknown"
-            yield normalise(name), version, text, zoo_required(_all_headers(headers, "Requires-Dist"))
+    """Name of a distribution, normalised as on the package index."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def zoo_required(requirements: Iterable[str]) -> str:
     """The versions of the zoo among a distribution's requirements: ``>=0.1`` of ``pluggy-zoo>=0.1``."""
-    # "pluggy-zoo (>=0.1,<2)" or "pluggy_zoo[x]>=0.1"; what needs an extra of the plugin says nothing of the plugin
-    pattern = r"pluggy[-_.]+zoo\s*(?:\[[^\]]*\])?\s*([^;@]*?)\s*(?:;(?!.*\bextra\b).*)?"
-    for requirement in requirements:
-        match = re.fullmatch(pattern, requirement.strip(), re.IGNORECASE)
-        if match:
-            return match[1].strip(" ()")
+    candidates = [text for text in requirements if "zoo" in text.lower()]
+    if candidates:
+        from packaging.requirements import Requirement  # slow to import
+
+        for requirement in map(Requirement, candidates):
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if applies and normalise(requirement.name) == DISTRIBUTION:
+                return str(requirement.specifier)
     return ""
-
-
-def _headers(folder: str) -> list[str]:
-    """The head of a distribution's ``METADATA``, or ``PKG-INFO`` of an older development install."""
-    for name in ("METADATA", "PKG-INFO"):
-        try:
-            with open(os.path.join(folder, name), encoding="utf-8") as handle:
-                return list(itertools.takewhile(str.strip, handle))
-        except OSError:
-            continue
-    return []
-
-
-def _all_headers(headers: list[str], name: str) -> list[str]:
-    return [line.partition(":")[2].strip() for line in headers if line.startswith(f"{name}:")]
-
-
-def _header(headers: list[str], name: str) -> str:
-    return next(iter(_all_headers(headers, name)), "")
-
-
-def _ask_standard_library() -> list[EntryPoint]:
-    from importlib import metadata
-
-    found: dict[str, list[EntryPoint]] = {}
-    for distribution in metadata.distributions():
-        text = distribution.read_text("entry_points.txt") or ""
-        if f"[{GROUP}]" in text:
-            name = normalise(distribution.name)
-            requires = zoo_required(distribution.requires or ())
-            found.setdefault(name, list(parse(text, name, distribution.version, requires)))
-    return [item for items in found.values() for item in items]

@@ -1,4 +1,4 @@
-"""What is registered, as plain dictionaries: the content of every ``--json``."""
+"""Architectures, datasets and plugins as plain dictionaries, for ``--json``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PluginError
+from ..specs.architecture import Architecture
 from ..specs.columns import columns_to_json
+from ..specs.dataset import Dataset, is_present
 from ..specs.hyperparameters import OPTIONS
 from ..specs.options import Option
 from ..specs.results import Record, recorded_results
-from ..specs.specs import Architecture, Dataset, is_present
-from .registry import Plugin, Registry
+from .plugin import Plugin
+from .registry import Registry
 
 log = logging.getLogger("zoo")
 
 
 def architecture_facts(registry: Registry, architecture: Architecture) -> dict[str, Any]:
-    """Everything known of an architecture, its recipe included; ``weights`` is the size of what ships."""
+    """All facts about an architecture, including its recipe. ``weights`` is the size of the shipped file in bytes."""
     plugin = registry.owner(architecture)
     recipe = architecture.hyperparameters
     return {
@@ -38,7 +40,7 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
 
 
 def dataset_facts(registry: Registry, spec: Dataset, folder: Path) -> dict[str, Any]:
-    """Everything known of a dataset, and whether it is in ``folder``."""
+    """All facts about a dataset, and whether it is in ``folder``."""
     return {
         "name": spec.name,
         "summary": spec.summary,
@@ -59,7 +61,7 @@ def dataset_facts(registry: Registry, spec: Dataset, folder: Path) -> dict[str, 
 
 
 def plugin_facts(plugin: Plugin) -> dict[str, Any]:
-    """Everything known of a plugin, what is wrong with it included."""
+    """All facts about a plugin, including its errors."""
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
@@ -74,7 +76,7 @@ def plugin_facts(plugin: Plugin) -> dict[str, Any]:
 
 
 def _results(architecture: Architecture) -> Record | None:
-    """What is recorded; damaged files cost nothing but themselves."""
+    """The recorded results; None, and a warning, if the file is damaged."""
     try:
         return recorded_results(architecture)
     except PluginError as error:

@@ -1,4 +1,4 @@
-"""Calling what plugins wrote: one function at a time, timed, and told under ``ZOO_TRACE_PLUGINS=1``."""
+"""Calls of plugin code, one function at a time. ``ZOO_TRACE_PLUGINS=1`` logs each call with its time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pluggy
 from .plugin import StrictFailure, describe_error
 
 TRACE = "ZOO_TRACE_PLUGINS"
-"""``1`` has every import and every hook call of a plugin told on standard error."""
+"""If this environment variable is ``1``, each import and each hook call of a plugin is logged on standard error."""
 
 UNSTOPPABLE = (KeyboardInterrupt, StrictFailure)
-"""What goes through where all else that a plugin raises is caught: even what is no Exception may be a plugin's
-mistake (``SystemExit``, the panic of an extension module, the skip of a test library)."""
+"""The exceptions of a plugin that are not caught. All others are, even those that are no ``Exception``: a plugin may
+raise ``SystemExit``, an extension module may panic, a test library may raise its own kind."""
 
 trace_log = logging.getLogger("zoo.trace")
 
@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 
 def traced(what: str, who: object, act: Callable[[], _T]) -> _T:
-    """``act()``, with one line about it where that is asked for."""
+    """Call ``act()`` and return its result. If tracing is on, log it in one line."""
     if os.environ.get(TRACE) != "1":
         return act()
     began = time.perf_counter()
@@ -40,6 +40,6 @@ def traced(what: str, who: object, act: Callable[[], _T]) -> _T:
 
 
 def call(implementation: pluggy.HookImpl, hook: str, who: object, arguments: Mapping[str, Any]) -> Any:
-    """What one plugin's implementation of a hook gives, or raises."""
+    """Call one implementation of a hook and return its result. It raises whatever the plugin raises."""
     given = [arguments[name] for name in implementation.argnames]
     return traced(hook, who, lambda: implementation.function(*given))

@@ -1,4 +1,4 @@
-"""From an entry point to its module: whether it may be imported, and what came of it."""
+"""Importing plugins: in which order, whether a plugin is blocked or too new, and how long its import takes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 
+from ..errors import PluginError
 from .entry_points import EntryPoint, normalise
 from .hook_calls import traced
 from .plugin import DISTRIBUTION, FILE, Plugin
 
-PLUGINS_DIR = "ZOO_PLUGINS_DIR"
-"""A folder whose Python files are plugins too."""
-
 SLOW_IMPORT = 0.5
-"""Seconds from which on an import is named: every command waits for it."""
+"""Imports that take this many seconds or more are reported, because every command waits for them."""
 
 _HEAVY = (
     "torch",
@@ -32,26 +30,16 @@ _HEAVY = (
 )
 
 
-def in_order(found: Iterator[EntryPoint] | list[EntryPoint]) -> list[EntryPoint]:
-    """Built-in plugins first, then by distribution, single files last: the first owner keeps a name."""
+def in_order(found: Iterable[EntryPoint]) -> list[EntryPoint]:
+    """Built-in plugins first, then by distribution, single files last. The first to register a name keeps it."""
     return sorted(
         found,
         key=lambda point: (point.distribution != DISTRIBUTION, bool(point.file), point.distribution, point.name),
     )
 
 
-def files_of_folder() -> list[EntryPoint]:
-    """The plugins in ``$ZOO_PLUGINS_DIR``, where that is set."""
-    folder = os.environ.get(PLUGINS_DIR)
-    if not folder:
-        return []
-    from .plugin_files import find_plugin_files
-
-    return find_plugin_files(folder)
-
-
 def is_blocked(plugin: Plugin) -> bool:
-    """Whether ``ZOO_LOAD_PLUGINS`` or ``ZOO_BLOCK_PLUGINS`` keeps an installed plugin from being imported."""
+    """Whether ``ZOO_LOAD_PLUGINS`` or ``ZOO_BLOCK_PLUGINS`` blocks an installed plugin."""
     if plugin.builtin or plugin.distribution == FILE:
         return False
     wanted = os.environ.get("ZOO_LOAD_PLUGINS")
@@ -61,14 +49,15 @@ def is_blocked(plugin: Plugin) -> bool:
 
 
 def load_module(point: EntryPoint, plugin: Plugin) -> object:
-    """Import it. Raises whatever the import raises.
+    """Import a plugin and return its module. It raises whatever the import raises.
 
-    What it prints goes to standard error: standard output is for the command's result.
+    Output of the import goes to standard error, because standard output is for the command's result.
+
+    Raises:
+        PluginError: the plugin's package does not support this version of the zoo.
     """
     if point.requires:
-        from .requirements import check_version
-
-        check_version(point.requires, plugin)
+        _check_version(point.requires, plugin)
     heavy = [name for name in _HEAVY if name not in sys.modules]
     began = time.perf_counter()
     try:
@@ -80,9 +69,25 @@ def load_module(point: EntryPoint, plugin: Plugin) -> object:
             brought = [name for name in heavy if name in sys.modules]
             what = f" It imports {', '.join(brought)}." if brought else ""
             plugin.notes.append(
-                f"took {plugin.seconds:.1f} s to import, and every command waits for it.{what} Import what is heavy "
-                "where it is used, inside the builder or loader."
+                f"took {plugin.seconds:.1f} s to import, and every command waits for it.{what} Import heavy "
+                "packages where they are used, inside the builder or loader."
             )
+
+
+def _check_version(requires: str, plugin: Plugin) -> None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # slow to import
+
+    from .. import __version__
+
+    try:
+        supported = SpecifierSet(requires).contains(__version__, prereleases=True)
+    except InvalidSpecifier as error:
+        raise PluginError(f"requires {DISTRIBUTION} {requires!r}, which is not a version specifier.") from error
+    if not supported:
+        raise PluginError(
+            f"requires {DISTRIBUTION} {requires}, but this is version {__version__}. "
+            f"`pip install --upgrade {DISTRIBUTION} {plugin.distribution}` may help."
+        )
 
 
 def _names(text: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What is wrong with a plugin's module, found before any of its hooks is called."""
+"""Checks of a plugin's module, before any of its hooks is called."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..specs.hookspecs import PROJECT
 from .plugin import PLUGIN_API
 
 API_NAME = "zoo_plugin_api"
-"""A plugin's module may say with it which version of the plugin API it was written for."""
+"""A plugin's module can set this name to the version of the plugin API that it was written for."""
 
 
 def refusal(module: object, manager: pluggy.PluginManager, distribution: str) -> str:
-    """Why ``module`` cannot be a plugin, in one line; empty where nothing speaks against it."""
+    """Why ``module`` cannot be a plugin, in one line; empty if it can."""
     wanted = getattr(module, API_NAME, PLUGIN_API)
     if wanted != PLUGIN_API:
         newer = isinstance(wanted, int) and wanted > PLUGIN_API
         behind = "pluggy-zoo" if newer else distribution
         return (
-            f"was written for version {wanted} of the plugin API, and this zoo has version {PLUGIN_API}. "
+            f"was written for version {wanted} of the plugin API, but this zoo has version {PLUGIN_API}. "
             f"`pip install --upgrade {behind}` may help."
         )
     hooks = {name: getattr(manager.hook, name) for name in vars(manager.hook) if not name.startswith("_")}
@@ -30,27 +30,27 @@ def refusal(module: object, manager: pluggy.PluginManager, distribution: str) ->
     for name, function in marked.items():
         if name not in hooks:
             close = closest(name, hooks)
-            guess = f"Did you mean {close!r}?" if close else f"There are: {', '.join(sorted(hooks))}."
-            return f"{name} is no hook. {guess}"
+            guess = f"Did you mean {close!r}?" if close else f"The hooks are: {', '.join(sorted(hooks))}."
+            return f"{name} is not a hook. {guess}"
         options = getattr(function, f"{PROJECT}_impl")
         if options.get("wrapper") or options.get("hookwrapper"):
-            return f"{name} is a hook wrapper, and there is nothing to wrap: each plugin is called by itself."
+            return f"{name} is a hook wrapper, but the zoo calls each plugin separately, so there is nothing to wrap."
         possible = hooks[name].spec.argnames
         odd = [argument for argument in inspect.signature(function).parameters if argument not in possible]
         if odd:
-            return f"{name} takes {odd[0]!r}, but that hook gives only: {', '.join(possible)}."
+            return f"{name} has a parameter {odd[0]!r}, but the hook's parameters are: {', '.join(possible)}."
     if not marked and not _forgotten(module, hooks):
-        return "adds nothing: it has no function marked with @zoo.hookimpl."
+        return "adds nothing: no function is marked with @zoo.hookimpl."
     return ""
 
 
 def forgotten(module: object, manager: pluggy.PluginManager) -> list[str]:
-    """Names of the functions that are named like a hook and lack its mark, so that nobody ever calls them."""
+    """Names of the functions that have the name of a hook but no ``@zoo.hookimpl``, so they are never called."""
     return _forgotten(module, vars(manager.hook))
 
 
 def _marked(module: object) -> dict[str, Any]:
-    """The functions marked as hooks, by the name of the hook; those that may be unknown left out."""
+    """The functions marked with ``@zoo.hookimpl``, by name of the hook, without those marked ``optionalhook``."""
     own = vars(module) if inspect.ismodule(module) else {name: getattr(module, name, None) for name in dir(module)}
     found = {}
     for name, value in own.items():

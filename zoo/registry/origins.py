@@ -1,4 +1,4 @@
-"""What became of the plugin that something was trained with: whether it is still here, and the way back if not."""
+"""The plugin that a run was trained with: find it again, or explain how to get it back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BuildError, InvalidValue, PluginError, UnknownName, ZooError
-from ..specs.specs import Architecture
+from ..specs.architecture import Architecture
 from .plugin import FILE, Plugin
 from .registry import Registry
 
 log = logging.getLogger("zoo")
 
-# what a plugin that changed makes fail; data that is missing or a wish that cannot be granted is none of it
+# errors that a changed plugin can cause; missing data or a missing device is not among them
 _BLAMED = (ZooError, BuildError, InvalidValue, PluginError, UnknownName)
 
 
@@ -23,10 +23,10 @@ def trained_architecture(registry: Registry, metadata: Mapping[str, Any]) -> Arc
     """The architecture that a run or checkpoint was trained with.
 
     Args:
-        metadata: ``run.json``, or the description in a checkpoint.
+        metadata: content of ``run.json`` or the description in a checkpoint.
 
     Raises:
-        PluginError: its plugin is gone, blocked or broken, or no longer has it; the message says how to get it back.
+        PluginError: its plugin is missing, blocked, broken, or does not have it any more; the message says what to do.
     """
     name = metadata["architecture"]
     try:
@@ -35,15 +35,15 @@ def trained_architecture(registry: Registry, metadata: Mapping[str, Any]) -> Arc
         origin = metadata.get("plugin")
         if not origin:
             raise
-        raise PluginError(f"{name} was trained with {_told(origin)}, {_fate(registry, origin, name)}") from error
+        raise PluginError(f"{name} was trained with {_plugin_text(origin)}, {_fate(registry, origin, name)}") from error
 
 
 @contextlib.contextmanager
 def as_trained(registry: Registry, metadata: Mapping[str, Any]) -> Iterator[None]:
-    """Inside, rebuild what was trained: where that fails and the plugin has changed since, the error says so.
+    """Context in which to rebuild a trained model. If that fails and the plugin has changed, the error says so.
 
     Raises:
-        PluginError: it failed, and the plugin is another one or of another version than at the training.
+        PluginError: it failed, and the plugin or its version is not the one that the model was trained with.
     """
     try:
         yield
@@ -55,7 +55,7 @@ def as_trained(registry: Registry, metadata: Mapping[str, Any]) -> Iterator[None
 
 
 def note_change(registry: Registry, metadata: Mapping[str, Any]) -> None:
-    """Say where a training goes on with another version of its plugin than it began with."""
+    """Log a warning if a run resumes with another version of its plugin."""
     change = _change(registry, metadata)
     if change:
         log.warning("%s", change)
@@ -70,37 +70,37 @@ def _change(registry: Registry, metadata: Mapping[str, Any]) -> str:
     if (owner.distribution, owner.version) == (origin["distribution"], origin["version"]):
         return ""
     now = f"{owner} has changed since" if FILE == origin["distribution"] == owner.distribution else f"now it is {owner}"
-    return f"{metadata['architecture']} was trained with {_told(origin)}; {now}. {_way_back(origin)}"
+    return f"{metadata['architecture']} was trained with {_plugin_text(origin)}; {now}. {_way_back(origin)}"
 
 
 def _fate(registry: Registry, origin: Mapping[str, str], name: str) -> str:
-    """What became of the plugin, and what to do."""
+    """Why the plugin does not have the architecture, and what to do."""
     same = [p for p in registry.plugins if (p.distribution, p.name) == (origin["distribution"], origin["name"])]
     if not same:
         missing = "is not loaded" if origin["distribution"] == FILE else "is not installed"
         return f"which {missing}. {_way_back(origin)}"
     plugin: Plugin = same[0]
     if plugin.blocked:
-        return "which ZOO_LOAD_PLUGINS or ZOO_BLOCK_PLUGINS keeps from being loaded."
+        return "which ZOO_LOAD_PLUGINS or ZOO_BLOCK_PLUGINS blocks."
     if plugin.errors:
         return f"which failed: {plugin.errors[0]} `zoo plugins` shows it."
     if plugin.version != origin["version"]:
-        return f"and {plugin} no longer has it. {_way_back(origin)}"
+        return f"but {plugin} does not have it any more. {_way_back(origin)}"
     return f"which does not register {name} here. `zoo plugins` shows it."
 
 
-def _told(origin: Mapping[str, str]) -> str:
+def _plugin_text(origin: Mapping[str, str]) -> str:
     if origin["distribution"] == FILE:
         return f"the plugin in {origin['file']}"
     return f"the plugin {origin['name']} of {origin['distribution']} {origin['version']}"
 
 
 def _way_back(origin: Mapping[str, str]) -> str:
-    """The line that brings the plugin back."""
+    """How to get the plugin back, in one line."""
     if origin["distribution"] != FILE:
-        return f"`pip install {origin['distribution']}=={origin['version']}` brings back what it was trained with."
+        return f"`pip install {origin['distribution']}=={origin['version']}` installs that version."
     path = Path(origin["file"])
     folder = path.parents[1] if path.name == "__init__.py" else path.parent
     if not path.is_file():
-        return f"The file is gone; put it back, and name its folder with `zoo --plugins-dir {folder}`."
-    return f"Its folder is named with `zoo --plugins-dir {folder}`; the training had version {origin['version']} of it."
+        return f"The file is missing; restore it and use `zoo --plugins-dir {folder}`."
+    return f"Use `zoo --plugins-dir {folder}`; the run was trained with version {origin['version']} of the file."

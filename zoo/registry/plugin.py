@@ -1,4 +1,4 @@
-"""What is known of a plugin: where it comes from, whether it works, and what is wrong with it."""
+"""The record of a plugin: its origin, status and errors."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from dataclasses import dataclass, field
 from ..errors import PluginError, ZooError
 
 DISTRIBUTION = "pluggy-zoo"
-"""The distribution that the built-in plugins belong to."""
+"""The distribution of the built-in plugins."""
 
 FILE = "file"
-"""What stands in place of a distribution where a plugin is a single file."""
+"""Used in place of a distribution name if a plugin is a single file."""
 
 PLUGIN_API = 1
-"""Version of everything that a plugin may rely on; see "What stays as it is" in the plugin author's guide. It rises
-when something is taken away or changes its meaning, never when something is added."""
+"""Version of the plugin API: all names and behaviour that plugins can rely on (see the plugin author's guide). It rises
+when something is removed or changes its meaning, not when something is added."""
 
 
 @dataclass(slots=True, eq=False)
 class Plugin:
-    """One entry point or one file: where it comes from, whether it works, and what is wrong with it.
+    """One plugin: an entry point or a single file.
 
     Args:
         name: of the entry point, or of the file without its suffix.
-        distribution: the installed package, or ``file``.
-        version: of the distribution, or the beginning of the file's SHA-256.
-        value: what is imported, or the path of the file.
+        distribution: name of the installed distribution, or ``file``.
+        version: of the distribution, or the first 8 digits of the file's SHA-256.
+        value: the module or object of the entry point, or the path of the file.
         hooks: names of the hooks that it implements.
-        errors: what is wrong with it, a line each.
-        notes: what works but should be better, a line each: an import that takes long.
-        seconds: what its import took.
-        blocked: kept from being imported by ``ZOO_LOAD_PLUGINS`` or ``ZOO_BLOCK_PLUGINS``.
+        errors: one line each.
+        notes: warnings about things that work but should be improved, one line each, such as a slow import.
+        seconds: duration of its import.
+        blocked: whether ``ZOO_LOAD_PLUGINS`` or ``ZOO_BLOCK_PLUGINS`` blocks it.
         loaded: whether it was imported and its hooks are called.
     """
 
@@ -47,12 +47,12 @@ class Plugin:
 
     @property
     def builtin(self) -> bool:
-        """Whether it comes with the zoo itself."""
+        """Whether it is part of the zoo itself."""
         return self.distribution == DISTRIBUTION
 
     @property
     def status(self) -> str:
-        """``loaded``, ``blocked``, ``failed`` (nothing of it works) or ``partial`` (some of it was refused)."""
+        """``loaded``, ``blocked``, ``failed`` (nothing works) or ``partial`` (something was refused)."""
         if self.blocked:
             return "blocked"
         if not self.loaded:
@@ -61,7 +61,7 @@ class Plugin:
 
     @property
     def origin(self) -> dict[str, str]:
-        """Where it comes from, as ``run.json`` and every checkpoint keep it."""
+        """Name, distribution and version, as recorded in ``run.json`` and in checkpoints."""
         return {
             "name": self.name,
             "distribution": self.distribution,
@@ -79,4 +79,4 @@ def describe_error(error: BaseException) -> str:
 
 
 class StrictFailure(PluginError):
-    """What is wrong with a plugin, raised under ``ZOO_STRICT=1``: reported already, so caught by nobody inside."""
+    """A problem of a plugin under ``ZOO_STRICT=1``. It is already reported, so the registry does not catch it."""

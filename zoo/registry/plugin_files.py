@@ -1,23 +1,29 @@
-"""Plugins without packaging: the Python files of a folder."""
+"""Plugins without packaging: the Python files in the folder ``$ZOO_PLUGINS_DIR``."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 
 from .entry_points import EntryPoint
 from .plugin import FILE
 
+PLUGINS_DIR = "ZOO_PLUGINS_DIR"
+"""The environment variable that names a folder of plugins."""
+
 _NOT_PLUGINS = ("conftest.py", "setup.py")
 
 
-def find_plugin_files(folder: str) -> list[EntryPoint]:
-    """An entry point for each ``*.py`` and each package in ``folder``, by name.
+def find_plugin_files() -> list[EntryPoint]:
+    """An entry point for each ``*.py`` file and each package in ``$ZOO_PLUGINS_DIR``, by name; none if it is not set.
 
-    What begins with ``_``, ``.`` or ``test_`` is no plugin: helpers and tests may lie beside them. The folder goes to
-    the end of the search path, so that ``"my_net:build"`` works in a declaration and no file hides an installed module.
+    Names that begin with ``_``, ``.`` or ``test_`` are skipped, so helpers and tests can be in the same folder. The
+    folder is appended to ``sys.path``, so that ``"my_net:build"`` works in a declaration and no file hides an
+    installed module.
     """
+    folder = os.environ.get(PLUGINS_DIR)
+    if not folder:
+        return []
     folder = os.path.abspath(os.path.expanduser(folder))
     if not os.path.isdir(folder):
         return [EntryPoint(FILE, "unknown", os.path.basename(folder) or folder, "", file=folder)]
@@ -37,6 +43,8 @@ def find_plugin_files(folder: str) -> list[EntryPoint]:
 
 
 def _version(path: str) -> str:
-    """The beginning of the SHA-256 of the file: what is changed has another version."""
+    """The first 8 digits of the file's SHA-256: a changed file has another version."""
+    import hashlib
+
     with open(path, "rb") as handle:
         return hashlib.sha256(handle.read()).hexdigest()[:8]

@@ -1,7 +1,7 @@
-"""What can be trained, on what, and exported how: everything that the plugins registered.
+"""The registry of all architectures, datasets and exporters that plugins registered.
 
-A registry is made by :func:`create_registry`; there is no global one. It loads the entry points of the group
-``zoo`` one by one, so that a plugin that fails costs nothing but itself.
+:func:`create_registry` makes a registry; there is no global one. It loads the entry points of the group ``zoo`` one by
+one, so a plugin that fails does not affect the others.
 """
 
 from __future__ import annotations
@@ -15,25 +15,28 @@ import pluggy
 
 from ..errors import UnknownName
 from ..specs import hookspecs
-from ..specs.specs import Architecture, Dataset, Exporter, Spec, references_of
+from ..specs.architecture import Architecture
+from ..specs.dataset import Dataset
+from ..specs.exporter import Exporter
+from ..specs.references import missing
+from ..specs.spec import Spec
 from .entry_points import EntryPoint, find_entry_points
 from .hook_calls import UNSTOPPABLE, call
-from .loading import files_of_folder, in_order, is_blocked, load_module
+from .loading import in_order, is_blocked, load_module
 from .module_checks import forgotten, refusal
 from .plugin import DISTRIBUTION, Plugin, StrictFailure, describe_error
+from .plugin_files import find_plugin_files
 
 if TYPE_CHECKING:
     import click
 
 log = logging.getLogger("zoo")
 
-__all__ = ["Plugin", "Registry", "create_registry"]
-
 _S = TypeVar("_S", Architecture, Dataset, Exporter)
 
 
 class Registry:
-    """The plugins and what they registered. Look names up with :meth:`architecture` and its like."""
+    """The plugins and everything that they registered. :meth:`architecture` and the like look up names."""
 
     def __init__(self) -> None:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -47,47 +50,47 @@ class Registry:
 
     @property
     def architectures(self) -> Mapping[str, Architecture]:
-        """All architectures by name, in order of name."""
+        """All registered architectures by name, sorted by name."""
         return dict(sorted(self._specs[Architecture].items()))
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
-        """All datasets by name, in order of name."""
+        """All datasets by name, sorted by name."""
         return dict(sorted(self._specs[Dataset].items()))
 
     @property
     def exporters(self) -> Mapping[str, Exporter]:
-        """All export formats by name, in order of name."""
+        """All export formats by name, sorted by name."""
         return dict(sorted(self._specs[Exporter].items()))
 
     def architecture(self, name: str) -> Architecture:
-        """The architecture of that name, which may be one that a plugin knows but does not list.
+        """The architecture called ``name``. Plugins may know more than they list (hook ``find_architecture``).
 
         Raises:
-            UnknownName: there is none; the message holds the closest name.
+            UnknownName: there is none; the message contains the closest name.
         """
         if name not in self._specs[Architecture]:
             self._ask_for(name)
         return self._find(Architecture, name, "`zoo list` shows them all.")
 
     def dataset(self, name: str) -> Dataset:
-        """The dataset of that name.
+        """The dataset called ``name``.
 
         Raises:
-            UnknownName: there is none; the message holds the closest name.
+            UnknownName: there is none; the message contains the closest name.
         """
         return self._find(Dataset, name, "`zoo datasets` shows them all.")
 
     def exporter(self, name: str) -> Exporter:
-        """The export format of that name.
+        """The export format called ``name``.
 
         Raises:
-            UnknownName: there is none; the message holds the closest name.
+            UnknownName: there is none; the message contains the closest name.
         """
         return self._find(Exporter, name, "`zoo export --help` shows them all.")
 
     def declared(self) -> list[tuple[Spec, Plugin]]:
-        """Everything that was registered, with its owner, in the order of registration."""
+        """All registered declarations with their plugins, in the order of registration."""
         return [(self._specs[kind][name], plugin) for (kind, name), plugin in self._owners.items()]
 
     def owner(self, spec: Spec) -> Plugin:
@@ -95,17 +98,17 @@ class Registry:
         return self._owners[type(spec), spec.name]
 
     def command_owner(self, name: str) -> Plugin | None:
-        """The plugin that a command comes from, once :meth:`commands` was asked; None for a built-in one."""
+        """The plugin that a command comes from; None for a built-in one. Call :meth:`commands` first."""
         return self._command_owners.get(name)
 
     def commands(self, taken: Container[str]) -> dict[str, click.Command]:
-        """The click commands of all plugins, by name. One whose name is taken is refused, and said so.
+        """The click commands of all plugins, by name. A command whose name is taken is refused and reported.
 
         Args:
             taken: the names of the built-in commands.
         """
         if self._commands is None:
-            from .plugin_commands import PluginCommands  # it imports click, which the library does without
+            from .plugin_commands import PluginCommands  # it imports click, which the library does not need
 
             self._commands = {}
             owners: dict[str, Plugin] = {}
@@ -125,8 +128,8 @@ class Registry:
     def add(self, plugin: Plugin, module: object) -> None:
         """Register a loaded plugin and collect its declarations.
 
-        ``module`` is a module or any object with functions marked ``@zoo.hookimpl``. What is wrong with it is
-        recorded in ``plugin.errors``; it is raised only under ``ZOO_STRICT=1``.
+        ``module`` is a module or any object with functions marked ``@zoo.hookimpl``. Errors are recorded in
+        ``plugin.errors``; they are raised only if ``ZOO_STRICT=1`` is set.
         """
         if plugin not in self.plugins:
             self.plugins.append(plugin)
@@ -141,7 +144,7 @@ class Registry:
                 self.manager.register(module, name=name)
         except UNSTOPPABLE:
             raise
-        except BaseException as error:  # whatever a stranger's module does
+        except BaseException as error:  # a plugin's module may raise anything
             problem = describe_error(error)
         if problem:
             if self.manager.is_registered(module):
@@ -157,19 +160,17 @@ class Registry:
             self._call(module, plugin, hook, register=self._registrar(plugin, kind))
 
     def check_references(self) -> None:
-        """Hold every ``"package.module:name"`` that strangers declared against what is there, without importing it."""
-        from .references import missing  # only where somebody asks: it takes long to import
-
+        """Report each ``"package.module:name"`` of third-party plugins that does not exist, without importing it."""
         homes = {id(plugin): getattr(module, "__name__", "") for module, plugin in self._modules.values()}
-        for spec, plugin in [item for item in self.declared() if not item[1].builtin]:
-            for field, reference in references_of(spec):
+        for spec, plugin in [(spec, plugin) for spec, plugin in self.declared() if not plugin.builtin]:
+            for field, reference in spec.references:
                 problem = missing(reference, homes.get(id(plugin), ""))
-                told = f"{type(spec).__name__} {spec.name!r}: {field} {problem}"
-                if problem and told not in plugin.errors:
-                    self.report(plugin, told)
+                message = f"{spec.label}: {field} {problem}"
+                if problem and message not in plugin.errors:
+                    self.report(plugin, message)
 
     def copy(self) -> Registry:
-        """Another registry of the same plugins: what is added to it, this one knows nothing of."""
+        """Another registry of the same plugins. Later additions to it do not change this one."""
         other = Registry()
         for name, (module, _) in self._modules.items():
             other.manager.register(module, name=name)
@@ -179,18 +180,18 @@ class Registry:
         return other
 
     def module_name(self, plugin: Plugin) -> str:
-        """The name of the module that was loaded for ``plugin``; empty where it is none."""
+        """Name of the module that was loaded for ``plugin``; empty if there is none."""
         for module, owner in self._modules.values():
             if (owner.distribution, owner.name) == (plugin.distribution, plugin.name):
                 return getattr(module, "__name__", "")
         return ""
 
     def listen(self, listener: object) -> None:
-        """Have the training hooks of ``listener`` called, an object with methods marked ``@zoo.hookimpl``."""
+        """Call the training hooks of ``listener`` too, an object with methods marked ``@zoo.hookimpl``."""
         self.manager.register(listener)
 
     def report(self, plugin: Plugin, problem: str) -> None:
-        """Record what is wrong with a plugin, and say so in one line.
+        """Record a problem of a plugin and log it in one line.
 
         Raises:
             PluginError: ``ZOO_STRICT=1`` is set.
@@ -201,7 +202,7 @@ class Registry:
             raise StrictFailure(f"Plugin {plugin}: {problem}")
 
     def notify(self, hook: str, **arguments: Any) -> list[str]:
-        """Call an event hook of every plugin; return what went wrong, since a broken logger must stop no training."""
+        """Call an event hook of all plugins and return the errors: a broken logger must not stop a training run."""
         problems = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             who = self._modules.get(implementation.plugin_name, (None, implementation.plugin_name))[1]
@@ -214,16 +215,16 @@ class Registry:
         return problems
 
     def _ask_for(self, name: str) -> None:
-        """Have the plugins register an architecture that none of them listed; the first that knows it does."""
+        """Ask all plugins for an architecture that none of them listed. The first one that knows it registers it."""
         for module, plugin in list(self._modules.values()):
             for found in self._call(module, plugin, "find_architecture", name=name):
                 if found is not None and getattr(found, "name", None) != name:
-                    self.report(plugin, f"find_architecture: gave {found!r} for {name!r}.")
+                    self.report(plugin, f"find_architecture returned {found!r} for {name!r}.")
                 elif found is not None and name not in self._specs[Architecture]:
                     self._registrar(plugin, Architecture)(found)
 
     def _call(self, module: object, plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
-        """What a plugin's implementations of a hook give; one that fails is reported."""
+        """The results of a plugin's implementations of a hook; errors are reported."""
         given = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if implementation.plugin is module:
@@ -238,7 +239,7 @@ class Registry:
     def _registrar(self, plugin: Plugin, kind: type[Spec]) -> Callable[[Spec], None]:
         def register(spec: Spec) -> None:
             if not isinstance(spec, kind):
-                self.report(plugin, f"registered {spec!r} where zoo.{kind.__name__}(...) is expected.")
+                self.report(plugin, f"registered {spec!r}, but zoo.{kind.__name__}(...) is expected.")
             elif (kind, spec.name) in self._owners:
                 owner = self._owners[kind, spec.name]
                 what = kind.__name__.lower()
@@ -264,20 +265,20 @@ _DECLARATIONS: dict[str, type[Spec]] = {
 
 
 def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registry:
-    """A registry of every plugin installed, the built-in ones first, then by distribution name.
+    """A registry of all installed plugins: the built-in ones first, then by distribution name.
 
     Args:
-        entry_points: what to load in place of what is installed and of the files in ``$ZOO_PLUGINS_DIR``.
+        entry_points: the plugins to load; by default, all installed ones and the files in ``$ZOO_PLUGINS_DIR``.
 
-    ``ZOO_LOAD_PLUGINS`` (distributions, comma-separated; empty means none) limits which third-party distributions
-    are imported, ``ZOO_BLOCK_PLUGINS`` keeps some from being imported. ``ZOO_PLUGINS_DIR`` is a folder whose Python
-    files are plugins too. ``ZOO_TRACE_PLUGINS=1`` tells every call.
+    Environment variables: ``ZOO_LOAD_PLUGINS`` (comma-separated distributions; empty for none) limits the third-party
+    plugins that are imported, and ``ZOO_BLOCK_PLUGINS`` excludes some. The Python files in the folder
+    ``ZOO_PLUGINS_DIR`` are plugins too. ``ZOO_TRACE_PLUGINS=1`` logs each call of a plugin.
 
     Raises:
         PluginError: a plugin failed and ``ZOO_STRICT=1`` is set.
     """
     registry = Registry()
-    found = [*find_entry_points(), *files_of_folder()] if entry_points is None else list(entry_points)
+    found = [*find_entry_points(), *find_plugin_files()] if entry_points is None else list(entry_points)
     for item in in_order(found):
         plugin = Plugin(item.name, item.distribution, item.version, item.file or item.value)
         registry.plugins.append(plugin)

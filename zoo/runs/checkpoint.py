@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors, written whole or not at all, described by one block of JSON inside."""
+"""Checkpoints: safetensors files with a JSON description in their metadata, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from ..errors import ZooError
 from ..files import replacing
 
-# One key only: safetensors writes several in an order that changes from run to run, and with it the file's bytes.
+# Only one key: safetensors writes several keys in random order, so equal content would not give equal bytes.
 _KEY = "zoo"
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write ``tensors`` and ``metadata`` to ``path``; equal content gives equal bytes.
+    """Write ``tensors`` and ``metadata`` to ``path``. Equal content gives equal bytes.
 
     Raises:
-        ZooError: the file cannot be written. An earlier one is still there.
+        ZooError: the file cannot be written. An earlier file is kept.
     """
     plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     content = safetensors_torch.save(plain, {_KEY: json.dumps(metadata, sort_keys=True, ensure_ascii=False)})
@@ -30,10 +30,10 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What :func:`save_tensors` wrote.
+    """Read the tensors and metadata that :func:`save_tensors` wrote.
 
     Raises:
-        ZooError: the file is missing, damaged, or not one of ours.
+        ZooError: the file is missing, damaged, or not a checkpoint of the zoo.
     """
     try:
         with safe_open(path, framework="pt") as handle:
@@ -42,21 +42,21 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (OSError, SafetensorError) as error:
         raise ZooError(f"Cannot read the checkpoint {path}: {error}.") from error
     if metadata is None:
-        raise ZooError(f"{path} is no checkpoint of the zoo: it lacks the description that the zoo writes.")
+        raise ZooError(f"{path} is not a checkpoint of the zoo: it has no description by the zoo.")
     return tensors, json.loads(metadata)
 
 
 def model_state(model: nn.Module) -> dict[str, Tensor]:
-    """The model's parameters and buffers by name. Of tensors that share memory (tied weights) only the first."""
+    """The model's parameters and buffers by name. Tied weights (shared memory) appear once, under their first name."""
     first = _first_names(model)
     return {name: tensor for name, tensor in model.state_dict().items() if first[name] == name}
 
 
 def load_model_state(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Put ``tensors`` into ``model``; weights that are tied stay tied.
+    """Load ``tensors`` into ``model``. Tied weights stay tied.
 
     Raises:
-        ZooError: names or shapes do not fit, because the architecture has changed since.
+        ZooError: names or shapes differ from the model's, because the architecture has changed.
     """
     first = _first_names(model)
     expected = {name for name in first if first[name] == name}
@@ -68,7 +68,7 @@ def load_model_state(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def _first_names(model: nn.Module) -> dict[str, str]:
-    """For each entry of the state, the first entry that has the same memory: itself, unless tied."""
+    """For each entry of the state, the name of the first entry with the same memory: its own name, unless tied."""
     seen: dict[tuple[Any, ...], str] = {}
     names = {}
     for name, tensor in model.state_dict().items():

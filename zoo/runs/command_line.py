@@ -1,4 +1,4 @@
-"""The command that trains a run again. Imports nothing heavy."""
+"""The command line that repeats the training of a run. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DIRECT = {"epochs": "--epochs", "batch_size": "--batch-size", "lr": "--lr"}
 
 
 def repeat_command(config: dict[str, Any], registry: Registry) -> str:
-    """``zoo train …`` with all that is not what the recipe says anyway.
+    """``zoo train …`` with all options that differ from the defaults.
 
     Args:
         config: the content of ``run.json``.
@@ -40,7 +40,7 @@ def repeat_command(config: dict[str, Any], registry: Registry) -> str:
     for pattern in config.get("freeze") or ():
         words += ["--freeze", pattern]
     processes = config.get("processes", 1)
-    if processes > 1:  # each of them has a device of its own
+    if processes > 1:  # each process has its own device
         words += ["--devices", str(processes)]
         return shlex.join([*words, "--device", str(config["device"]).partition(":")[0]])
     return shlex.join([*words, "--device", str(config["device"])])
@@ -51,7 +51,7 @@ def _changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Tuples and lists are the same once they were JSON."""
+    """Tuples as lists: JSON does not distinguish them."""
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -64,5 +64,5 @@ def _dataset_defaults(config: dict[str, Any], registry: Registry) -> dict[str, A
 
 
 def _text(value: Any) -> str:
-    """As the command line takes it, to the last digit."""
+    """``value`` as the command line accepts it, with all digits."""
     return repr(value) if isinstance(value, float) else as_text(value).strip("'")

@@ -1,4 +1,4 @@
-"""The picture of a training: loss and metric over the epochs."""
+"""Plots of a training run: loss and metric over the epochs, and the loss of the learning-rate finder."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from ..formatting import metric_name
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Blue and orange of Okabe and Ito: told apart by every kind of colour vision, on white and on dark pages.
+# Blue and orange of Okabe and Ito: distinguishable with all kinds of colour vision, on white and on dark pages.
 _TRAIN, _VALIDATION = "#0072B2", "#E69F00"
 _LOSSES = {"accuracy": "cross-entropy", "mae": "squared error, standardised target"}
 
 
 def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any]], best_epoch: int | None) -> None:
-    """Write :func:`curves_figure` to a PNG."""
+    """Write :func:`curves_figure` to a PNG file."""
     with replacing(path) as temporary:
         curves_figure(title, metric, entries, best_epoch).savefig(temporary, format="png")
 
 
 def curves_figure(title: str, metric: str, entries: list[dict[str, Any]], best_epoch: int | None) -> Figure:
-    """One panel for the loss and one for ``metric``; needs no display.
+    """A figure with one panel for the loss and one for ``metric``. It needs no display.
 
     Args:
-        title: above both; none where it is empty.
+        title: above both panels; empty for none.
         entries: the lines of ``metrics.jsonl``.
-        best_epoch: the epoch whose checkpoint is kept, marked in both panels.
+        best_epoch: the epoch with the best checkpoint, marked in both panels; None for no mark.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -37,7 +37,7 @@ def curves_figure(title: str, metric: str, entries: list[dict[str, Any]], best_e
     if title:
         figure.suptitle(title)
     epochs = [entry["epoch"] for entry in entries]
-    size = 4 if len(epochs) <= 40 else 0  # markers would run into each other
+    size = 4 if len(epochs) <= 40 else 0  # more markers would overlap
     for axes, name in zip(figure.subplots(1, 2), ("loss", metric), strict=True):
         for split, colour, marker in (("train", _TRAIN, "o"), ("validation", _VALIDATION, "s")):
             values = [entry[split][name] for entry in entries]
@@ -55,15 +55,15 @@ def curves_figure(title: str, metric: str, entries: list[dict[str, Any]], best_e
 
 
 def draw_rates(path: Path, title: str, rates: list[float], losses: list[float], suggested: float, used: float) -> None:
-    """Write a PNG of the loss over a rising learning rate, the suggested rate and the recipe's own marked."""
+    """Write a PNG of the loss over a rising learning rate, with marks at the suggested rate and the recipe's rate."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.8), dpi=120, layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots()
-    axes.plot(rates, losses, color=_TRAIN, label="loss, smoothed")
+    axes.plot(rates, losses, color=_TRAIN, label="smoothed loss")
     axes.axvline(suggested, color=_VALIDATION, linewidth=2, label=f"suggested: {suggested:.2g}")
-    axes.axvline(used, color="#666666", linestyle="--", linewidth=1, label=f"the recipe's: {used:.2g}")
+    axes.axvline(used, color="#666666", linestyle="--", linewidth=1, label=f"recipe: {used:.2g}")
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("training loss")

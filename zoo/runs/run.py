@@ -1,4 +1,4 @@
-"""A run is a folder. It holds everything known of one training; copy it and it works elsewhere.
+"""A run: the folder with everything about one training. A copy of the folder works on another machine.
 
 run.json · metrics.jsonl · metrics.csv · best.safetensors · last/ · curves.png
 """
@@ -24,9 +24,9 @@ FORMAT = 1
 
 @dataclass(slots=True)
 class Run:
-    """One training, and its folder. ``config`` is the content of ``run.json``.
+    """One training and its folder. ``config`` is the content of ``run.json``.
 
-    ``writes`` is false in all but one of several processes that train together.
+    If several processes train together, ``writes`` is true in only one of them.
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """``ARCHITECTURE/RUN``, as the command line takes it."""
+        """``ARCHITECTURE/RUN``, as commands accept it."""
         return f"{self.config['architecture']}/{self.folder.name}"
 
     @property
@@ -50,12 +50,12 @@ class Run:
 
     @property
     def curves(self) -> Path:
-        """The picture of the metrics over the epochs."""
+        """The plot of the metrics over the epochs."""
         return self.folder / "curves.png"
 
     @property
     def table(self) -> Path:
-        """The metrics over the epochs for a spreadsheet: those of ``metrics.jsonl``, a column each."""
+        """The metrics of ``metrics.jsonl`` as a CSV table, one row per epoch."""
         return self.folder / "metrics.csv"
 
     @property
@@ -70,12 +70,12 @@ class Run:
         write_json(self.folder / "run.json", self.config)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """One entry an epoch, in order."""
+        """The entries of ``metrics.jsonl``, one per epoch, in order."""
         path = self.folder / "metrics.jsonl"
         if not path.exists():
             return []
         text = path.read_text(encoding="utf-8")
-        # a line without its end was being written when the machine stopped
+        # a line without its end was being written when the process stopped
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     def add_metrics(self, entry: dict[str, Any]) -> None:
@@ -111,14 +111,14 @@ class Run:
         write_text(self.folder / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in entries))
 
     def remove_leftovers(self) -> None:
-        """Delete what a killed process had half written. Only for the one that holds :func:`run_lock`."""
+        """Delete incomplete files of a killed process. The caller must hold :func:`run_lock`."""
         if self.writes:
             for path in self.folder.rglob(".*.part"):
                 path.unlink(missing_ok=True)
 
 
 def create_run(folder: Path, architecture: str, config: dict[str, Any]) -> Run:
-    """A new run below ``folder``, named by the time; two at once never share one.
+    """Create a new run in ``folder``, with the current time as its name. Parallel calls get different runs.
 
     Raises:
         ZooError: the folder cannot be written to.
@@ -139,15 +139,15 @@ def create_run(folder: Path, architecture: str, config: dict[str, Any]) -> Run:
         run = Run(path, {"format": FORMAT, "architecture": architecture} | config)
         run.save()
         return run
-    raise ZooError(f"{parent} holds too many runs of this second.")
+    raise ZooError(f"{parent} contains too many runs of this second; try again.")
 
 
 @contextlib.contextmanager
 def run_lock(run: Run) -> Iterator[None]:
-    """Keep every other process from training ``run``. The system releases it when this process ends, however it does.
+    """Prevent other processes from training ``run``. The lock is released when this process ends in any way.
 
     Raises:
-        RunBusy: another process has it.
+        RunBusy: another process holds the lock.
     """
     if not run.writes:
         yield
@@ -166,15 +166,15 @@ def run_lock(run: Run) -> Iterator[None]:
 
 
 def load_run(folder: Path) -> Run:
-    """The run in ``folder``.
+    """Load the run in ``folder``.
 
     Raises:
-        RunNotFound: there is none, or its ``run.json`` cannot be read.
+        RunNotFound: there is no ``run.json``, or it cannot be read.
     """
     try:
         config = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise RunNotFound(f"{folder} holds no run.json, so it is not a run.") from error
+        raise RunNotFound(f"{folder} contains no run.json, so it is not a run.") from error
     except (OSError, ValueError) as error:
         raise RunNotFound(f"Cannot read {folder / 'run.json'}: {error}.") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
@@ -192,17 +192,18 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_runs(folder: Path, architecture: str | None = None, dataset: str | None = None) -> list[Run]:
-    """All readable runs below ``folder``, by architecture, best first (see :func:`rank`).
+    """All readable runs in ``folder``, by architecture, best first (see :func:`rank`).
 
     Args:
-        dataset: only runs that were trained on it; whatever the architecture, the best comes first then.
+        architecture: only runs of this architecture.
+        dataset: only runs that were trained on this dataset; all architectures together, best first.
     """
     found = []
     for path in _run_files(folder, architecture):
         try:
             found.append(load_run(path.parent))
         except RunNotFound as error:
-            log.warning("%s It is left out.", error)
+            log.warning("%s The run is skipped.", error)
     found.sort(key=lambda run: run.folder.name, reverse=True)  # at equal rank, the latest first
     found.sort(key=rank, reverse=True)
     if dataset is not None:
@@ -211,9 +212,9 @@ def list_runs(folder: Path, architecture: str | None = None, dataset: str | None
 
 
 def rank(run: Run) -> tuple[float, ...]:
-    """What makes a run better, higher first: trained on its own data, finished, the better validation score.
+    """Sort key of runs; higher is better: trained on the default dataset, then finished, then validation score.
 
-    The test metric plays no part: it is there to judge the choice, not to make it.
+    The test metric is not used, because it must stay independent of the choice.
     """
     best = run.config.get("best") or {}
     return (
@@ -224,21 +225,21 @@ def rank(run: Run) -> tuple[float, ...]:
 
 
 def find_run(reference: str, folder: Path, architectures: Iterable[str], *, trained: bool = True) -> Run:
-    """The run that ``reference`` means: a run's folder, ``ARCHITECTURE/RUN``, or an architecture's best run.
+    """Find the run that ``reference`` names: the folder of a run, ``ARCHITECTURE/RUN``, or an architecture's best run.
 
     Args:
-        architectures: the names that are known, to tell a mistyped one from one that was never trained.
-        trained: leave out runs that have no checkpoint yet.
+        architectures: the known names, to distinguish a misspelled name from an architecture without runs.
+        trained: skip runs without a checkpoint.
 
     Raises:
         UnknownName: it is neither a run nor an architecture.
-        RunNotFound: the architecture was never trained, or the run has no checkpoint.
+        RunNotFound: the architecture has no trained run, or the run has no checkpoint.
     """
     for path in (Path(reference).expanduser(), folder / reference):
         if (path / "run.json").is_file():
             run = load_run(path)
             if trained and not run.best.is_file():
-                raise RunNotFound(f"{run.name} has no checkpoint yet: it stopped before its first epoch was over.")
+                raise RunNotFound(f"{run.name} has no checkpoint: it stopped before the end of its first epoch.")
             return run
     runs = [run for run in list_runs(folder, reference) if run.best.is_file() or not trained]
     known = list(architectures)
@@ -254,6 +255,6 @@ def _run_files(folder: Path, architecture: str | None) -> Iterator[Path]:
     if architecture is not None:
         yield from (folder / architecture).glob("*/run.json")
     else:
-        # two levels below for `torchvision/resnet18` and its like
+        # one level more for names such as `torchvision/resnet18`
         yield from folder.glob("*/*/run.json")
         yield from folder.glob("*/*/*/run.json")

@@ -1,4 +1,4 @@
-"""The columns of a table: what each holds, and how many numbers a network gets for it."""
+"""The columns of a table: kind, values, and number of network inputs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ KINDS = ("number", "as-is", "category")
 @declaration
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """One column of a table, as it stands in the raw input: one float32, NaN where it is missing.
+    """One column of a table. In the raw input, it is one float32 per sample, NaN if the value is missing.
 
     Args:
-        name: as in the file it comes from.
-        kind: ``number`` is standardised, ``as-is`` is not, ``category`` becomes one 0 or 1 for each of ``values``.
+        name: as in the data file.
+        kind: ``number`` is standardised, ``as-is`` is not; ``category`` is one-hot encoded, one input per value.
         values: the raw values of a category.
-        labels: what the values are called, in the same order, where they are words in the file.
+        labels: the words in the data file that the values of a category stand for, in the same order.
     """
 
     name: str
@@ -33,28 +33,28 @@ class Column:
         if self.kind not in KINDS:
             raise PluginError(f"Column {self.name!r}: kind {self.kind!r} is not one of {', '.join(KINDS)}.")
         if (self.kind == "category") != bool(self.values):
-            raise PluginError(f"Column {self.name!r}: a category lists its values, anything else has none.")
+            raise PluginError(f"Column {self.name!r}: a category lists its values, other kinds have none.")
         if self.labels and len(self.labels) != len(self.values):
             raise PluginError(f"Column {self.name!r}: {len(self.labels)} labels for {len(self.values)} values.")
 
     @property
     def width(self) -> int:
-        """How many numbers the network gets for it."""
+        """Number of network inputs for this column."""
         return len(self.values) or 1
 
 
 def network_shape(input_shape: tuple[int, ...], columns: tuple[Column, ...]) -> tuple[int, ...]:
-    """Shape of a sample behind the normalisation: as the network sees it."""
+    """Shape of a sample after input normalisation, as the network gets it."""
     return (sum(column.width for column in columns),) if columns else input_shape
 
 
 def columns_to_json(columns: Iterable[Column]) -> list[dict[str, Any]]:
-    """As plain data."""
+    """``columns`` as lists and dictionaries for JSON."""
     return [asdict(column) for column in columns]
 
 
 def columns_from_json(content: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
-    """What :func:`columns_to_json` gave."""
+    """The columns from the output of :func:`columns_to_json`."""
     return tuple(
         Column(name=c["name"], kind=c["kind"], values=tuple(c["values"]), labels=tuple(c["labels"])) for c in content
     )

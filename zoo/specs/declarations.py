@@ -1,4 +1,4 @@
-"""Mistakes in a declaration, told in one line: a misspelled or missing field, a value of the wrong type."""
+"""Checks of the fields of a declaration, with one-line errors: misspelled, missing, or of the wrong type."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def _all(kind: type | tuple[type, ...]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
 
 
-# By annotation: whether a value fits, and what to say where it does not. What is not here is checked by its owner.
+# For each annotation: the check, and the words for the error. Types that are not here are checked by their class.
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "str": (lambda value: isinstance(value, str), "a text"),
+    "str": (lambda value: isinstance(value, str), "a string"),
     "int": (lambda value: type(value) is int, "a whole number"),
     "Path | None": (lambda value: value is None or isinstance(value, Path), "a pathlib.Path"),
-    "tuple[str, ...]": (_all(str), "a tuple of texts, such as ('one',)"),
+    "tuple[str, ...]": (_all(str), "a tuple of strings, such as ('one',)"),
     "tuple[int, ...]": (_all(int), "a tuple of whole numbers, such as (1, 28, 28)"),
     "tuple[Option, ...]": (
         lambda value: isinstance(value, tuple) and all(hasattr(item, "parse") for item in value),
@@ -40,7 +40,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def declaration(cls: type[_T]) -> type[_T]:
-    """A class decorator over ``@dataclass``: what is wrong with the fields given is a :class:`PluginError`."""
+    """Class decorator on top of ``@dataclass``: wrong fields raise :class:`PluginError` with a one-line message."""
     known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
     required = [name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING]
     original = cls.__init__

@@ -1,9 +1,9 @@
-"""The hooks that a plugin may implement, each marked with ``@zoo.hookimpl``."""
+"""The hooks that a plugin can implement. Mark each implementation with ``@zoo.hookimpl``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
     import zoo
 
-    from .specs import Architecture, Dataset, Exporter
+    from .architecture import Architecture
+    from .dataset import Dataset
+    from .events import EpochMetrics, Progress, TrainingStart
+    from .exporter import Exporter
 
 PROJECT = "zoo"
-"""Name of the pluggy project."""
+"""Name of the project in pluggy."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -23,47 +26,51 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def register_architectures(register: Callable[[Architecture], None]) -> None:
-    """Call ``register(Architecture(...))`` once for each architecture."""
+    """Register architectures: call ``register(zoo.Architecture(...))`` once for each."""
 
 
 @hookspec
 def find_architecture(name: str) -> Architecture | None:
-    """An architecture that is not registered, by its name, or None.
+    """Return the architecture called ``name``, or None if the plugin does not know it.
 
-    Asked only for names that nobody registered: for a family too large to list (every model of another library, say).
+    The zoo calls this hook only for names that no plugin registered. It is for families that are too large to list,
+    such as all models of another library.
     """
 
 
 @hookspec
 def register_datasets(register: Callable[[Dataset], None]) -> None:
-    """Call ``register(Dataset(...))`` once for each dataset."""
+    """Register datasets: call ``register(zoo.Dataset(...))`` once for each."""
 
 
 @hookspec
 def register_exporters(register: Callable[[Exporter], None]) -> None:
-    """Call ``register(Exporter(...))`` once for each export format."""
+    """Register export formats: call ``register(zoo.Exporter(...))`` once for each."""
 
 
 @hookspec
 def register_commands(cli: click.Group) -> None:
-    """Add click commands to the ``zoo`` group: ``@cli.command()``."""
+    """Add click commands to the ``zoo`` command with ``@cli.command()``."""
 
 
 @hookspec
-def train_started(run: zoo.Run, start: Any) -> None:
-    """A training begins or resumes. ``start`` is a :class:`zoo.TrainingStart`: device, sizes, steps."""
+def train_started(run: zoo.Run, start: TrainingStart) -> None:
+    """Called when a training run starts or resumes. ``start`` is a :class:`zoo.TrainingStart`: device, sizes, steps."""
 
 
 @hookspec
-def train_progressed(run: zoo.Run, progress: Any) -> None:
-    """A training goes on; at most ten times a second. ``progress`` is a :class:`zoo.Progress`."""
+def train_progressed(run: zoo.Run, progress: Progress) -> None:
+    """Called during training, at most ten times a second. ``progress`` is a :class:`zoo.Progress`."""
 
 
 @hookspec
-def epoch_ended(run: zoo.Run, metrics: dict[str, Any]) -> None:
-    """An epoch is over and its checkpoint on disk. ``metrics`` is its line of ``metrics.jsonl``."""
+def epoch_ended(run: zoo.Run, metrics: EpochMetrics) -> None:
+    """Called after each epoch, when its checkpoint is on disk.
+
+    ``metrics`` is a :class:`zoo.EpochMetrics`, a dictionary: the line of this epoch in ``metrics.jsonl``.
+    """
 
 
 @hookspec
 def train_ended(run: zoo.Run) -> None:
-    """A training is over: ``run.config["status"]`` is finished, interrupted or failed."""
+    """Called at the end of a training run. ``run.status`` is ``finished``, ``interrupted`` or ``failed``."""

@@ -1,4 +1,4 @@
-"""The hyperparameters of the shared trainer, each with its type, range, default and meaning."""
+"""The hyperparameters of the trainer, each with its type, default, help text and range."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ def _hyperparameter(default: Value, help: str, **limits: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Hyperparameters:
-    """How a network is trained. Make one with :func:`resolve`, which checks every value."""
+    """The hyperparameters of a training run. Create them with :func:`resolve`, which checks all values."""
 
-    epochs: int = _hyperparameter(10, "passes over the training split", minimum=1)
-    batch_size: int = _hyperparameter(128, "samples in one optimiser step", minimum=1)
-    optimizer: str = _hyperparameter("sgd", "SGD with Nesterov momentum, or AdamW", choices=("sgd", "adamw"))
+    epochs: int = _hyperparameter(10, "number of passes over the training split", minimum=1)
+    batch_size: int = _hyperparameter(128, "samples per optimiser step", minimum=1)
+    optimizer: str = _hyperparameter("sgd", "sgd: SGD with Nesterov momentum; adamw: AdamW", choices=("sgd", "adamw"))
     lr: float = _hyperparameter(0.05, "peak learning rate", above=0)
-    momentum: float = _hyperparameter(0.9, "momentum of SGD; first beta of AdamW", minimum=0, below=1)
-    weight_decay: float = _hyperparameter(1e-4, "L2 penalty of SGD; decoupled decay of AdamW", minimum=0)
+    momentum: float = _hyperparameter(0.9, "momentum of SGD, or beta1 of AdamW", minimum=0, below=1)
+    weight_decay: float = _hyperparameter(1e-4, "weight decay: L2 penalty for SGD, decoupled for AdamW", minimum=0)
     schedule: str = _hyperparameter(
         "one-cycle",
-        "learning rate over the run after its linear warm-up: along a cosine to zero (one-cycle), straight to zero "
-        "(linear), a tenth at half and again at three quarters (step), or level (constant)",
+        "learning rate schedule after linear warm-up; one-cycle: cosine decay to 0; linear: linear decay to 0; "
+        "step: divide by 10 at 50% and 75% of the run; constant: no decay",
         choices=("one-cycle", "linear", "step", "constant"),
     )
-    warmup: float = _hyperparameter(0.25, "part of the run in which the learning rate rises", minimum=0, below=1)
+    warmup: float = _hyperparameter(0.25, "fraction of the run with linear learning rate warm-up", minimum=0, below=1)
     label_smoothing: float = _hyperparameter(
-        0.0, "weight of the uniform distribution in the targets", minimum=0, below=1
+        0.0, "label smoothing of the cross-entropy loss; 0: off", minimum=0, below=1
     )
     target_scale: str = _hyperparameter(
         "linear",
-        "regression: scale that the target is learnt on; sqrt and log are for counts, whose errors grow with them",
+        "regression: transform of the target before training; sqrt and log suit counts",
         choices=("linear", "sqrt", "log"),
     )
     huber: float = _hyperparameter(
-        0.0, "regression: errors beyond this many deviations of the target count linearly; 0: none do", minimum=0
+        0.0, "regression: threshold of the Huber loss in standard deviations of the target; 0: squared error", minimum=0
     )
-    grad_clip: float = _hyperparameter(0.0, "largest norm of the gradient; 0 leaves it as it is", minimum=0)
+    grad_clip: float = _hyperparameter(0.0, "maximum gradient norm; 0: no clipping", minimum=0)
     accumulate: int = _hyperparameter(
-        1, "pieces that a batch is cut into, to need less memory; their gradients are added up", minimum=1
+        1, "gradient accumulation: split each batch into this many parts to use less memory", minimum=1
     )
     ema: float = _hyperparameter(
         0.0,
-        "decay of a moving average of the weights, which is what is validated and kept; 0: none",
+        "decay of the moving average of the weights, which is validated and saved; 0: off",
         minimum=0,
         below=1,
     )
     precision: str = _hyperparameter(
         "fp32",
-        "arithmetic of the training: bf16 and fp16 compute where it is safe in 16 bits, the weights stay fp32",
+        "arithmetic: fp32, or mixed precision with bf16 or fp16 (weights stay in fp32)",
         choices=("fp32", "bf16", "fp16"),
     )
-    compile: bool = _hyperparameter(False, "translate the network with torch.compile before the first step")
+    compile: bool = _hyperparameter(False, "compile the network with torch.compile")
     patience: int = _hyperparameter(
-        0, "epochs without a better validation after which the training stops; 0: it never does", minimum=0
+        0, "stop early after this many epochs without a better validation result; 0: off", minimum=0
     )
-    shift: int = _hyperparameter(0, "random translation of training images, in pixels at most", minimum=0)
-    flip: bool = _hyperparameter(False, "random mirroring of training images, left to right")
+    shift: int = _hyperparameter(0, "maximum random shift of training images in pixels; 0: off", minimum=0)
+    flip: bool = _hyperparameter(False, "randomly flip training images left to right")
     init: str = _hyperparameter(
         "own",
-        "initial weights of linear and convolutional layers: the architecture's own, or drawn anew",
+        "initialisation of linear and convolutional layers; own: the architecture's own",
         choices=("own", "xavier", "kaiming", "normal", "orthogonal"),
     )
 
@@ -74,11 +74,11 @@ NAMES = frozenset(option.name for option in OPTIONS)
 
 
 def resolve(*layers: Mapping[str, object]) -> Hyperparameters:
-    """The library's defaults with each of ``layers`` over them, later ones winning.
+    """The library's defaults, updated with each of ``layers`` in turn.
 
     Raises:
-        UnknownName: a layer sets something that is no hyperparameter.
-        InvalidValue: a value of the wrong type or out of its range.
+        UnknownName: a layer sets a name that is not a hyperparameter.
+        InvalidValue: a value has the wrong type or is out of range.
     """
     merged: dict[str, object] = {}
     for layer in layers:

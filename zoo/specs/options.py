@@ -1,4 +1,4 @@
-"""Typed values with a help text and a range: what a person may set with ``--set KEY=VALUE``."""
+"""Options: typed values with a help text and a range, which users set with ``--set NAME=VALUE``."""
 
 from __future__ import annotations
 
@@ -12,28 +12,24 @@ from .declarations import declaration
 
 Value = bool | int | float | str | tuple[Any, ...]
 
-_KINDS: dict[type, tuple[str, str]] = {
-    bool: ("true or false", "boolean"),
-    int: ("a whole number", "integer"),
-    float: ("a number", "number"),
-    str: ("a text", "text"),
-}
+_KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
 @declaration
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Option:
-    """One setting: its name, its default (whose type is the setting's type), its help and its range.
+    """One option: name, default, help text and range. The type of the default is the type of the option.
 
-    A tuple as default means a comma-separated list of values of the type of its first item.
+    If the default is a tuple, the option is a comma-separated list, and all items have the type of the first one.
 
     Args:
-        name: an identifier, as written in ``--set NAME=VALUE`` and passed to a builder as a keyword.
-        default: the value when nobody sets it.
+        name: an identifier, as in ``--set NAME=VALUE``; the builder or loader gets it as a keyword argument.
+        default: the value if the user does not set one.
         help: one line.
-        choices: the only values allowed, where there are only a few.
-        minimum, maximum: the range, ends included.
-        above, below: the range, ends excluded.
+        choices: the allowed values; empty if all values of the type in the range are allowed.
+        minimum, maximum: range with its ends included.
+        above, below: range with its ends excluded.
     """
 
     name: str
@@ -51,20 +47,20 @@ class Option:
         items = self.default if isinstance(self.default, tuple) else (self.default,)
         if not items or type(items[0]) not in _KINDS:
             raise PluginError(
-                f"Option {self.name!r}: the default {self.default!r} is no bool, int, float, str, or tuple of them."
+                f"Option {self.name!r}: the default {self.default!r} is not a bool, int, float, str, or tuple of them."
             )
         try:
             self.check(self.default)
         except InvalidValue as error:
-            raise PluginError(f"The default of option {self.name!r} breaks its own rule: {error}") from error
+            raise PluginError(f"Option {self.name!r}: the default is not an allowed value: {error}") from error
 
     @property
     def type(self) -> type:
-        """The type of one value (of one item, for a list)."""
+        """Type of the value, or of each item of a list."""
         return type(self.default[0]) if isinstance(self.default, tuple) else type(self.default)
 
     def describe(self) -> str:
-        """What is allowed, in words: ``a whole number of at least 1``."""
+        """The allowed values in words: ``a whole number (at least 1)``."""
         if self.choices:
             return "one of " + ", ".join(as_text(choice) for choice in self.choices)
         bounds = []
@@ -76,24 +72,24 @@ class Option:
             bounds.append(f"at most {as_text(self.maximum)}")
         if self.below is not None:
             bounds.append(f"below {as_text(self.below)}")
-        words = _KINDS[self.type][0] + (f" ({' and '.join(bounds)})" if bounds else "")
+        words = _KINDS[self.type] + (f" ({' and '.join(bounds)})" if bounds else "")
         return f"a comma-separated list, each {words}" if isinstance(self.default, tuple) else words
 
     def parse(self, text: str) -> Value:
-        """The value that ``text`` stands for.
+        """Convert ``text`` to a value of the option.
 
         Raises:
-            InvalidValue: it stands for none, or for one that is not allowed.
+            InvalidValue: the text does not have the option's type, or the value is not allowed.
         """
         if isinstance(self.default, tuple):
             return self.check(tuple(self._parse_item(part.strip(), text) for part in text.split(",")))
         return self.check(self._parse_item(text.strip(), text))
 
     def check(self, value: object) -> Value:
-        """``value`` itself, a whole number taken as a float where a float is meant.
+        """Check ``value`` and return it. A float option converts an int to a float.
 
         Raises:
-            InvalidValue: the value is of another type or not allowed.
+            InvalidValue: the value has another type or is not allowed.
         """
         if isinstance(self.default, tuple):
             if not isinstance(value, list | tuple) or not value:
@@ -103,19 +99,9 @@ class Option:
 
     def _parse_item(self, part: str, text: str) -> Value:
         if self.type is bool:
-            truth = {
-                "true": True,
-                "yes": True,
-                "1": True,
-                "on": True,
-                "false": False,
-                "no": False,
-                "0": False,
-                "off": False,
-            }
-            if part.lower() not in truth:
+            if part.lower() not in _TRUE + _FALSE:
                 raise self._invalid(text)
-            return truth[part.lower()]
+            return part.lower() in _TRUE
         try:
             parsed: Value = self.type(part)
         except ValueError:
@@ -146,10 +132,13 @@ class Option:
 
 
 def check_all(options: Iterable[Option], values: Mapping[str, object], what: str) -> dict[str, Value]:
-    """The defaults of ``options`` with ``values`` over them, each checked.
+    """The values of all ``options``: ``values`` where given, else the defaults. All values are checked.
+
+    Args:
+        what: the owner of the options, for error messages.
 
     Raises:
-        UnknownName: a value has a name that no option has.
+        UnknownName: no option has the name of a value.
         InvalidValue: a value is not allowed.
     """
     by_name = {option.name: option for option in options}
@@ -160,14 +149,14 @@ def check_all(options: Iterable[Option], values: Mapping[str, object], what: str
 
 
 def unknown_option(name: str, known: Iterable[str], what: str) -> UnknownName:
-    """The error for a setting that ``what`` does not have."""
+    """The error for an option ``name`` that ``what`` does not have."""
     names = sorted(known)
     hint = f"It has: {', '.join(names)}." if names else "It has none."
     return UnknownName(f"setting of {what}", name, names, hint)
 
 
 def as_text(value: object) -> str:
-    """``value`` as a person writes it after ``--set NAME=``."""
+    """``value`` as users write it in ``--set NAME=VALUE``."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

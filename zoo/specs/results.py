@@ -1,4 +1,4 @@
-"""What an architecture's default recipe reaches, recorded beside its plugin. Imports nothing heavy."""
+"""The recorded results of an architecture's default recipe, from a JSON file in its plugin. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import PluginError
 from ..formatting import PERCENTAGES, main_metric, metric_name
-from .specs import Architecture
+from .architecture import Architecture
 
 _T = TypeVar("_T")
 FORMAT = 1
@@ -17,10 +17,10 @@ Record = dict[str, Any]
 
 
 def recorded_results(architecture: Architecture) -> Record | None:
-    """What ``zoo reproduce NAME --record`` wrote, where it has been.
+    """The results that ``zoo reproduce NAME --record`` wrote; None if there are none.
 
     Raises:
-        PluginError: the file is damaged.
+        PluginError: the file is damaged or has another format.
     """
     if architecture.results is None or not architecture.results.is_file():
         return None
@@ -36,14 +36,14 @@ def recorded_results(architecture: Architecture) -> Record | None:
 
 
 def mean_and_deviation(values: Sequence[float]) -> dict[str, float]:
-    """Mean and sample standard deviation (0 of a single value)."""
+    """Mean and sample standard deviation (0 for a single value)."""
     mean = math.fsum(values) / len(values)
     squares = math.fsum((value - mean) ** 2 for value in values)
     return {"mean": mean, "std": math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0}
 
 
 def pareto(items: Sequence[_T], costs: Sequence[float], goodness: Sequence[float]) -> list[_T]:
-    """The items that no other beats in one of cost and goodness without being worse in the other, cheapest first."""
+    """The items on the Pareto front of cost (lower is better) and goodness (higher is better), cheapest first."""
     front: list[_T] = []
     best = -math.inf
     for place in sorted(range(len(items)), key=lambda i: (costs[i], -goodness[i])):
@@ -54,7 +54,7 @@ def pareto(items: Sequence[_T], costs: Sequence[float], goodness: Sequence[float
 
 
 def result_text(record: Record) -> str:
-    """The main metric: ``99.54 ±0.06%``, ``MAE 41.2 ±1.0``."""
+    """Mean and standard deviation of the main metric: ``99.54 ±0.06%``, ``MAE 41.2 ±1.0``."""
     metrics = record["metrics"]
     name = main_metric(metrics)
     mean, std = metrics[name]["mean"], metrics[name]["std"]

@@ -1,25 +1,25 @@
-"""What a person sets for a training: hyperparameters and the architecture's own options, by one set of names."""
+"""The settings of a training run: hyperparameters and the architecture's own options, which share one namespace."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .architecture import Architecture
 from .hyperparameters import OPTIONS, resolve
 from .options import Option, Value, check_all, unknown_option
-from .specs import Architecture
 
 
 def settings_of(architecture: Architecture) -> dict[str, Option]:
-    """Everything that can be set when training ``architecture``, by name: its own options first."""
+    """All settings for training ``architecture``, by name: its own options, then the hyperparameters."""
     return {option.name: option for option in (*architecture.options, *OPTIONS)}
 
 
 def parse_settings(architecture: Architecture, texts: Mapping[str, str]) -> dict[str, Value]:
-    """Settings given as text, as ``--set NAME=VALUE`` gives them, as values of their types.
+    """Convert settings from text, as in ``--set NAME=VALUE``, to values of their types.
 
     Raises:
-        UnknownName: no such setting.
-        InvalidValue: a text that is no value of the setting's type, or out of its range.
+        UnknownName: there is no such setting.
+        InvalidValue: a text does not have the setting's type, or the value is out of range.
     """
     known = settings_of(architecture)
     for name in texts:
@@ -31,11 +31,14 @@ def parse_settings(architecture: Architecture, texts: Mapping[str, str]) -> dict
 def split_settings(
     architecture: Architecture, settings: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, Value]]:
-    """``settings`` apart: the hyperparameters among them, and all options of the architecture, defaults filled in.
+    """Split ``settings`` into hyperparameters and the architecture's options.
+
+    Returns:
+        The hyperparameters that are set, and all options of the architecture, with defaults for those that are not set.
 
     Raises:
-        UnknownName: a setting is neither.
-        InvalidValue: a value of the wrong type or out of its range.
+        UnknownName: a setting is neither a hyperparameter nor an option.
+        InvalidValue: a value has the wrong type or is out of range.
     """
     known = settings_of(architecture)
     for name in settings:

@@ -1,4 +1,4 @@
-"""A stranger's architecture has every right of a built-in one, by the command line alone."""
+"""A third-party plugin can do everything that a built-in one can, with the command line alone."""
 
 import json
 import sys
@@ -40,12 +40,12 @@ def register_exporters(register):
     register(zoo.Exporter(name="words", summary="the description in words", suffix=".txt", write=write, check=check,
                           options=(zoo.Option(name="loud", default=False, help="in capitals"),)))
 
-def write(subject, path, loud):
-    text = str(subject.description["architecture"])
+def write(source, path, loud):
+    text = str(source.description["architecture"])
     path.write_text(text.upper() if loud else text)
 
-def check(subject, path, loud):
-    yield zoo.Check("words", path.read_text().lower() == subject.name, "the name is in it")
+def check(source, path, loud):
+    yield zoo.Check("words", path.read_text().lower() == source.name, "the name is in it")
 
 @zoo.hookimpl
 def register_commands(cli):
@@ -60,7 +60,7 @@ def register_commands(cli):
 
 @pytest.fixture
 def theirs(tmp_path, monkeypatch, tiny, zoo_command):
-    """Runs a command with the stranger's package installed, and gives what it printed; and the package's folder."""
+    """A function that runs a command with the third-party package and returns its output; the package's folder."""
     folder = tmp_path / "site" / "their_nets"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text(SOURCE)
@@ -79,7 +79,7 @@ def theirs(tmp_path, monkeypatch, tiny, zoo_command):
     sys.modules.pop("their_nets", None)
 
 
-def test_a_stranger_can_do_all_that_the_zoo_itself_can(theirs):
+def test_a_third_party_plugin_can_do_everything_that_a_builtin_one_can(theirs):
     run, _ = theirs
     assert "at your service" in run("their-command")
     # options with types, ranges and help
@@ -103,7 +103,7 @@ def test_a_stranger_can_do_all_that_the_zoo_itself_can(theirs):
     assert Path("loud.txt").read_text() == "THEIR-NET"
 
 
-def test_a_stranger_ships_recorded_results_and_weights(theirs):
+def test_a_third_party_plugin_ships_recorded_results_and_weights(theirs):
     run, folder = theirs
     assert json.loads(run("list", "their-net", "--json"))[0]["results"] is None
     run("reproduce", "their-net", "--record", folder, "--runs-dir", "recording")

@@ -1,0 +1,75 @@
+"""The declaration of an architecture: a network that the zoo can train. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import PluginError
+from .declarations import declaration
+from .hyperparameters import NAMES as HYPERPARAMETER_NAMES
+from .options import Option
+from .references import Reference
+from .spec import Spec, check_training_fields
+
+
+@declaration
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Architecture(Spec):
+    """A network that can be trained.
+
+    Args:
+        name: lower case, words joined by dashes; users type it.
+        summary: one line.
+        task: ``classification``, ``binary`` or ``regression``.
+        builder: ``builder(input_shape, num_outputs, **options) -> torch.nn.Module``. ``input_shape`` has no batch
+            dimension (``(channels, height, width)`` for images). The module returns logits. If the network cannot be
+            built for that shape, the builder raises ``ValueError`` with a one-line message.
+        dataset: name of the default dataset.
+        parameters: number of trainable parameters, with default options and the default dataset.
+        hyperparameters: the default recipe, as changes to the library's defaults (see
+            :mod:`zoo.specs.hyperparameters`).
+        options: the keyword arguments of the builder that users can set.
+        image_size: height and width that images of varying size are resized to, for networks made for large images.
+        weights: a checkpoint (safetensors) that comes with the plugin, the best one of a training run with the default
+            recipe. It is used until the user has trained the architecture.
+        results: the results of the default recipe, in the JSON file that ``zoo reproduce NAME --record`` writes.
+        origins: other sources of initial weights for ``--init-from NAME``. Each name maps to a
+            ``loader() -> dict`` from the network's parameter names to tensors.
+        tags: words for searching.
+        source: the paper or text that describes it.
+    """
+
+    task: str
+    builder: Reference
+    dataset: str
+    parameters: int
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    image_size: int = 0
+    weights: Path | None = None
+    results: Path | None = None
+    origins: Mapping[str, Reference] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        Spec.__post_init__(self)  # super() needs the class that slots=True replaces
+        check_training_fields(self.label, self.task, self.hyperparameters)
+        if self.parameters < 0:
+            raise PluginError(f"{self.label}: parameters must be a whole number, not {self.parameters!r}.")
+        clashes = sorted(HYPERPARAMETER_NAMES & {option.name for option in self.options})
+        if clashes:
+            raise PluginError(f"{self.label}: option {clashes[0]!r} has the name of a hyperparameter; choose another.")
+
+    @property
+    def references(self) -> list[tuple[str, Reference]]:
+        """All references to code, each with the name of its field."""
+        return [("builder", self.builder), *((f"origins[{name!r}]", origin) for name, origin in self.origins.items())]
+
+    @property
+    def shipped_weights(self) -> Path | None:
+        """:attr:`weights` if that file exists. A plugin may name the file before it is made."""
+        return self.weights if self.weights is not None and self.weights.is_file() else None

@@ -1,0 +1,90 @@
+"""The declaration of a dataset. Imports no torch and loads no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import PluginError
+from .columns import Column, network_shape
+from .declarations import declaration
+from .options import Option
+from .references import Reference
+from .spec import Spec, check_training_fields
+
+
+@declaration
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Dataset(Spec):
+    """Data to train on.
+
+    Args:
+        name: lower case, words joined by dashes.
+        summary: one line.
+        task: ``classification``, ``binary`` or ``regression``.
+        loader: ``loader(folder, download) -> zoo.Splits``. ``folder`` is the data folder, which all datasets share.
+            If ``download`` is false, the loader must not use the network. If the data is not in ``folder`` and cannot
+            be downloaded, the loader raises :class:`zoo.DataUnavailable`.
+        input_shape: shape of one sample, ``(channels, height, width)`` for images.
+        num_outputs: number of classes; 1 for binary; number of targets for regression.
+        labels: the names of the classes, in order (two for binary), or of the targets of a regression.
+        columns: for tables, a description of each raw column. Without it, all columns are numbers without missing
+            values.
+        sizes: number of samples in each split, ``{"train": …, "test": …}``.
+        files: the files, as paths in the data folder, that must exist for the dataset to be present; empty for a
+            bundled dataset.
+        fingerprint: the expected :func:`zoo.fingerprint` of the splits; different data is refused.
+        licence: the licence of the data.
+        source: where the data comes from.
+        stand_in: name of a bundled dataset of the same shape and task to use if this one is unavailable.
+        hyperparameters: changes to the recipe of architectures whose default dataset is another one, for example
+            because this dataset is much smaller.
+        options: keyword arguments of the loader beside ``folder`` and ``download``. Users set them with
+            ``--data-option``.
+        trials: the options of each training run from which results are recorded, for datasets whose single test
+            split is too small. By default, results come from five seeds on the one test split.
+    """
+
+    task: str
+    loader: Reference
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    labels: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    fingerprint: str = ""
+    licence: str = ""
+    source: str = ""
+    stand_in: str = ""
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[Option, ...] = ()
+    trials: tuple[Mapping[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        Spec.__post_init__(self)  # super() needs the class that slots=True replaces
+        check_training_fields(self.label, self.task, self.hyperparameters)
+        if self.task == "binary" and self.num_outputs != 1:
+            raise PluginError(f"{self.label}: binary means one output, not {self.num_outputs}.")
+        wanted = 2 if self.task == "binary" else self.num_outputs
+        if self.labels and len(self.labels) != wanted:
+            raise PluginError(f"{self.label}: {len(self.labels)} labels where {wanted} are needed.")
+        if self.columns and self.input_shape != (len(self.columns),):
+            raise PluginError(f"{self.label}: {len(self.columns)} columns for samples of shape {self.input_shape}.")
+
+    @property
+    def references(self) -> list[tuple[str, Reference]]:
+        """All references to code, each with the name of its field."""
+        return [("loader", self.loader)]
+
+    @property
+    def network_shape(self) -> tuple[int, ...]:
+        """Shape of one sample after input normalisation: the ``input_shape`` of a builder."""
+        return network_shape(self.input_shape, self.columns)
+
+
+def is_present(spec: Dataset, folder: Path) -> bool:
+    """Whether all files of a dataset are in ``folder``; always true for a bundled dataset."""
+    return all((folder / name).is_file() for name in spec.files)

@@ -1,0 +1,59 @@
+"""What architectures, datasets and exporters have in common: a name, a summary and references to code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import PluginError, UsageError
+from .hyperparameters import resolve
+from .references import Reference, reference_problem
+
+TASK_NAMES = ("classification", "binary", "regression")
+"""The tasks of :mod:`zoo.models.tasks`. They are repeated here because that module imports torch."""
+
+_NAME = re.compile(r"[a-z0-9]+([-/_.][a-z0-9]+)*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Spec:
+    """The base of all declarations that a plugin registers. It imports nothing that they refer to."""
+
+    name: str
+    summary: str
+
+    @property
+    def label(self) -> str:
+        """``Architecture 'lenet'``: the beginning of error messages."""
+        return f"{type(self).__name__} {self.name!r}"
+
+    @property
+    def references(self) -> list[tuple[str, Reference]]:
+        """All references to code, each with the name of its field."""
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        if not self.summary.strip() or "\n" in self.summary:
+            raise PluginError(f"{self.label}: summary must be one line, and not empty.")
+        if not _NAME.fullmatch(self.name):
+            raise PluginError(f"{self.label}: a name is lower-case letters and digits, joined by '-', '_', '.' or '/'.")
+        for _, reference in self.references:
+            problem = reference_problem(reference)
+            if problem:
+                raise PluginError(f"{self.label}: {problem}")
+
+
+def check_training_fields(label: str, task: str, recipe: Mapping[str, Any]) -> None:
+    """Check what architectures and datasets share: the task exists, and the recipe has only valid hyperparameters.
+
+    Raises:
+        PluginError: one of them is wrong; the message begins with ``label``.
+    """
+    if task not in TASK_NAMES:
+        raise PluginError(f"{label}: task {task!r} is not one of {', '.join(TASK_NAMES)}.")
+    try:
+        resolve(recipe)
+    except UsageError as error:
+        raise PluginError(f"{label}: {error}") from error
