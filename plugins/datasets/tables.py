@@ -1,21 +1,26 @@
-"""Tables: two that are fetched, four that come with scikit-learn, and two of three rows."""
+"""The loaders of the tables: two by download, four bundled with scikit-learn, and two tiny ones."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import gzip
+import logging
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pooch
+import requests
 import torch
 from sklearn import datasets as bundled
 
 from zoo import DataError, DataUnavailable, Split, Splits, stratified_split
-
-from .fetching import fetch_file
 
 DIABETES_FILE = "tabular/diabetes.csv.gz"
 DIABETES_URL = (
@@ -31,23 +36,24 @@ BIKE_COLUMNS = ("season", "yr", "mnth", "hr", "holiday", "weekday", "weathersit"
 BIKE_TEST_DAYS = 21
 
 TEST_PART = 0.2
+TIMEOUT_SECONDS = 15.0
 
 
 def load_diabetes(folder: Path, download: bool, split: int) -> Splits:
-    """Pima Indians: 759 women, eight measurements scaled to -1…1, whether they were well five years on.
+    """Pima Indians: eight measurements of 759 women, scaled to -1…1; target 0 is diabetes within five years, 1 is none.
 
     Args:
-        split: seed of the random fifth that is the test split.
+        split: seed of the random 20% of the rows in the test split.
 
     Returns:
         607 training and 152 test rows (stratified).
 
     Raises:
-        DataUnavailable: the file is not there, and could not be or was not to be fetched.
+        DataUnavailable: the file is missing, and could not or must not be downloaded.
     """
     path = folder / DIABETES_FILE
     if download:
-        fetch_file("diabetes", DIABETES_URL, DIABETES_SHA256, path)
+        _download("diabetes", DIABETES_URL, DIABETES_SHA256, path)
     if not path.is_file():
         raise DataUnavailable(f"diabetes is not in {folder}.")
     with gzip.open(path, "rt", encoding="ascii") as handle:
@@ -59,12 +65,12 @@ def load_bike_sharing(folder: Path, download: bool) -> Splits:
     """Bikes rented in Washington in each hour of 2011 and 2012; the last 21 days are the test split.
 
     Raises:
-        DataUnavailable: the file is not there, and could not be or was not to be fetched.
-        DataError: the file holds something else.
+        DataUnavailable: as for :func:`load_diabetes`.
+        DataError: the file contains other data.
     """
     path = folder / BIKE_FILE
     if download:
-        fetch_file("bike-sharing", BIKE_URL, None, path, member="hour.csv")
+        _download("bike-sharing", BIKE_URL, None, path, member="hour.csv")
     if not path.is_file():
         raise DataUnavailable(f"bike-sharing is not in {folder}.")
     with path.open(encoding="ascii", newline="") as handle:
@@ -72,7 +78,7 @@ def load_bike_sharing(folder: Path, download: bool) -> Splits:
     rentals = np.array([row["cnt"] for row in rows], dtype=np.float32)[:, None]
     if len(rows) != BIKE_ROWS or int(rentals.sum(dtype=np.float64)) != BIKE_RENTALS:
         raise DataError(
-            f"{path} does not hold UCI's hourly table: {len(rows):,} rows and {int(rentals.sum()):,} rentals, not "
+            f"{path} is not the hourly table of UCI: {len(rows):,} rows and {int(rentals.sum()):,} rentals, not "
             f"{BIKE_ROWS:,} and {BIKE_RENTALS:,}. Delete it and run `zoo fetch bike-sharing`."
         )
     inputs = np.array([[row[name] for name in BIKE_COLUMNS] for row in rows], dtype=np.float32)
@@ -98,7 +104,7 @@ def load_wine(folder: Path, download: bool, split: int) -> Splits:
 
 
 def load_diabetes_progression(folder: Path, download: bool, split: int) -> Splits:
-    """scikit-learn's diabetes table, unscaled: 354 training and 88 test rows, a measure of the disease in a year."""
+    """scikit-learn's diabetes table, not scaled: 354 training and 88 test rows; target: progression after a year."""
     found = bundled.load_diabetes(scaled=False)
     order = np.random.RandomState(split).permutation(len(found.target))
     test, train = np.sort(order[:88]), np.sort(order[88:])
@@ -108,7 +114,7 @@ def load_diabetes_progression(folder: Path, download: bool, split: int) -> Split
 
 
 def load_line(folder: Path, download: bool) -> Splits:
-    """y = 2x: three points to learn from, the fourth to be told."""
+    """y = 2x: three points for training, one for the test."""
     return Splits(
         Split(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[2.0], [4.0], [6.0]])),
         Split(torch.tensor([[4.0]]), torch.tensor([[8.0]])),
@@ -116,7 +122,7 @@ def load_line(folder: Path, download: bool) -> Splits:
 
 
 def load_study_hours(folder: Path, download: bool) -> Splits:
-    """Hours of study and whether the exam was passed: three students to learn from, two to be told."""
+    """Hours of study, and whether the exam was passed: three students for training, two for the test."""
     return Splits(
         Split(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 0, 1])),
         Split(torch.tensor([[0.5], [7.0]]), torch.tensor([0, 1])),
@@ -129,7 +135,46 @@ def _bundled(loader: Callable[[], Any], split: int) -> Splits:
 
 
 def _divided(inputs: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], seed: int) -> Splits:
-    """A stratified fifth, by ``seed``, for testing."""
+    """Hold out a stratified 20% for the test split."""
     whole = Split(torch.from_numpy(inputs), torch.from_numpy(targets))
     train, test = stratified_split(whole.targets, round(len(whole) * TEST_PART), seed)
     return Splits(whole.take(train), whole.take(test))
+
+
+def _download(name: str, url: str, sha256: str | None, target: Path, member: str = "") -> None:
+    """Download ``url`` to ``target``, where it appears complete and checked, or not at all.
+
+    Args:
+        name: of the dataset, for messages.
+        sha256: of the download; None if the archive changes and only its content can be checked.
+        member: the file to extract from a zip archive.
+
+    Raises:
+        DataUnavailable: the server did not answer or sent another file, or the folder is not writable.
+    """
+    folder = target.parent
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    pooch.get_logger().setLevel(logging.WARNING)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as scratch:
+            downloader = pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS)
+            known = f"sha256:{sha256}" if sha256 else None
+            got = Path(pooch.retrieve(url, known, path=scratch, fname="download", downloader=downloader))
+            if member:
+                with zipfile.ZipFile(got) as archive:
+                    got = Path(archive.extract(member, scratch))
+            shutil.move(got, target)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, requests.RequestException) as error:
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        where = target.parents[1]
+        raise DataUnavailable(f"{name} is not in {where} and could not be downloaded ({_shorten(error)}).") from error
+
+
+def _shorten(error: Exception) -> str:
+    if "does not match the known hash" in str(error):
+        return "the server sent another file than the published one"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) <= 120 else text[:117] + '…'}"

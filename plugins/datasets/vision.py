@@ -1,7 +1,7 @@
-"""MNIST, Fashion-MNIST and CIFAR-10: torchvision's mirrors and checksums, and its reader of the pickles.
+"""MNIST, Fashion-MNIST and CIFAR-10, with the mirrors and checksums of torchvision.
 
-Torchvision is imported where it is needed and nowhere else: that alone takes longer than reading MNIST and training
-on it for an epoch. The idx files are read here.
+Torchvision is imported only for a download and for CIFAR-10: the import takes longer than an epoch on MNIST.
+Idx files are read here.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from zoo import DataError, DataUnavailable, Split, Splits
 
 TIMEOUT_SECONDS = 15.0
 
-# torchvision checks MD5; the idx files are held against the dataset's fingerprint, the archive of pickles against this
+# torchvision checks MD5; MNIST is also checked by its fingerprint, the archive of pickles by this SHA-256
 ARCHIVES = {
     "cifar-10-python.tar.gz": "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 }
 
 
 def load_mnist(folder: Path, download: bool) -> Splits:
-    """Read ``folder/MNIST/raw``, after fetching it there if ``download``.
+    """Read ``folder/MNIST/raw``; if ``download``, download it first.
 
     Returns:
         60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``, black background.
 
     Raises:
-        DataUnavailable: the files are not there, and could not be or were not to be fetched.
+        DataUnavailable: the files are missing, and could not or must not be downloaded.
     """
     return _load_idx("mnist", "MNIST", folder, download)
 
 
 def load_fashion_mnist(folder: Path, download: bool) -> Splits:
-    """Read ``folder/FashionMNIST/raw``, after fetching it there if ``download``.
+    """Read ``folder/FashionMNIST/raw``; if ``download``, download it first.
 
     Returns:
         60,000 training and 10,000 test images, uint8 ``[N, 1, 28, 28]``, black background.
@@ -56,9 +56,9 @@ def load_fashion_mnist(folder: Path, download: bool) -> Splits:
 
 
 def load_cifar10(folder: Path, download: bool) -> Splits:
-    """Read ``folder/cifar-10-batches-py``, after fetching it there if ``download``.
+    """Read ``folder/cifar-10-batches-py``; if ``download``, download it first.
 
-    The files are pickles; torchvision unpickles them only if their checksums are those of the published ones.
+    The files are pickles; torchvision unpickles them only if their checksums are those of the published files.
 
     Returns:
         50,000 training and 10,000 test images, uint8 ``[N, 3, 32, 32]``.
@@ -83,7 +83,7 @@ def load_cifar10(folder: Path, download: bool) -> Splits:
 
 
 def _load_idx(name: str, reader: str, folder: Path, download: bool) -> Splits:
-    """A dataset of four idx files in ``folder/reader/raw``; ``reader`` names torchvision's class."""
+    """A dataset of four idx files in ``folder/reader/raw``; ``reader`` is the name of torchvision's class."""
     if download:
         import torchvision
 
@@ -103,10 +103,10 @@ def _read_idx_pair(raw: Path, part: str) -> Split:
 
 
 def read_idx(path: Path) -> torch.Tensor:
-    """A file of bytes in the format of http://yann.lecun.com/exdb/mnist: its shape, then its values.
+    """Read an idx file of bytes (http://yann.lecun.com/exdb/mnist): a header with the shape, then the values.
 
     Raises:
-        ValueError: it is not one, or it is cut off.
+        ValueError: the file has another format or length.
     """
     content = np.fromfile(path, np.uint8)
     head = content[:1028].tobytes().ljust(4)
@@ -125,21 +125,21 @@ def _damaged(name: str, base: Path) -> DataError:
 
 
 def fetch(name: str, reader: Any, folder: Path) -> None:
-    """Download a dataset of torchvision's into ``folder``. It appears there complete and checked, or not at all.
+    """Download a dataset of torchvision into ``folder``, where it appears complete and checked, or not at all.
 
     Args:
         name: for messages.
         reader: torchvision's class.
 
     Raises:
-        DataUnavailable: no mirror answered, or the folder cannot be written to.
+        DataUnavailable: no mirror sent the right files, or the folder is not writable.
     """
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as scratch:
-            talk = io.StringIO()  # torchvision prints a bar for each file
-            with _patience(TIMEOUT_SECONDS), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
+            output = io.StringIO()  # torchvision prints a progress bar for each file
+            with _timeout(TIMEOUT_SECONDS), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 reader(scratch, download=True)
             _move_in(Path(scratch), folder)
     except (OSError, RuntimeError) as error:  # URLError and time-outs are OSErrors
@@ -151,7 +151,7 @@ def fetch(name: str, reader: Any, folder: Path) -> None:
 
 
 def _move_in(scratch: Path, folder: Path) -> None:
-    """Move every file to its place below ``folder``, leaving the archives that they came in behind.
+    """Move every file except the downloaded archives to its place below ``folder``.
 
     Raises:
         RuntimeError: an archive is not the published one.
@@ -176,8 +176,8 @@ def _read_pickles(reader: Any, folder: Path, train: bool) -> Split:
 
 
 @contextlib.contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    """Let no connection hang for longer: torchvision sets no time-out of its own."""
+def _timeout(seconds: float) -> Iterator[None]:
+    """Set a time-out for all connections: torchvision sets none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -187,6 +187,6 @@ def _patience(seconds: float) -> Iterator[None]:
 
 
 def _short(reason: str) -> str:
-    """The last cause of a torchvision error, which lists every mirror it tried."""
+    """The last cause in an error of torchvision, which lists all mirrors."""
     cause = reason.rsplit("got: ", 1)[-1].strip()
     return cause if len(cause) <= 120 else cause[:117] + "…"

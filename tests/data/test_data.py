@@ -160,7 +160,7 @@ def test_a_loader_that_fails_is_named_in_one_line(tiny_registry, tmp_path):
 
 def test_a_loader_that_gives_something_else_is_named(tiny_registry, tmp_path):
     spec = dataclasses.replace(tiny_registry.dataset("bars"), loader=lambda folder, download: (1, 2))
-    with pytest.raises(DataError, match=r"bars gave tuple, not zoo\.Splits"):
+    with pytest.raises(DataError, match=r"bars returned tuple, not zoo\.Splits"):
         load_dataset(spec, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A person's own folder of images as data."""
+"""Folders of user images as data."""
 
 import shutil
 
@@ -145,7 +145,7 @@ def test_damaged_files_are_named_and_refused_or_skipped_by_choice(damage, tmp_pa
         (("cat", "dog"), 0, "class cat has no images"),
     ],
 )
-def test_a_folder_that_is_no_dataset_is_told_in_one_line(classes, count, problem, tmp_path, registry):
+def test_a_folder_that_is_no_dataset_is_refused(classes, count, problem, tmp_path, registry):
     folder = tmp_path / "pictures"
     folder.mkdir()
     fill(folder, classes=classes, count=count)
@@ -234,7 +234,7 @@ def test_a_training_from_disk_is_the_training_from_memory(tmp_path, registry, ru
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, registry, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_written(tmp_path, registry, monkeypatch):
     folder = fill(tmp_path / "pets", count=5)
     monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(DataError, match="has room for"):

@@ -1,4 +1,4 @@
-"""Tables: those that come with the zoo, and a person's own CSV files."""
+"""Tables: those that come with the zoo, and user CSV files."""
 
 import gzip
 import hashlib
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from test_downloads import Mirror
-from zoo.plugins.datasets import fetching, tables
+from zoo.plugins.datasets import tables
 
 import zoo
 from zoo import Column, DataError, DataUnavailable, UsageError, is_present, load_dataset
@@ -77,7 +77,7 @@ def server(monkeypatch):
     monkeypatch.setattr(tables, "DIABETES_URL", f"{home}/diabetes.csv.gz")
     monkeypatch.setattr(tables, "DIABETES_SHA256", hashlib.sha256(table).hexdigest())
     monkeypatch.setattr(tables, "BIKE_URL", f"{home}/bike.zip")
-    monkeypatch.setattr(fetching, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(tables, "TIMEOUT_SECONDS", 0.5)
     yield found
     found.shutdown()
     found.server_close()
@@ -134,7 +134,7 @@ def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(name, how, serve
     assert "\n" not in str(caught.value)
     assert not folder.exists()
     server.files[file], server.promised_too_much = good, 0
-    # a second try, once the server is well
+    # a second try, once the server works
     again = tables.load_diabetes(folder, True, 0) if name == "diabetes" else tables.load_bike_sharing(folder, True)
     assert len(again.train) > len(again.test) > 0
 
@@ -203,14 +203,14 @@ def test_an_own_table_is_read_with_its_kinds_and_gaps(people, registry):
         ("binary", "ill", 1, ("no", "yes")),
     ],
 )
-def test_the_task_says_how_the_target_is_taken(task, target, outputs, labels, people, registry, caplog):
+def test_the_target_is_read_as_the_task_needs_it(task, target, outputs, labels, people, registry, caplog):
     data = load_own(people, registry, task, target=target)
     assert (data.spec.num_outputs, data.spec.labels) == (outputs, labels)
     if target in ("city", "age"):
         assert f"1 rows have no {target} and are left out" in caplog.text
 
 
-def test_numbers_that_stand_for_kinds_are_told_so(tmp_path, registry):
+def test_columns_of_numbers_can_be_categories(tmp_path, registry):
     path = tmp_path / "t.csv"
     path.write_text("hour;count\n" + "\n".join(f"{i % 3};{i}" for i in range(12)))
     data = load_own(path, registry, "regression", target="count", categories=("hour",))
@@ -230,15 +230,15 @@ def test_numbers_that_stand_for_kinds_are_told_so(tmp_path, registry):
         ("a,b\n1,2\n3,4\n", {"target": ""}, "Give --target COLUMN; it has: a, b"),
         ("a,bee\n1,2\n3,4\n", {"target": "bea"}, "Did you mean 'bee'"),
         ("a,b\n1,2\n3,4\n", {"drop": ("c",)}, "no column"),
-        ("a,b\n1,2\n3,x\n", {}, "line 3: b is 'x', which is no number"),
+        ("a,b\n1,2\n3,x\n", {}, "line 3: b is 'x', which is not a number"),
         ("a,b\nx,\ny,NA\n", {}, "no rows with a b"),
-        ("a,b\n,1\nNA,2\n", {}, "no column to tell b from"),
+        ("a,b\n,1\nNA,2\n", {}, "no column to predict b from"),
         ("a,b\n" + "\n".join(f"{'oops' if i == 30 else i},{i}" for i in range(60)), {}, "line 32: a is 'oops'"),
-        ("a,b\n" + "\n".join(f"w{i},{i}" for i in range(101)), {}, "101 different values, too many"),
+        ("a,b\n" + "\n".join(f"w{i},{i}" for i in range(101)), {}, "more than 100 different values, too many"),
         (b"a,b\n\xff\xfe\x00,1\n", {}, "Cannot read"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_told_in_one_line(content, options, problem, tmp_path, registry):
+def test_a_table_that_cannot_be_used_is_refused_in_one_line(content, options, problem, tmp_path, registry):
     path = tmp_path / "t.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises((DataError, UsageError), match=problem) as caught:
@@ -247,9 +247,9 @@ def test_a_table_that_cannot_be_used_is_told_in_one_line(content, options, probl
 
 
 def test_a_target_that_does_not_suit_the_task_is_refused(people, registry):
-    with pytest.raises(DataError, match="income has 5 different values, and yes or no takes two"):
+    with pytest.raises(DataError, match="income has 5 different values, but a binary target has two"):
         load_own(people, registry, "binary", target="income")
-    with pytest.raises(DataError, match="line 2: city is 'Rome', which is no number to regress on"):
+    with pytest.raises(DataError, match="line 2: city is 'Rome', which is not a number"):
         load_own(people, registry, "regression", target="city")
 
 
@@ -284,7 +284,7 @@ def test_a_training_on_an_own_table_exports_with_raw_columns(people, registry, r
         zoo.export(run.name, "onnx", tmp_path / "ill.onnx", runs_dir=runs_dir, registry=registry)
 
 
-def test_a_path_to_nothing_is_told_so(zoo_command):
+def test_a_missing_path_is_refused(zoo_command):
     result = zoo_command("train", "diabetes-mlp", "--dataset", "nowhere.csv", "--target", "x")
     assert result.code == 1
     assert "There is no file or folder nowhere.csv" in result.error

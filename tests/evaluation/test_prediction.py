@@ -1,4 +1,4 @@
-"""``zoo predict``: a person's own images and rows, from a run, shipped weights or a bare file."""
+"""``zoo predict``: user images and rows, from a run, shipped weights or a bare file."""
 
 import csv
 import gzip
@@ -149,13 +149,13 @@ def test_bad_files_are_named_and_the_rest_is_done(digits_file, digits, tmp_path,
     assert {name for name, answer in answers.items() if "label" in answer} == {"a.png", "z.png", "wide.png"}
     errors = {name: answer["error"] for name, answer in answers.items() if "error" in answer}
     assert errors["empty.png"] == "empty file"
-    assert errors["text.png"] == "no image"
+    assert errors["text.png"] == "not an image"
     assert errors["nothing"] == "no images in this folder"
     assert errors["gone.png"] == "no such file"
     assert "100,000,000 pixels" in errors["huge.png"]
     assert "cut.png" in errors
     assert done.code == 1
-    assert done.error == "6 of 9 inputs could not be read; they are named above."
+    assert done.error == "6 of 9 inputs could not be read; see above."
     assert sum("empty.png" in line for line in done.err.splitlines()) == 1
 
 
@@ -198,9 +198,9 @@ def test_rows_on_the_command_line(bikes_file, zoo_command):
     [
         ("weather,open,sold\nsun,1,3\n", "lacks the column price; it has weather, open, sold"),
         ("weather,price,open\nsnow,1,1\nsun,1,1\n", "rows.csv:2: weather is 'snow', which is none of rain, sun"),
-        ("weather,price,open\nsun,cheap,1\nsun,1,1\n", "rows.csv:2: price is 'cheap', which is no number"),
-        ("weather,price,open\nsun,inf,1\nsun,1,1\n", "rows.csv:2: price is 'inf', which is no number"),
-        ("weather,price,open\nsun,1\nsun,1,1\n", "rows.csv:2: 2 cells where the first line has 3"),
+        ("weather,price,open\nsun,cheap,1\nsun,1,1\n", "rows.csv:2: price is 'cheap', which is not a number"),
+        ("weather,price,open\nsun,inf,1\nsun,1,1\n", "rows.csv:2: price is 'inf', which is not a number"),
+        ("weather,price,open\nsun,1\nsun,1,1\n", "rows.csv:2: 2 cells, but the first line has 3"),
         ("", "no rows"),
         ("\x00\x00", "lacks the columns"),
     ],
@@ -218,7 +218,7 @@ def test_bad_rows_are_named_and_the_rest_is_done(bikes_file, tmp_path, zoo_comma
     ("row", "said"),
     [
         ("wether=sun", "did you mean 'weather'"),
-        ("1,2", "2 numbers where"),
+        ("1,2", "2 numbers, but"),
         ("colour=red", "there is no column 'colour'"),
     ],
 )

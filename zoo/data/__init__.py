@@ -1,1 +1,1 @@
-"""Datasets in memory: splits, folders of images, tables, and how they are loaded."""
+"""Datasets: splits, folders of images, tables, and how they are loaded."""

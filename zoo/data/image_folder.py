@@ -1,4 +1,4 @@
-"""A person's own images as a dataset: ``FOLDER/CLASS/image.png``, or that below ``train``, ``val`` and ``test``."""
+"""User images as a dataset: ``FOLDER/CLASS/image.png``, or the same below ``train``, ``val`` and ``test``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from PIL import Image
 
 from ..errors import DataError
+from ..specs.dataset import Dataset
 from ..specs.options import Option
-from ..specs.specs import Dataset
 from .image_store import Damaged, load_images
 from .images import FITS, SUFFIXES, reason
 from .splits import Splits
@@ -21,26 +21,34 @@ from .splits import Splits
 log = logging.getLogger("zoo")
 
 OPTIONS = (
-    Option(name="size", default=(0,), help="height and width, or one for both; 0: the images' own, or 64", minimum=0),
-    Option(name="colour", default="auto", help="channels: those that the images have", choices=("auto", "grey", "rgb")),
+    Option(
+        name="size", default=(0,), help="height and width, or one for both; 0: that of the images, or 64", minimum=0
+    ),
+    Option(name="colour", default="auto", help="channels; auto: those of the images", choices=("auto", "grey", "rgb")),
     Option(
         name="fit",
         default="crop",
-        help="images of another shape are cropped at the centre, padded with black, or stretched",
+        help="how images of another shape are resized: cropped at the centre, padded with black, or stretched",
         choices=FITS,
     ),
     Option(
         name="corrupt",
         default="refuse",
-        help="what to do with files that are no images",
+        help="what to do with files that are not images",
         choices=("refuse", "skip"),
     ),
-    Option(name="test", default=0.2, help="part held out for testing, without a test folder", above=0, below=1),
-    Option(name="split", default=0, help="seed of that part", minimum=0),
+    Option(
+        name="test",
+        default=0.2,
+        help="fraction of the images in the test split, if there is no test folder",
+        above=0,
+        below=1,
+    ),
+    Option(name="split", default=0, help="seed of the random test split", minimum=0),
     Option(
         name="hold",
         default="auto",
-        help="where the decoded images are: in memory, in files on disk, or what half of the memory suffices for",
+        help="where decoded images are kept; auto: in memory if they fit into half of it, else on disk",
         choices=("auto", "memory", "disk"),
     ),
 )
@@ -53,15 +61,15 @@ _Sample = tuple[Path, int]
 
 
 def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: int = 0) -> Dataset:
-    """Look at every image's header, and say what dataset the folder is.
+    """Read the header of every image, and declare the folder as a dataset.
 
     Args:
         name: for the dataset.
         options: all of :data:`OPTIONS`.
-        usual_size: height and width for images that differ in size, or are large.
+        usual_size: height and width for images that differ in size or are large; 0: :data:`USUAL_SIZE`.
 
     Raises:
-        DataError: there are no classes, too few images, or corrupt ones that are not to be skipped.
+        DataError: there are fewer than two classes, a class without images, or corrupt files that must not be skipped.
     """
     places = _split_folders(folder)
     labels = sorted({path.name for place in places.values() for path in _subfolders(place)})
@@ -76,7 +84,7 @@ def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: in
     def load(data_folder: Path, download: bool, **options: Any) -> Splits:
         try:
             return load_images(good, shape, options, data_folder)
-        except Damaged as damaged:  # what their headers did not tell
+        except Damaged as damaged:  # the header was fine, the pixels are not
             _report_corrupt(list(damaged.reasons), folder, options["corrupt"], damaged.reasons)
             left = {split: [s for s in found if s[0] not in damaged.reasons] for split, found in good.items()}
             return load_images(left, shape, options, data_folder)
@@ -95,7 +103,7 @@ def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: in
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """The folders of the splits; without one called ``train``, the whole is for training."""
+    """The folder of each split; without a folder ``train``, all images are for training."""
     below = {path.name.lower(): path for path in _subfolders(folder)}
     found = {split: below[name] for split, names in _SPLIT_NAMES.items() for name in reversed(names) if name in below}
     return found if "train" in found else {"train": folder}
@@ -116,23 +124,25 @@ def _list_samples(folder: Path, labels: Sequence[str]) -> list[_Sample]:
 
 def _refuse_useless(folder: Path, labels: Sequence[str], samples: dict[str, list[_Sample]]) -> None:
     if len(labels) < 2:
-        held = f"only one, {labels[0]}" if labels else "none"
-        raise DataError(f"{folder} needs a folder of images for each class, two at least; it has {held}.")
+        found_classes = f"only one, {labels[0]}" if labels else "none"
+        raise DataError(f"{folder} needs a folder of images for each of at least two classes; it has {found_classes}.")
     for split, found in samples.items():
         filled = Counter(target for _, target in found)
         empty = [label for target, label in enumerate(labels) if not filled[target]]
         if empty and (split == "train" or len(empty) == len(labels)):
-            raise DataError(f"{folder}: the class {empty[0]} has no images ({split}). Add some, or remove its folder.")
+            raise DataError(
+                f"{folder}: the class {empty[0]} has no images ({split}). Add images, or remove its folder."
+            )
 
 
 def _header(path: Path) -> tuple[tuple[int, int], str] | str:
-    """Height and width, and mode; or why the file cannot be read."""
+    """Height and width, and mode; or a message why the file cannot be read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 width, height = image.size
-                if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # taken with the camera on its side
+                if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # stored rotated by 90 degrees
                     width, height = height, width
                 mode = "RGB" if "transparency" in image.info else image.mode
                 return (height, width), mode
@@ -141,10 +151,10 @@ def _header(path: Path) -> tuple[tuple[int, int], str] | str:
 
 
 def _report_corrupt(corrupt: Sequence[Path], folder: Path, choice: str, reasons: dict[Path, str]) -> None:
-    """Name the files that cannot be read.
+    """Warn about files that cannot be read.
 
     Raises:
-        DataError: unless they are to be skipped.
+        DataError: ``choice`` is not ``skip``.
     """
     if not corrupt:
         return
@@ -153,10 +163,10 @@ def _report_corrupt(corrupt: Sequence[Path], folder: Path, choice: str, reasons:
     count = "1 file" if len(corrupt) == 1 else f"{len(corrupt)} files"
     if choice == "refuse":
         raise DataError(
-            f"{count} in {folder} cannot be read: {shown}{more}. Remove them, or leave them out with "
+            f"{count} in {folder} cannot be read: {shown}{more}. Remove them, or skip them with "
             "--data-option corrupt=skip."
         )
-    log.warning("%s in %s cannot be read and left out: %s%s.", count, folder, shown, more)
+    log.warning("%s in %s cannot be read, skipped: %s%s.", count, folder, shown, more)
 
 
 def _below(path: Path, folder: Path) -> str:
@@ -166,7 +176,7 @@ def _below(path: Path, folder: Path) -> str:
 def _choose_shape(
     headers: Sequence[tuple[tuple[int, int], str]], options: dict[str, Any], usual_size: int
 ) -> tuple[int, int, int]:
-    """Channels, height and width that all images are brought to."""
+    """Channels, height and width of all images after resizing."""
     if not headers:
         raise DataError("None of the images can be read.")
     grey = all(mode in GREY_MODES for _, mode in headers)
@@ -182,5 +192,5 @@ def _choose_shape(
         if max(height, width) <= LARGEST_OWN_SIZE:
             return (channels, height, width)
     side = usual_size or USUAL_SIZE
-    log.warning("The images are brought to %dx%d pixels; --data-option size=… chooses another size.", side, side)
+    log.warning("The images are resized to %dx%d pixels; --data-option size=… sets another size.", side, side)
     return (channels, side, side)

@@ -1,7 +1,7 @@
-"""A folder of images decoded: held in memory, or, where it is too large for that, in files mapped into memory.
+"""Decode a folder of images: into memory or, if they need too much of it, into files mapped into memory.
 
-The files are made once, below the data folder, and used by every later training; the system reads of them what a batch
-needs, while the batch before it is computed. No decoding is left in the training, so it does not wait for it.
+The files are written once, below the data folder, and every later training uses them. A mapped split is read while
+the batch before is computed, so that training never waits for the decoding of images.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .splits import Pieces, Split, Splits, hash_pieces, stratified_split, valida
 
 Sample = tuple[Path, int]
 Samples = dict[str, list[Sample]]
-"""Of each split, every file and its class."""
+"""For each split, every file and its class."""
 CHUNK = 256
 
 
 class Damaged(Exception):
-    """Files that are no images after all, and why."""
+    """Some files cannot be decoded although their header is fine: each with the reason."""
 
     def __init__(self, reasons: dict[Path, str]) -> None:
         super().__init__(f"{len(reasons)} damaged files")
@@ -39,17 +39,17 @@ class Damaged(Exception):
 
 
 def load_images(samples: Samples, shape: tuple[int, int, int], options: dict[str, Any], folder: Path) -> Splits:
-    """Decode every image, or map those that were decoded before.
+    """Decode every image, or map the files that an earlier call has decoded.
 
     Args:
-        samples: of each split; without ``test``, a part of ``train`` is held out.
-        shape: channels, height and width.
+        samples: of each split; without ``test``, a fraction of ``train`` is held out.
+        shape: channels, height and width of every image.
         options: ``fit``, ``test``, ``split`` and ``hold``.
-        folder: where files of decoded images go.
+        folder: the data folder, for files of decoded images.
 
     Raises:
-        Damaged: some of the files are no images.
-        DataError: the disk has no room.
+        Damaged: some files cannot be decoded.
+        DataError: the disk is too full.
     """
     if "test" not in samples:
         targets = _targets(samples["train"])
@@ -67,18 +67,17 @@ def load_images(samples: Samples, shape: tuple[int, int, int], options: dict[str
 
 def _mapped(samples: Samples, shape: tuple[int, int, int], fit: str, folder: Path, needed: int) -> Splits:
     place = folder / "images" / _key(samples, shape, fit)
-    apart = "validation" not in samples
     order = None
-    if apart:  # the zoo's own validation split, as files of its own: taking it out later would copy everything
+    if "validation" not in samples:  # held out now, in a file of its own: later it would copy all images
         order = validation_indices(_targets(samples["train"]))
         whole = samples["train"]
         samples = {**samples, "train": [whole[i] for i in order[0]], "validation": [whole[i] for i in order[1]]}
-    told = place / "store.json"
-    if not told.is_file():
+    store = place / "store.json"
+    if not store.is_file():
         _make(place, samples, shape, fit, needed)
-        write_json(told, {"fingerprint": _fingerprint(_open(place, samples), order)})
+        write_json(store, {"fingerprint": _fingerprint(_open(place, samples), order)})
     splits = _open(place, samples)
-    known = json.loads(told.read_text(encoding="utf-8"))["fingerprint"]
+    known = json.loads(store.read_text(encoding="utf-8"))["fingerprint"]
     return Splits(splits.train, splits.test, splits.validation, fingerprint=known)
 
 
@@ -87,8 +86,8 @@ def _make(place: Path, samples: Samples, shape: tuple[int, int, int], fit: str, 
     free = shutil.disk_usage(place).free
     if free < needed:
         raise DataError(
-            f"The images take {needed / 1e9:.1f} GB decoded, and {place} has room for {free / 1e9:.1f} GB. "
-            "Choose a smaller --data-option size=…, or another --data-dir."
+            f"The decoded images need {needed / 1e9:.1f} GB, but {place} has room for {free / 1e9:.1f} GB. "
+            "Give a smaller --data-option size=…, or another --data-dir."
         )
     for split, found in samples.items():
 
@@ -100,7 +99,7 @@ def _make(place: Path, samples: Samples, shape: tuple[int, int, int], fit: str, 
 
 def _open(place: Path, samples: Samples) -> Splits:
     def split(name: str) -> Split:
-        # copy on write: torch wants arrays that could be written to, and the file stays as it is
+        # copy on write: torch needs a writable array, and the file must not change
         images = np.load(place / f"{name}.npy", mmap_mode="c")
         return Split(torch.from_numpy(images), _targets(samples[name]), mapped=True)
 
@@ -113,7 +112,7 @@ def _decode(
     fit: str,
     room: Callable[[int], NDArray[np.uint8]] | None = None,
 ) -> torch.Tensor:
-    """All images, decoded by all cores, into an array that ``room`` gives, else in memory."""
+    """Decode all images on all cores: uint8 ``[N, C, H, W]``, in the array that ``room`` returns or in memory."""
     images = room(len(samples)) if room else np.empty((len(samples), *shape), dtype=np.uint8)
     reasons: dict[Path, str] = {}
 
@@ -125,7 +124,7 @@ def _decode(
             reasons[path] = reason(error)
 
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
-        for start in range(0, len(samples), 64 * CHUNK):  # not a task for each of a million images at once
+        for start in range(0, len(samples), 64 * CHUNK):  # in parts: not a million tasks at once
             list(pool.map(read, range(start, min(start + 64 * CHUNK, len(samples)))))
     if reasons:
         raise Damaged({path: reasons[path] for path, _ in samples if path in reasons})
@@ -137,7 +136,7 @@ def _targets(samples: Sequence[Sample]) -> torch.Tensor:
 
 
 def _key(samples: Samples, shape: tuple[int, int, int], fit: str) -> str:
-    """A name for these files as they are now, brought to this shape."""
+    """A name that changes if a file, its class, the shape or the fit changes."""
     digest = hashlib.sha256(f"{shape} {fit}".encode())
     for split, found in samples.items():
         for path, target in found:
@@ -147,7 +146,12 @@ def _key(samples: Samples, shape: tuple[int, int, int], fit: str) -> str:
 
 
 def _fingerprint(splits: Splits, order: tuple[torch.Tensor, torch.Tensor] | None) -> str:
-    """As :func:`zoo.fingerprint` gives it for the same images held in memory."""
+    """The same as :func:`zoo.fingerprint` of these images in memory.
+
+    Args:
+        order: which samples of the original train split are in ``train`` and in ``validation``; None if the dataset has
+            a validation split.
+    """
     train, validation = splits.train, splits.validation
     assert validation is not None
     if order is None:
@@ -170,7 +174,7 @@ def _of(split: Split) -> Pieces:
 
 
 def _memory() -> int:
-    """Bytes of physical memory; where the system does not say, as much as a small machine has."""
+    """Bytes of physical memory; 4 GiB if the system does not know."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

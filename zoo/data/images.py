@@ -1,4 +1,4 @@
-"""Image files as a network takes them: decoded, upright, eight bits, of one size. Imports no torch."""
+"""Read image files as uint8 arrays: decoded, upright, resized. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,31 +14,35 @@ from PIL import Image, ImageOps
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
 FITS = ("crop", "pad", "stretch")
 LARGEST = 100_000_000
-"""Pixels of the largest picture that is decoded: a hundred million, 100 MB in grey."""
+"""Pixels of the largest image that is decoded: 100 MB in grey."""
 
 
 def read_image(path: Path, shape: Sequence[int], fit: str = "crop") -> NDArray[np.uint8]:
-    """An image file of any mode and size as uint8 ``[C, H, W]``, upright, transparency on white.
+    """An image file of any mode and size as uint8 ``[C, H, W]``, upright; transparent pixels become white.
 
     Args:
         shape: channels (1 or 3), height, width.
-        fit: ``crop``, ``pad`` or ``stretch``.
+        fit: one of :data:`FITS`.
 
     Raises:
-        OSError, ValueError: the file is no image, or damaged.
+        OSError, ValueError: the file is not an image, or damaged.
     """
     return as_array(fit_image(decode(path, shape[0]), shape, fit))
 
 
 def decode(source: Path | bytes, channels: int) -> Image.Image:
-    """An image of eight bits a channel, upright, transparency on white.
+    """An image with eight bits per channel, upright; transparent pixels become white.
+
+    Args:
+        source: a file, or its content.
+        channels: 1 for grey, 3 for colour.
 
     Raises:
-        OSError, ValueError: it is no image, damaged, or larger than :data:`LARGEST`.
+        OSError, ValueError: it is not an image, damaged, or larger than :data:`LARGEST`.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are large but allowed
+        warnings.simplefilter("ignore")  # about odd metadata, and about large images below the limit
         try:
             opened = Image.open(file)
         except Image.DecompressionBombError as error:
@@ -50,7 +54,11 @@ def decode(source: Path | bytes, channels: int) -> Image.Image:
 
 
 def fit_image(image: Image.Image, shape: Sequence[int], fit: str) -> Image.Image:
-    """``image`` brought to the height and width of ``shape``; as it is where it has them."""
+    """``image`` resized to ``shape``, ``(C, H, W)``; unchanged if it has that height and width.
+
+    Args:
+        fit: crop at the centre, pad with black, or stretch.
+    """
     _, height, width = shape
     if image.size == (width, height):
         return image
@@ -69,13 +77,13 @@ def as_array(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def reason(error: Exception) -> str:
-    """Why a file is no image, in a few words."""
+    """Why a file cannot be read, in a few words."""
     text = " ".join(str(error).split())
-    return "no image" if "cannot identify" in text else text[:120] or type(error).__name__
+    return "not an image" if "cannot identify" in text else text[:120] or type(error).__name__
 
 
 def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits, or more: brought to 8 by the range of the type
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits or more: scaled to 8 by the range of the type
         values = np.asarray(image, dtype=np.float64)
         top = 65_535.0 if values.max(initial=0) > 255 else 255.0
         image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Getting a dataset: from disk, from its home on the network, a bundled stand-in, or a person's own files."""
+"""Load a dataset: from the data folder, by download, as a bundled stand-in, or from user files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 
 from ..errors import DataError, DataUnavailable
 from ..registry.registry import Registry
+from ..specs.architecture import Architecture
+from ..specs.dataset import Dataset, is_present
 from ..specs.options import Option, Value, check_all
-from ..specs.specs import Architecture, Dataset, is_present, resolve_reference
+from ..specs.references import resolve_reference
 from .image_folder import OPTIONS as FOLDER_OPTIONS
 from .image_folder import open_folder
 from .splits import Splits, check_splits, fingerprint, hold_out_validation
@@ -24,15 +26,15 @@ log = logging.getLogger("zoo")
 
 @dataclass(frozen=True, slots=True)
 class LoadedDataset:
-    """Data, ready to train on, and what it is.
+    """A loaded dataset, ready for training.
 
     Args:
-        spec: the dataset that was really read.
+        spec: the declaration of the dataset that was read.
         splits: with a validation split.
-        fingerprint: SHA-256 of the data as the loader gave it.
-        stand_in_for: name of the dataset that was asked for, where this one took its place.
-        options: those of the dataset's loader, all of them.
-        path: of a person's own files.
+        fingerprint: SHA-256 of the data as the loader returned it.
+        stand_in_for: the name of the requested dataset, if this one is its stand-in.
+        options: all options of the dataset's loader.
+        path: of user files; None for a registered dataset.
     """
 
     spec: Dataset
@@ -49,15 +51,17 @@ class LoadedDataset:
 def load_dataset(
     spec: Dataset, folder: Path, *, download: bool = True, options: Mapping[str, object] | None = None
 ) -> LoadedDataset:
-    """Read a dataset, fetching it into ``folder`` first where it is missing and ``download`` allows.
+    """Read a registered dataset from the data folder; download it first if it is missing.
 
     Args:
+        folder: the data folder.
+        download: whether it may be downloaded.
         options: of the dataset.
 
     Raises:
         UnknownName, InvalidValue: an option that the dataset does not have, or a wrong value for it.
-        DataUnavailable: it is not there and cannot be had.
-        DataError: what is there is not the dataset.
+        DataUnavailable: the dataset is not in the folder and cannot be downloaded.
+        DataError: the files in the folder are damaged or contain other data.
     """
     checked = check_all(spec.options, options or {}, spec.name)
     loader = resolve_reference(spec.loader)
@@ -69,23 +73,23 @@ def load_dataset(
         text = " ".join(str(error).split())
         raise DataError(f"Cannot read {spec.name} from {folder}: {type(error).__name__}: {text}.") from error
     if not isinstance(splits, Splits):
-        raise DataError(f"The loader of {spec.name} gave {type(splits).__name__}, not zoo.Splits.")
+        raise DataError(f"The loader of {spec.name} returned {type(splits).__name__}, not zoo.Splits.")
     check_splits(spec, splits)
     actual = splits.fingerprint or fingerprint(splits)
     usual = checked == check_all(spec.options, {}, spec.name)
     if spec.fingerprint and usual and actual != spec.fingerprint:
         raise DataError(
-            f"The files of {spec.name} in {folder} do not hold the data they should (SHA-256 {actual[:12]}…, expected "
+            f"The files of {spec.name} in {folder} contain other data than published (SHA-256 {actual[:12]}…, expected "
             f"{spec.fingerprint[:12]}…). Delete them and run `zoo fetch {spec.name}`."
         )
     return LoadedDataset(spec, hold_out_validation(splits), actual, options=checked)
 
 
 def own_data_path(reference: str, registry: Registry) -> Path | None:
-    """The path that ``reference`` is, where it is none of the registered datasets.
+    """``reference`` as a path to user files; None if it is no path, or the name of a registered dataset.
 
     Raises:
-        DataUnavailable: it is written as a path, and nothing is there.
+        DataUnavailable: it is written as a path that does not exist.
     """
     if reference in registry.datasets:
         return None
@@ -93,12 +97,12 @@ def own_data_path(reference: str, registry: Registry) -> Path | None:
     if path.exists():
         return path
     if "/" in reference or path.suffix or reference.startswith("~"):
-        raise DataUnavailable(f"There is no file or folder {path}, and no dataset of that name (`zoo datasets`).")
+        raise DataUnavailable(f"There is no file or folder {path}, and no dataset with this name (`zoo datasets`).")
     return None
 
 
 def dataset_options(reference: str, registry: Registry) -> tuple[Option, ...]:
-    """What can be set, as ``--data-option NAME=VALUE``, of a registered dataset or a person's own files."""
+    """The options of a registered dataset or of user files, for ``--data-option NAME=VALUE``."""
     path = own_data_path(reference, registry)
     if path is None:
         return registry.dataset(reference).options
@@ -108,14 +112,14 @@ def dataset_options(reference: str, registry: Registry) -> tuple[Option, ...]:
 def load_named(
     reference: str, registry: Registry, task: str, folder: Path, options: Mapping[str, object], usual_size: int = 0
 ) -> LoadedDataset:
-    """A registered dataset by its name, or a person's own files by their path.
+    """Load a registered dataset by its name, or user files by their path.
 
     Args:
         reference: a name, a folder of images by class, or a CSV file.
-        task: what is to be learnt from it.
+        task: of the architecture.
         folder: the data folder; for registered datasets.
         options: of the dataset.
-        usual_size: height and width for images of many sizes.
+        usual_size: height and width for images of different sizes; 0: the default.
 
     Raises:
         UsageError: an unknown name or option, or a wrong value.
@@ -148,12 +152,12 @@ def load_for(
 
     Args:
         reference: as for :func:`load_named`.
-        fall_back: take the dataset's stand-in, with a warning, where the dataset cannot be had, so that a first
-            training works on a machine with neither data nor network. Not for a dataset that was asked for by name.
+        fall_back: if the dataset is not available, use its stand-in, with a warning, so that a first training works on
+            a machine with neither data nor network. Not for a dataset that the user has named.
         options: of the dataset.
 
     Raises:
-        DataUnavailable: it cannot be had and nothing may take its place.
+        DataUnavailable: it is not available, and no stand-in may be used.
         DataError: it cannot be used, or is for another task.
     """
     spec = registry.datasets.get(reference)
@@ -164,11 +168,11 @@ def load_for(
     except DataUnavailable as error:
         if spec is None:
             raise
-        remedy = f"Run `zoo fetch {spec.name}` where there is a network, or point --data-dir at a folder that holds it."
+        remedy = f"Run `zoo fetch {spec.name}` with a network, or set --data-dir to a folder that contains it."
         if not (fall_back and spec.stand_in):
             raise DataUnavailable(f"{error} {remedy}") from error
         stand_in = load_dataset(registry.dataset(spec.stand_in), folder, download=False)
-        log.warning("%s Training on the bundled %s in its place. %s", error, spec.stand_in, remedy)
+        log.warning("%s Training on the bundled stand-in %s. %s", error, spec.stand_in, remedy)
         return replace(stand_in, stand_in_for=spec.name)
     if data.spec.task != architecture.task:
         raise DataError(f"{architecture.name} learns {architecture.task}, but {data} is for {data.spec.task}.")
@@ -176,15 +180,19 @@ def load_for(
 
 
 def load_again(config: Mapping[str, Any], registry: Registry, folder: Path) -> LoadedDataset:
-    """The data of a run, by its ``run.json``, or of a checkpoint, by its description.
+    """Load the data of a run or a checkpoint again.
+
+    Args:
+        config: the ``run.json`` of a run, or the description of a checkpoint.
+        folder: the data folder.
 
     Raises:
-        DataUnavailable: it is not where it was, and cannot be had.
-        DataError: it is no longer the same.
+        DataUnavailable: the data is no longer available.
+        DataError: it has changed since the training.
     """
     recorded = config["data"]
     reference = recorded.get("path") or recorded["name"]
     data = load_named(reference, registry, config["task"], folder, recorded.get("options") or {})
     if data.fingerprint != recorded["fingerprint"]:
-        raise DataError(f"{data.spec.name} is no longer the data that this was trained on; train again.")
+        raise DataError(f"{data.spec.name} is no longer the data of this training; train again.")
     return data

@@ -1,4 +1,4 @@
-"""Data as the trainer sees it: whole splits of raw samples, held in memory or on the training device."""
+"""Splits of raw samples: divided, held in memory or on a device, read in batches, checked, hashed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from ..specs.specs import Dataset
+from ..specs.dataset import Dataset
 
 VALIDATION_FRACTION = 0.1
 VALIDATION_LIMIT = 5_000
 VALIDATION_SEED = 0
 READ_AHEAD = 2
-"""Batches of a mapped split that are read while one is computed."""
+"""Batches of a mapped split that are read ahead."""
 SMALLEST_TO_DIVIDE = 4
-"""Of fewer training samples none can be spared: they are their own validation."""
+"""Fewer training samples are not divided: all of them are the validation split too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Split:
     Args:
         inputs: images as uint8 ``[N, C, H, W]``, or columns as float32 ``[N, F]`` in their own units.
         targets: class indices as int64 ``[N]``; for regression float32 ``[N, K]`` in their own units.
-        mapped: whether the inputs lie in a file that the system reads as they are used, and so stay where they are.
+        mapped: whether the inputs are a file mapped into memory; they are then moved to a device batch by batch only.
     """
 
     inputs: Tensor
@@ -42,7 +42,7 @@ class Split:
         return len(self.targets)
 
     def to(self, device: torch.device | str) -> Split:
-        """The same split on ``device``; a mapped one stays where it is."""
+        """The same split on ``device``; a mapped split is returned unchanged."""
         return self if self.mapped else Split(self.inputs.to(device), self.targets.to(device))
 
     def take(self, index: Tensor | slice) -> Split:
@@ -50,7 +50,7 @@ class Split:
         return Split(self.inputs[index], self.targets[index])
 
     def feed(self, indices: Iterable[Tensor | slice], device: torch.device) -> Iterator[Split]:
-        """The samples at each of ``indices``, on ``device``; of a mapped split the next are read meanwhile."""
+        """The samples at each of ``indices``, on ``device``; a mapped split is read ahead by a thread."""
         if not self.mapped:
             yield from (self.take(index) for index in indices)
             return
@@ -71,13 +71,13 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """What a dataset's loader gives.
+    """The splits that a dataset's loader returns.
 
     Args:
-        train: what is learnt from.
-        test: what the finished training is judged by, once.
-        validation: what the best checkpoint is chosen by; without it, the zoo holds one out of ``train``.
-        fingerprint: for loaders of data too large to be hashed each time: they know it from the first time.
+        train: for training.
+        test: for the evaluation after training.
+        validation: for the choice of the best checkpoint; if None, the zoo holds out a part of ``train``.
+        fingerprint: the known fingerprint of data that is too large to be hashed at each start.
     """
 
     train: Split
@@ -87,10 +87,17 @@ class Splits:
 
 
 def stratified_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices of the samples kept and of the ``held_out`` held out, each in rising order.
+    """Divide samples at random, with the same proportion of every class.
 
-    Every class gives its share, rounded by largest remainder, so that the total is exact. The order comes from
-    NumPy's RandomState, whose stream is frozen: the same seed gives the same split on every version.
+    The count of each class is rounded by largest remainder, so that the total is exact. NumPy guarantees that the
+    stream of RandomState never changes: the same seed gives the same split with every version.
+
+    Args:
+        targets: class indices, ``[N]``.
+        held_out: how many samples to hold out.
+
+    Returns:
+        The indices of the samples kept, and of those held out, each in ascending order.
     """
     random = np.random.RandomState(seed)
     labels = targets.cpu().numpy()
@@ -107,7 +114,7 @@ def stratified_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor,
 
 
 def random_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
-    """As :func:`stratified_split` for class indices; at random for targets that are no classes."""
+    """As :func:`stratified_split`; for targets that are not class indices, without regard to them."""
     if not targets.is_floating_point():
         return stratified_split(targets, held_out, seed)
     order = np.random.RandomState(seed).permutation(len(targets))
@@ -115,7 +122,10 @@ def random_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Ten
 
 
 def validation_indices(targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Which training samples are kept and which are held out for validation; of very few, all are both."""
+    """The indices of the training samples that are kept, and of those held out for validation.
+
+    With fewer than :data:`SMALLEST_TO_DIVIDE` samples, all are both.
+    """
     if len(targets) < SMALLEST_TO_DIVIDE:
         return torch.arange(len(targets)), torch.arange(len(targets))
     size = max(1, min(round(len(targets) * VALIDATION_FRACTION), VALIDATION_LIMIT))
@@ -123,7 +133,7 @@ def validation_indices(targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def hold_out_validation(splits: Splits) -> Splits:
-    """``splits`` with a validation split, held out of train by class and a fixed seed where it has none of its own."""
+    """``splits`` with a validation split; if missing, it is held out of ``train`` by class, with a fixed seed."""
     if splits.validation is not None:
         return splits
     kept, held = validation_indices(splits.train.targets)
@@ -131,17 +141,17 @@ def hold_out_validation(splits: Splits) -> Splits:
 
 
 Pieces = tuple[tuple[Sequence[int], Iterable[Tensor]], tuple[Sequence[int], Iterable[Tensor]]]
-"""Inputs and targets of a split: the shape of all, and all of it in parts."""
+"""Inputs and targets of a split: for each, the shape of the whole tensor and its parts."""
 
 
 def fingerprint(splits: Splits) -> str:
-    """SHA-256 over type, shape and bytes of every tensor: equal for equal data, wherever it was read from."""
+    """SHA-256 of type, shape and bytes of every tensor: equal for equal data, whatever files it comes from."""
     present = [split for split in (splits.train, splits.test, splits.validation) if split is not None]
     return hash_pieces(*(((s.inputs.shape, [s.inputs]), (s.targets.shape, [s.targets])) for s in present))
 
 
 def hash_pieces(*splits: Pieces) -> str:
-    """The :func:`fingerprint` of splits that come in pieces."""
+    """The :func:`fingerprint` of splits whose tensors come in pieces."""
     digest = hashlib.sha256()
     for split in splits:
         for shape, pieces in split:
@@ -156,10 +166,10 @@ def hash_pieces(*splits: Pieces) -> str:
 
 
 def check_splits(spec: Dataset, splits: Splits) -> None:
-    """Hold what a loader gave against what its dataset declares.
+    """Check the splits of a loader against the declaration of its dataset.
 
     Raises:
-        DataError: a shape, a type or a class does not fit the declaration.
+        DataError: a shape, a type, a class or a number of samples differs from the declaration.
     """
     for name, split in (("train", splits.train), ("test", splits.test), ("validation", splits.validation)):
         if split is None:

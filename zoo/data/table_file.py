@@ -1,79 +1,66 @@
-"""A person's own table as a dataset: a CSV file with a header, one column of which is to be told from the others."""
+"""A CSV file as a dataset: a header, a target column, and the columns that it is predicted from."""
 
 from __future__ import annotations
 
-import csv
-import gzip
+import itertools
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError, UnknownName, UsageError
 from ..specs.columns import Column
+from ..specs.dataset import Dataset
 from ..specs.options import Option
-from ..specs.specs import Dataset
 from .splits import Split, Splits, random_split
+from .table_reader import parse_numbers, read_blocks
+
+if TYPE_CHECKING:
+    import polars as pl
 
 log = logging.getLogger("zoo")
 
 OPTIONS = (
-    Option(name="target", default="", help="the column to tell; --target is short for it"),
+    Option(name="target", default="", help="the target column; --target is short for it"),
     Option(name="drop", default=("",), help="columns to leave out"),
-    Option(name="categories", default=("",), help="columns of numbers that stand for kinds, not quantities"),
-    Option(name="test", default=0.2, help="part of the rows held out for testing", above=0, below=1),
-    Option(name="split", default=0, help="seed of that part", minimum=0),
+    Option(name="categories", default=("",), help="columns of numbers to use as categories, not as quantities"),
+    Option(name="test", default=0.2, help="fraction of the rows in the test split", above=0, below=1),
+    Option(name="split", default=0, help="seed of the random test split", minimum=0),
 )
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 MOST_CATEGORIES = 100
-DELIMITERS = ",;\t|"
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    path: Path
-    header: list[str]
-    rows: list[list[str]]
-    lines: list[int]
+NO_CATEGORY = 255
 
 
 def open_table(path: Path, name: str, task: str, options: dict[str, Any]) -> Dataset:
-    """Read the file, and say what dataset it is.
+    """Read a CSV file and declare it as a dataset.
+
+    Memory use is that of the float32 values and of one block of rows.
 
     Args:
         name: for the dataset.
-        task: what the architecture learns; the target has to suit it.
+        task: of the architecture; the target column must suit it.
         options: all of :data:`OPTIONS`.
 
     Raises:
-        UsageError: a column is named that the file does not have.
-        DataError: the file cannot be used; the line is named.
+        UsageError: an option names a column that the file does not have.
+        DataError: the file cannot be used; the message names the line.
     """
-    table = _read(path)
-    target = _known_column(table, options["target"], "target")
-    dropped = {_known_column(table, column, "drop") for column in options["drop"] if column}
-    categories = {_known_column(table, column, "categories") for column in options["categories"] if column}
-    table = _with_target(table, target)
-    targets, labels = _targets(table, target, task)
-    names = [column for column in table.header if column != target and column not in dropped]
-    columns, arrays = [], []
-    for column in names:
-        declared, values = _column(table, column, column in categories)
-        if declared is None:
-            log.warning("%s: the column %s is empty and left out.", path.name, column)
-            continue
-        columns.append(declared)
-        arrays.append(values)
-    if not columns:
-        raise DataError(f"{path} has no column to tell {target} from.")
-    whole = Split(torch.from_numpy(np.stack(arrays, axis=1)), targets)
+    table = _Table(path, options["target"], options["drop"])
+    categories = {_known_column(path, table.header, column, "categories") for column in options["categories"] if column}
+    table.read()
+    targets, labels = _targets(path, table.target, task)
+    columns = _declare(table, categories)
+    inputs = np.empty((len(targets), len(columns)), dtype=np.float32)
+    for place, (column, cells) in enumerate(columns):
+        inputs[:, place] = cells.take_values(column)
+    whole = Split(torch.from_numpy(inputs), targets)
 
     def load(folder: Path, download: bool, **options: Any) -> Splits:
         held_out = max(1, round(len(whole) * options["test"]))
@@ -82,55 +69,142 @@ def open_table(path: Path, name: str, task: str, options: dict[str, Any]) -> Dat
 
     return Dataset(
         name=name,
-        summary=f"{target} of {path.name}",
+        summary=f"{table.target.name} of {path.name}",
         task=task,
         loader=load,
         input_shape=(len(columns),),
         num_outputs=len(labels) if task == "classification" else 1,
         labels=labels,
-        columns=tuple(columns),
+        columns=tuple(column for column, _ in columns),
         options=OPTIONS,
         source=str(path),
     )
 
 
-def _read(path: Path) -> _Table:
+class _Cells:
+    """The cells of one column: as numbers, and as categories as long as there are few.
+
+    Args:
+        name: of the column.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.present = 0
+        self.words = 0
+        """How many cells hold neither a number nor a missing value."""
+        self.first_word: tuple[int, str] | None = None
+        """Line and cell."""
+        self.kinds: dict[str, int] = {}
+        """A code for each different cell; no more are added after :data:`MOST_CATEGORIES`."""
+        self._numbers: list[NDArray[np.float32]] = []
+        self._codes: list[NDArray[np.uint8]] = []
+
+    @property
+    def few(self) -> bool:
+        """Whether the cells are few enough kinds for a category."""
+        return len(self.kinds) <= MOST_CATEGORIES
+
+    def add(self, cells: pl.Series, lines: pl.Series) -> None:
+        """Add the cells of a block of rows, and the lines that they are on."""
+        import polars as pl
+
+        numbers, missing = parse_numbers(cells)
+        self._numbers.append(numbers.cast(pl.Float32).fill_null(math.nan).to_numpy())
+        self.present += len(cells) - int(missing.sum())
+        word = numbers.is_null() & ~missing
+        self.words += int(word.sum())
+        if self.first_word is None and word.any():
+            place = word.arg_max() or 0
+            self.first_word = lines[place], cells[place]
+        if not self.few:
+            return
+        for kind in cells.filter(~missing).unique().to_list():
+            self.kinds.setdefault(kind, len(self.kinds))
+        if self.few:
+            codes = cells.replace_strict(self.kinds, default=NO_CATEGORY, return_dtype=pl.UInt8)
+            self._codes.append(codes.to_numpy())
+        else:
+            self._codes.clear()
+
+    def numbers(self) -> NDArray[np.float32]:
+        """All cells, NaN for those that are not numbers."""
+        return np.concatenate(self._numbers)
+
+    def codes(self, kinds: Sequence[str]) -> NDArray[np.int64]:
+        """The place of each cell in ``kinds``; -1 for a missing one."""
+        place_of = np.full(NO_CATEGORY + 1, -1)
+        place_of[[self.kinds[kind] for kind in kinds]] = np.arange(len(kinds))
+        return place_of[np.concatenate(self._codes)]
+
+    def take_values(self, column: Column) -> NDArray[np.float32]:
+        """The values of the declared ``column``; frees what was read."""
+        if column.labels:
+            codes = self.codes(column.labels)
+            values = np.where(codes < 0, np.float32(math.nan), codes.astype(np.float32))
+        else:
+            values = self.numbers()
+        self._numbers.clear()
+        self._codes.clear()
+        return values
+
+
+class _Table:
+    """The columns of a CSV file: the target and those that are not dropped.
+
+    Raises:
+        UsageError, DataError: as for :func:`open_table`.
+    """
+
+    def __init__(self, path: Path, target: str, drop: Sequence[str]) -> None:
+        self.path = path
+        self._blocks = _read(path)
+        first = next(self._blocks, None)
+        self.header: list[str] = [] if first is None else list(first.row(0)[2:])
+        _check_header(path, self.header)
+        self._blocks = itertools.chain([] if first is None else [first[1:]], self._blocks)
+        self.target = _Cells(_known_column(path, self.header, target, "target"))
+        left_out = {target, *(_known_column(path, self.header, column, "drop") for column in drop if column)}
+        self.columns = [_Cells(name) for name in self.header if name not in left_out]
+
+    def read(self) -> None:
+        """Read all rows; leave out those without a target."""
+        place_of = {name: str(place) for place, name in enumerate(self.header)}
+        rows = unlabelled = first_unlabelled = 0
+        for block in self._blocks:
+            for line, count in block.filter(block["count"] != len(self.header)).select("line", "count").rows():
+                raise DataError(f"{self.path}, line {line}: {count} cells under {len(self.header)} columns.")
+            rows += len(block)
+            missing = parse_numbers(block[place_of[self.target.name]])[1]
+            if missing.any():
+                unlabelled += int(missing.sum())
+                first_unlabelled = first_unlabelled or block["line"][missing.arg_max() or 0]
+                block = block.filter(~missing)
+            for cells in (self.target, *self.columns):
+                cells.add(block[place_of[cells.name]], block["line"])
+        if rows < 2:
+            count = "one row" if rows else "no rows"
+            raise DataError(f"{self.path} has {count} under its header; at least two are needed.")
+        if unlabelled:
+            text = "%s: %d rows have no %s and are left out (line %d first)."
+            log.warning(text, self.path.name, unlabelled, self.target.name, first_unlabelled)
+        if rows - unlabelled < 2:
+            raise DataError(f"{self.path} has no rows with a {self.target.name}.")
+
+
+def _read(path: Path) -> Iterator[pl.DataFrame]:
     try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8-sig", newline="") as handle
-        ):
-            sample = handle.read(65_536)
-            handle.seek(0)
-            reader = csv.reader(handle, delimiter=_delimiter(sample))
-            header = [cell.strip() for cell in next(reader, [])]
-            rows, lines = [], []
-            for row in reader:
-                if not any(cell.strip() for cell in row):
-                    continue
-                if len(row) != len(header):
-                    raise DataError(f"{path}, line {reader.line_num}: {len(row)} cells under {len(header)} columns.")
-                rows.append([cell.strip() for cell in row])
-                lines.append(reader.line_num)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"Cannot read {path} as a table: {' '.join(str(error).split())}.") from error
-    _check_header(path, header)
-    if len(rows) < 2:
-        raise DataError(f"{path} has {'one row' if rows else 'no rows'} under its header; at least two are needed.")
-    return _Table(path, header, rows, lines)
-
-
-def _delimiter(sample: str) -> str:
-    """The delimiter that the first line has most of."""
-    first = sample.partition("\n")[0]
-    return max(DELIMITERS, key=first.count)
+        yield from read_blocks(path)
+    except DataError as error:
+        raise DataError(f"Cannot read {path} as a table: {error}.") from error
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     if not any(header):
         raise DataError(f"{path} is empty.")
-    if all(_number(name) is not None for name in header):
+    import polars as pl
+
+    if parse_numbers(pl.Series(header, dtype=pl.String))[0].null_count() == 0:
         raise DataError(f"{path}: the first line must name the columns; it holds numbers.")
     for place, name in enumerate(header):
         if not name:
@@ -139,96 +213,79 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
             raise DataError(f"{path}: two columns are called {name!r}.")
 
 
-def _known_column(table: _Table, name: str, option: str) -> str:
-    listed = ", ".join(table.header[:20]) + (" …" if len(table.header) > 20 else "")
+def _known_column(path: Path, header: Sequence[str], name: str, option: str) -> str:
+    listed = ", ".join(header[:20]) + (" …" if len(header) > 20 else "")
     if not name:
-        raise UsageError(f"Which column of {table.path.name} is to be told? Give --target COLUMN; it has: {listed}.")
-    if name not in table.header:
-        raise UnknownName(f"column ({option})", name, table.header, f"{table.path.name} has: {listed}.")
+        raise UsageError(f"Which column of {path.name} is the target? Give --target COLUMN; it has: {listed}.")
+    if name not in header:
+        raise UnknownName(f"column ({option})", name, header, f"{path.name} has: {listed}.")
     return name
 
 
-def _with_target(table: _Table, target: str) -> _Table:
-    """The rows whose target is there."""
-    place = table.header.index(target)
-    kept = [i for i, row in enumerate(table.rows) if row[place].lower() not in MISSING]
-    if len(kept) < len(table.rows):
-        first = next(line for row, line in zip(table.rows, table.lines, strict=True) if row[place].lower() in MISSING)
-        count = len(table.rows) - len(kept)
-        log.warning("%s: %d rows have no %s and are left out (line %d first).", table.path.name, count, target, first)
-    if len(kept) < 2:
-        raise DataError(f"{table.path} has no rows with a {target}.")
-    return _Table(table.path, table.header, [table.rows[i] for i in kept], [table.lines[i] for i in kept])
-
-
-def _targets(table: _Table, target: str, task: str) -> tuple[Tensor, tuple[str, ...]]:
-    """The targets as the task takes them, and labels."""
-    place = table.header.index(target)
-    cells = [row[place] for row in table.rows]
-    numbers = [_number(cell) for cell in cells]
+def _targets(path: Path, cells: _Cells, task: str) -> tuple[Tensor, tuple[str, ...]]:
+    """The targets as the task needs them, and labels."""
     if task == "regression":
-        for cell, number, line in zip(cells, numbers, table.lines, strict=True):
-            if number is None:
-                raise DataError(f"{table.path}, line {line}: {target} is {cell!r}, which is no number to regress on.")
-        return torch.tensor(numbers, dtype=torch.float32)[:, None], (target,)
-    values = sorted(set(cells), key=lambda cell: (_number(cell) is None, _number(cell) or 0.0, cell))
-    if task == "binary" and len(values) != 2:
+        if cells.first_word:
+            line, cell = cells.first_word
+            raise DataError(f"{path}, line {line}: {cells.name} is {cell!r}, which is not a number.")
+        return torch.from_numpy(cells.numbers())[:, None], (cells.name,)
+    different = str(len(cells.kinds)) if cells.few else f"more than {MOST_CATEGORIES}"
+    if task == "binary" and len(cells.kinds) != 2:
         raise DataError(
-            f"{table.path}: {target} has {len(values)} different values, and yes or no takes two. "
-            "`zoo list --task classification` and `--task regression` show what learns others."
+            f"{path}: {cells.name} has {different} different values, but a binary target has two. "
+            "`zoo list --task classification` and `--task regression` show architectures for other targets."
         )
-    if len(values) < 2 or len(values) > MOST_CATEGORIES:
+    if len(cells.kinds) < 2 or not cells.few:
         raise DataError(
-            f"{table.path}: {target} has {len(values)} different values, which are no classes. "
-            "`zoo list --task regression` shows what learns a number."
+            f"{path}: {cells.name} has {different} different values, which are no classes. "
+            "`zoo list --task regression` shows architectures that predict a number."
         )
-    place_of = {value: index for index, value in enumerate(values)}
-    return torch.tensor([place_of[cell] for cell in cells], dtype=torch.int64), tuple(values)
+    values = _sort_labels(cells.kinds)
+    return torch.from_numpy(cells.codes(values)), values
 
 
-def _column(table: _Table, name: str, categorical: bool) -> tuple[Column | None, np.ndarray[Any, np.dtype[np.float32]]]:
-    """A column's declaration and values; None where nothing is in it."""
-    place = table.header.index(name)
-    cells = [row[place] for row in table.rows]
-    present = [cell.lower() not in MISSING for cell in cells]
-    numbers = [_number(cell) if there else math.nan for cell, there in zip(cells, present, strict=True)]
-    if not any(present):
-        return None, np.empty(0, np.float32)
-    _refuse_slips(table, name, cells, present)
-    kinds = sorted({cell for cell, there in zip(cells, present, strict=True) if there})
-    if None not in numbers:
-        values = np.array(numbers, dtype=np.float32)
-        if not categorical:
-            return Column(name=name), values
-        distinct = tuple(sorted({float(value) for value in values if not math.isnan(value)}))
-        _refuse_many(table, name, len(distinct))
-        return Column(name=name, kind="category", values=distinct), values
-    _refuse_many(table, name, len(kinds))
-    codes = {kind: float(code) for code, kind in enumerate(kinds)}
-    coded = np.array([codes.get(cell, math.nan) for cell in cells], dtype=np.float32)
-    return Column(name=name, kind="category", values=tuple(codes.values()), labels=tuple(kinds)), coded
+def _sort_labels(kinds: dict[str, int]) -> tuple[str, ...]:
+    """Numbers by value, then words."""
+    import polars as pl
+
+    names = sorted(kinds)
+    numbers = parse_numbers(pl.Series(names, dtype=pl.String))[0].to_list()
+    keys = sorted((number is None, number or 0.0, name) for number, name in zip(numbers, names, strict=True))
+    return tuple(name for *_, name in keys)
 
 
-def _refuse_slips(table: _Table, name: str, cells: Sequence[str], present: Sequence[bool]) -> None:
-    """A column of numbers with a few words in it is a mistake, not a category."""
-    odd = [i for i, cell in enumerate(cells) if present[i] and _number(cell) is None]
-    if odd and len(odd) * 20 <= sum(present):
-        raise DataError(
-            f"{table.path}, line {table.lines[odd[0]]}: {name} is {cells[odd[0]]!r}, where other rows have numbers."
-        )
+def _declare(table: _Table, categories: set[str]) -> list[tuple[Column, _Cells]]:
+    """The declaration of every column that is not empty."""
+    columns = []
+    for cells in table.columns:
+        if cells.present:
+            columns.append((_declare_column(table.path, cells, cells.name in categories), cells))
+        else:
+            log.warning("%s: the column %s is empty and left out.", table.path.name, cells.name)
+    if not columns:
+        raise DataError(f"{table.path} has no column to predict {table.target.name} from.")
+    return columns
 
 
-def _refuse_many(table: _Table, name: str, count: int) -> None:
+def _declare_column(path: Path, cells: _Cells, categorical: bool) -> Column:
+    if cells.first_word and cells.words * 20 <= cells.present:  # a few words among numbers are a mistake, no category
+        line, cell = cells.first_word
+        raise DataError(f"{path}, line {line}: {cells.name} is {cell!r}, but other rows have numbers.")
+    if cells.first_word:
+        _refuse_many(path, cells.name, len(cells.kinds))
+        kinds = tuple(sorted(cells.kinds))
+        return Column(name=cells.name, kind="category", values=tuple(map(float, range(len(kinds)))), labels=kinds)
+    if not categorical:
+        return Column(name=cells.name)
+    values = np.unique(cells.numbers())
+    values = values[~np.isnan(values)]
+    _refuse_many(path, cells.name, len(values))
+    return Column(name=cells.name, kind="category", values=tuple(values.tolist()))
+
+
+def _refuse_many(path: Path, name: str, count: int) -> None:
     if count > MOST_CATEGORIES:
         raise DataError(
-            f"{table.path}: {name} has {count} different values, too many for a category. "
+            f"{path}: {name} has more than {MOST_CATEGORIES} different values, too many for a category. "
             f"Leave it out with --data-option drop={name}."
         )
-
-
-def _number(cell: str) -> float | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and "_" not in cell else None

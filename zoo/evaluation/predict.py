@@ -1,4 +1,4 @@
-"""What a trained model says of a person's own files, one after another, at constant memory. Imports no torch."""
+"""Predict images and table rows from user files, one batch after another, in constant memory. Imports no torch."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"P4\n", b"P5\n", b"P6\n")
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one image or row.
+    """The prediction of a model for one image or row.
 
     Args:
-        source: the file, with the line for a row (``patients.csv:7``).
-        label: the class, for a classifier; empty otherwise.
-        probabilities: of each class, by its name.
-        values: of a regression: each target's prediction in its own units, by its name.
-        steps: what was done to the image before: ``inverted``, ``framed``, ``crop to 28x28``.
-        error: why there is no answer; empty where there is one.
+        source: the file, with the line number for a row (``patients.csv:7``); the row itself if it was passed as text.
+        label: the name of the predicted class; empty for a regression.
+        probabilities: the probability of each class, 0 to 1, by class name; None for a regression.
+        values: the predicted value of each target in its own unit, by target name; None for a classifier.
+        steps: how the image was prepared: ``inverted``, ``framed``, ``crop to 28x28`` (or ``pad``, ``stretch``).
+        error: why there is no prediction, in one line; empty if there is one.
     """
 
     source: str
@@ -51,11 +51,11 @@ class Prediction:
 
     @property
     def probability(self) -> float | None:
-        """Of the class that was said."""
+        """The probability of the predicted class, 0 to 1; None for a regression."""
         return self.probabilities[self.label] if self.probabilities else None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, without what does not apply."""
+        """The fields for JSON, without empty ones."""
         content = {name: getattr(self, name) for name in self.__slots__}
         content["steps"] = list(self.steps)
         content["probability"] = self.probability
@@ -78,16 +78,16 @@ def predict(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Iterator[Prediction]:
-    """What a trained model says of files, in order; each is read when its turn comes.
+    """Predict images and rows in order. A file is read only when its turn comes.
 
     Args:
-        reference: an exported file, an architecture, a run, or a model that is open already.
+        reference: an exported file, an architecture, a run, or an open model.
         inputs: images, folders of images, CSV files, rows as text (``5.1,3.5,1.4,0.2``), or ``-`` for standard input:
-            an image, names of files one a line, or CSV rows.
-        preparation: how images are brought to the network's input.
+            an image, file names (one in each line), or CSV rows.
+        preparation: how images are converted to the input of the network.
 
     Returns:
-        One prediction for each image or row. What cannot be read gives one whose ``error`` says why.
+        One prediction for each image or row. If an input cannot be read, its prediction has an ``error``.
 
     Raises:
         RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
@@ -109,7 +109,7 @@ def _answers(
     def read(source: tuple[str, Path | bytes | str]) -> _Sample:
         return _read_image(*source, description, preparation)
 
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:  # decoding releases the lock
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:  # decoding releases the GIL
         for sources in _batches(_image_sources(inputs)):
             yield from _batch_answers(model, list(pool.map(read, sources)))
 
@@ -123,7 +123,7 @@ def _batch_answers(model: InferenceModel, samples: Sequence[_Sample]) -> Iterato
             continue
         answer = next(answers)
         if not np.isfinite(answer).all():
-            yield Prediction(sample.source, error="the model's answer is not a finite number")
+            yield Prediction(sample.source, error="the output of the model is NaN or infinite")
         else:
             yield _prediction(model.description, sample, answer)
 
@@ -154,7 +154,7 @@ def _read_image(
 
 
 def _image_sources(inputs: Iterable[Path | str]) -> Iterator[tuple[str, Path | bytes | str]]:
-    """Each image by its name, and where it is; in place of that a text where there is none."""
+    """The name of each image, and its path or content; an error message if there is no image."""
     for given in inputs:
         if str(given) == STDIN:
             yield from _stdin_images()
@@ -178,13 +178,13 @@ def _path_images(path: Path) -> Iterator[tuple[str, Path | bytes | str]]:
 
 
 def _stdin_images() -> Iterator[tuple[str, Path | bytes | str]]:
-    """An image, or names of files."""
+    """The image on standard input, or the images whose names are there."""
     stream = sys.stdin.buffer
     start = stream.read(64)
     if start.startswith(_SIGNATURES) or b"\0" in start:
         yield STDIN, start + stream.read()
         return
-    # what was read already belongs to the first names
+    # the bytes read so far belong to the first names
     rest = io.BufferedReader(_Joined(start, stream))
     for line in io.TextIOWrapper(rest, encoding="utf-8", errors="surrogateescape"):
         if line.strip():
@@ -192,7 +192,7 @@ def _stdin_images() -> Iterator[tuple[str, Path | bytes | str]]:
 
 
 class _Joined(io.RawIOBase):
-    """Bytes that were read already, and after them a stream."""
+    """A stream, preceded by bytes that were read from it before."""
 
     def __init__(self, start: bytes, rest: Any) -> None:
         self._start, self._rest = start, rest
@@ -220,16 +220,10 @@ def _rows(inputs: Iterable[Path | str], description: ModelDescription) -> Iterat
             yield _Sample(text, error="no such file" if not path.exists() else "a folder, not a table")
             continue
         try:
-            # a stream of its own, so that closing it leaves standard input open
-            stream = io.TextIOWrapper(_unclosed(sys.stdin.buffer), encoding="utf-8-sig", newline="") if stdin else None
-            for line, row in read_rows(None if stdin else path, stream, description):
+            for line, row in read_rows(sys.stdin.buffer if stdin else path, description):
                 yield _row_sample(f"{text}:{line}", row)
         except DataError as error:
             yield _Sample(text, error=str(error))
-
-
-def _unclosed(stream: Any) -> Any:
-    return io.BufferedReader(_Joined(b"", stream))
 
 
 def _row_sample(source: str, row: Array | str) -> _Sample:

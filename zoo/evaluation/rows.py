@@ -1,153 +1,150 @@
-"""Rows of a person's table as a model takes them: by the names of the columns, one at a time. Imports no torch."""
+"""Rows of a table as samples for a model: columns matched by name, every cell checked. Imports no torch."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.table_reader import parse_numbers, read_blocks
 from ..errors import DataError, closest
 from ..models.description import ModelDescription
 from ..specs.columns import Column
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-DELIMITERS = ",;\t|"
+if TYPE_CHECKING:
+    import polars as pl
+
 Row = NDArray[np.float32]
 
 
-def read_rows(
-    path: Path | None, stream: io.TextIOBase | None, description: ModelDescription
-) -> Iterator[tuple[int, Row | str]]:
-    """The rows of a CSV file (``.gz`` too) or a stream: their line, and the sample ``[F]`` or what is wrong with it.
+def read_rows(source: Path | BinaryIO, description: ModelDescription) -> Iterator[tuple[int, Row | str]]:
+    """The rows of a CSV file (``.gz`` too) or a stream, one after another, at constant memory.
 
-    The first line names the columns, in any order, others beside them; it may be missing where each row holds exactly
-    the model's columns.
+    The first row names the columns, in any order; columns that the model does not use are ignored. A file whose rows
+    hold exactly the model's columns needs no such header.
+
+    Returns:
+        For each row its line, and the sample ``[F]`` or an error message.
 
     Raises:
         DataError: the file cannot be read, or lacks columns.
     """
-    try:
-        with _opened(path, stream) as handle:
-            first = next((line for line in handle if line.strip()), "")
-            delimiter = max(DELIMITERS, key=first.count)
-            header = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter), [])]
-            if not header:
-                raise DataError("no rows")
-            places = _places(header, description)
-            if places is None:
-                places = list(range(len(header)))
-                yield 1, _row([header[place] for place in places], description)
-            reader = csv.reader(handle, delimiter=delimiter)
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    yield reader.line_num + 1, f"{len(cells)} cells where the first line has {len(header)}"
-                else:
-                    yield reader.line_num + 1, _row([cells[place] for place in places], description)
-    except UnicodeDecodeError as error:
-        raise DataError("not text in UTF-8") from error
-    except (OSError, EOFError, csv.Error) as error:
-        raise DataError(" ".join(str(getattr(error, "strerror", None) or error).split())) from error
+    blocks = read_blocks(source)
+    first = next(blocks, None)
+    if first is None:
+        raise DataError("no rows")
+    header: list[str] = list(first.row(0)[2:])
+    places = _match_columns(header, description)
+    if places is not None:
+        first = first[1:]
+    for block in itertools.chain([first], blocks):
+        yield from _check_rows(block, places or range(len(header)), len(header), description)
 
 
 def parse_row(text: str, description: ModelDescription) -> Row | str:
-    """A row written on the command line, ``5.1,3.5,1.4,0.2`` or ``temp=0.5,hum=0.8``, or what is wrong with it.
+    """A row from the command line (``5.1,3.5,1.4,0.2`` or ``temp=0.5,hum=0.8``): a sample ``[F]`` or an error message.
 
-    By names, columns that are left out are missing.
+    In the second form, columns that are not named are missing values.
     """
+    import polars as pl
+
     cells = next(csv.reader([text]), [])
-    count = description.input_shape[0]
+    names = [description.column_name(place) for place in range(description.input_shape[0])]
     if not all("=" in cell for cell in cells):
-        if len(cells) != count:
-            return f"{len(cells)} numbers where {description.name} takes {count}: {_listed(description)}"
-        return _row(cells, description)
-    given = dict(cell.split("=", 1) for cell in cells)
-    names = [description.column_name(place) for place in range(count)]
-    for name in given:
-        if name not in names:
-            guess = closest(name, names)
-            return f"there is no column {name!r}" + (
-                f", did you mean {guess!r}?" if guess else f": {_listed(description)}"
-            )
-    return _row([given.get(name, "") for name in names], description)
+        if len(cells) != len(names):
+            return f"{len(cells)} numbers, but {description.name} takes {len(names)}: {', '.join(names)}"
+    else:
+        given = dict(cell.split("=", 1) for cell in cells)
+        for name in given:
+            if name not in names:
+                guess = closest(name, names)
+                advice = f", did you mean {guess!r}?" if guess else f": {', '.join(names)}"
+                return f"there is no column {name!r}{advice}"
+        cells = [given.get(name, "") for name in names]
+    columns = [pl.Series([cell.strip()]) for cell in cells]
+    values, wrong = _to_values(columns, description)
+    return _message(columns, 0, int(wrong[0].argmax()), description) if wrong.any() else values[0]
 
 
-def _opened(path: Path | None, stream: io.TextIOBase | None) -> io.TextIOBase:
-    if path is None:
-        assert stream is not None
-        return stream
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def _places(header: Sequence[str], description: ModelDescription) -> list[int] | None:
-    """Where each of the model's columns stands; None where the first line is a row already.
+def _match_columns(header: Sequence[str], description: ModelDescription) -> list[int] | None:
+    """The place of each of the model's columns in the file; None if the first row is data, not a header.
 
     Raises:
         DataError: a column is missing.
     """
+    import polars as pl
+
     count = description.input_shape[0]
-    numbers = all(_number(cell) is not None or cell.lower() in MISSING for cell in header)
+    numbers, missing = parse_numbers(pl.Series(header))
+    is_data = bool((numbers.is_not_null() | missing).all())
     if not description.columns:
         if len(header) != count:
-            raise DataError(f"{len(header)} columns where {description.name} takes {count}")
-        return None if numbers else list(range(count))
-    if numbers and len(header) == count:
+            raise DataError(f"{len(header)} columns, but {description.name} takes {count}")
+        return None if is_data else list(range(count))
+    if is_data and len(header) == count:
         return None
     known = {cell.casefold(): place for place, cell in reversed(list(enumerate(header)))}
-    missing = [column.name for column in description.columns if column.name.casefold() not in known]
-    if missing:
-        listed = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
-        raise DataError(f"lacks the column{'s' if len(missing) > 1 else ''} {listed}; it has {', '.join(header[:12])}")
+    lacking = [column.name for column in description.columns if column.name.casefold() not in known]
+    if lacking:
+        listed = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
+        raise DataError(f"lacks the column{'s' if len(lacking) > 1 else ''} {listed}; it has {', '.join(header[:12])}")
     return [known[column.name.casefold()] for column in description.columns]
 
 
-def _row(cells: Sequence[str], description: ModelDescription) -> Row | str:
-    """A sample, or what is wrong with the first cell that is no value of its column."""
-    values = []
-    for place, cell in enumerate(cells):
-        text = cell.strip()
+def _check_rows(
+    block: pl.DataFrame, places: Sequence[int], width: int, description: ModelDescription
+) -> Iterator[tuple[int, Row | str]]:
+    columns = [block[str(place)] for place in places]
+    values, wrong = _to_values(columns, description)
+    unusable = set(np.flatnonzero(wrong.any(axis=1)).tolist())
+    for row, (line, count) in enumerate(block.select("line", "count").iter_rows()):
+        if count != width:
+            yield line, f"{count} cells, but the first line has {width}"
+        elif row in unusable:
+            yield line, _message(columns, row, int(wrong[row].argmax()), description)
+        else:
+            yield line, values[row]
+
+
+def _to_values(
+    columns: Sequence[pl.Series], description: ModelDescription
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Cells as float32 ``[N, F]``, NaN for missing ones, and which cells the model cannot use."""
+    import polars as pl
+
+    values = np.empty((len(columns[0]), len(columns)), dtype=np.float32)
+    wrong = np.zeros(values.shape, dtype=bool)
+    for place, cells in enumerate(columns):
         column = description.columns[place] if description.columns else None
-        if text.lower() in MISSING:
-            if column is None:
-                return f"{description.column_name(place)} is missing"
-            values.append(math.nan)
-            continue
-        value = _number(text) if column is None or not column.values else _category(text, column)
-        if value is None:
-            allowed = f"none of {_choices(column)}" if column is not None and column.values else "no number"
-            return f"{description.column_name(place)} is {text[:40]!r}, which is {allowed}"
-        values.append(value)
-    return np.array(values, dtype=np.float32)
+        numbers, missing = parse_numbers(cells)
+        numbers = numbers.cast(pl.Float32)
+        if column is not None and column.values:
+            allowed = pl.Series(column.values, dtype=pl.Float32)
+            numbers = numbers.set(~numbers.is_in(allowed.implode()), None)
+            if column.labels:
+                codes = dict(zip(column.labels, column.values, strict=True))
+                numbers = cells.replace_strict(codes, default=None, return_dtype=pl.Float32).fill_null(numbers)
+        values[:, place] = numbers.fill_null(math.nan).to_numpy()
+        wrong[:, place] = (numbers.is_null() & ~(missing & (column is not None))).to_numpy()
+    return values, wrong
 
 
-def _category(text: str, column: Column) -> float | None:
-    if text in column.labels:
-        return column.values[column.labels.index(text)]
-    number = _number(text)
-    return number if number in column.values else None
+def _message(columns: Sequence[pl.Series], row: int, place: int, description: ModelDescription) -> str:
+    """Why the model cannot use a cell."""
+    text, name = columns[place][row], description.column_name(place)
+    column = description.columns[place] if description.columns else None
+    if column is None and parse_numbers(columns[place][row : row + 1])[1].item():
+        return f"{name} is missing"
+    problem = f"none of {_list_values(column)}" if column is not None and column.values else "not a number"
+    return f"{name} is {text[:40]!r}, which is {problem}"
 
 
-def _choices(column: Column) -> str:
+def _list_values(column: Column) -> str:
     names = column.labels or tuple(f"{value:g}" for value in column.values)
     return ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
-
-
-def _listed(description: ModelDescription) -> str:
-    return ", ".join(description.column_name(place) for place in range(description.input_shape[0]))
-
-
-def _number(cell: str) -> float | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and "_" not in cell and abs(number) < 3e38 else None

@@ -1,0 +1,152 @@
+"""The CSV reader for training and prediction: rows in blocks, at constant memory. Imports polars only when it reads."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SEPARATORS = ",;\t|"
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+LARGEST_NUMBER = 3.4028235e38
+"""The largest float32; a larger number is not accepted."""
+BLOCK_BYTES = 2**20
+LONGEST_LINE = 2**24
+
+
+def read_blocks(source: Path | BinaryIO) -> Iterator[pl.DataFrame]:
+    """The rows of a CSV file in UTF-8 (``.gz`` too), or of a stream such as standard input, as they arrive.
+
+    The first row sets the number of columns, and the separator: the most frequent of comma, semicolon, tab and bar.
+    Blank rows are left out.
+
+    Returns:
+        Blocks of rows. Columns: ``line``, the line of the file on which a row ends, from 1; ``count``, the number of
+        its cells; then the cells as text without surrounding spaces, in columns ``0``, ``1``, …. The cells that
+        are missing in a short row are null.
+
+    Raises:
+        DataError: the source cannot be read, or is not text in UTF-8.
+    """
+    try:
+        if not isinstance(source, Path):
+            # `read` would wait until a block is full
+            yield from _parse(_texts(source.read1))  # type: ignore[attr-defined]
+            return
+        with gzip.open(source) if source.suffix == ".gz" else source.open("rb") as handle:
+            yield from _parse(_texts(handle.read))
+    except UnicodeDecodeError as error:
+        raise DataError("not text in UTF-8") from error
+    except (OSError, EOFError, csv.Error) as error:
+        raise DataError(" ".join(str(getattr(error, "strerror", None) or error).split())) from error
+
+
+def parse_numbers(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The cells of a column as float64 numbers, null for other text, and a mask of the missing values.
+
+    Both are of the length of ``cells``. A number is finite and fits into float32; :data:`MISSING` lists missing values.
+    """
+    import polars as pl
+
+    numbers = cells.cast(pl.Float64, strict=False)
+    numbers = numbers.to_frame("x").select(pl.when(pl.col("x").abs() <= LARGEST_NUMBER).then("x")).to_series()
+    return numbers, cells.str.to_lowercase().is_in(MISSING)
+
+
+def _texts(read: Callable[[int], bytes]) -> Iterator[str]:
+    """Whole lines, many at a time; every line end becomes ``\\n``."""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
+    rest = ""
+    while content := read(BLOCK_BYTES):
+        text = rest + decoder.decode(content)
+        end = text.rfind("\n") + 1
+        rest = text[end:]
+        if len(rest) > LONGEST_LINE:
+            raise DataError(f"a line has more than {LONGEST_LINE:,} characters")
+        if end:
+            yield text[:end]
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest
+
+
+def _parse(texts: Iterator[str]) -> Iterator[pl.DataFrame]:
+    separator, width, line = "", 0, 1
+    for text in texts:
+        if not separator:
+            content = re.search(rf"[^\s{SEPARATORS}]", text)
+            start = text.rfind("\n", 0, content.start()) + 1 if content else len(text)
+            line += text.count("\n", 0, start)
+            if not content:
+                continue
+            text = text[start:]
+            separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+        if '"' in text:
+            rows, used = _quoted_rows(text, texts, line, separator, width)
+        else:
+            rows, used = _plain_rows(text, line, separator, width), text.count("\n")
+        line += used
+        width = rows.width - 2
+        if len(rows):
+            yield rows
+
+
+def _plain_rows(text: str, line: int, separator: str, width: int) -> pl.DataFrame:
+    """The rows of a text without quotes. ``line`` is the number of its first line; ``width`` is 0 before the first row.
+
+    ``polars.read_csv`` is faster, but it pads short rows silently, and its errors have no line numbers.
+    """
+    import polars as pl
+
+    rows = pl.DataFrame({"text": text.split("\n")}).with_row_index("line", line)
+    rows = rows.filter(pl.col("text").str.contains(rf"[^\s{separator}]"))
+    rows = rows.select("line", pl.col("text").str.split(separator)).with_columns(count=pl.col("text").list.len())
+    width = width or (rows["count"][0] if len(rows) else 0)
+    cells = (pl.col("text").list.get(place, null_on_oob=True).alias(str(place)) for place in range(width))
+    return rows.select("line", "count", *(cell.str.strip_chars() for cell in cells))
+
+
+def _quoted_rows(text: str, texts: Iterator[str], line: int, separator: str, width: int) -> tuple[pl.DataFrame, int]:
+    """As :func:`_plain_rows`, for a text with quotes, and the number of lines that were read.
+
+    The csv module reads them: it accepts quotes inside a cell (``5" pipe``), which polars refuses. If ``text`` ends
+    inside a quoted cell, more of ``texts`` is read.
+    """
+    import polars as pl
+
+    complete = False
+
+    def read_lines() -> Iterator[str]:
+        nonlocal complete
+        for content in itertools.chain([text], texts):
+            complete = False
+            *lines, last = io.StringIO(content)
+            yield from lines
+            complete = True
+            yield last
+
+    reader = csv.reader(read_lines(), delimiter=separator)
+    found: list[tuple[int, list[str]]] = []
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if any(cells):
+            found.append((line + reader.line_num - 1, cells))
+        if complete:
+            break
+    width = width or (len(found[0][1]) if found else 0)
+    content: dict[str, Any] = {"line": [number for number, _ in found], "count": [len(cells) for _, cells in found]}
+    for place in range(width):
+        content[str(place)] = [cells[place] if place < len(cells) else None for _, cells in found]
+    schema = {name: pl.UInt32 if name in ("line", "count") else pl.String for name in content}
+    return pl.DataFrame(content, schema=schema), reader.line_num
