@@ -1,4 +1,4 @@
-"""Kill a training a hundred times, resume it each time, and compare the end with one that was left in peace.
+"""Kill a training a hundred times, resume it each time, and compare the result with an uninterrupted training.
 
     python benchmarks/kills.py [KILLS]
 
@@ -25,14 +25,14 @@ def main() -> None:
     spec.loader.exec_module(killing)
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     with tempfile.TemporaryDirectory() as scratch:
-        peaceful = killing.comparable(killing.train_in_peace(Path(scratch) / "peace"))
+        whole = killing.comparable(killing.train_uninterrupted(Path(scratch) / "whole"))
         kills = runs = equal = 0
         while kills < wanted:
             runs += 1
-            run, survived = killing.train_under_fire(Path(scratch) / str(runs), 10, random.Random(runs))
-            kills += survived
-            equal += killing.comparable(run) == peaceful
-            print(f"{kills} kills in {runs} runs; {equal} runs ended as the one in peace", flush=True)
+            run, killed = killing.train_with_kills(Path(scratch) / str(runs), 10, random.Random(runs))
+            kills += killed
+            equal += killing.comparable(run) == whole
+            print(f"{kills} kills in {runs} runs; {equal} runs equal the uninterrupted one", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One training in several processes: the same as in one, and lost with none of them."""
+"""One training in several processes: it equals a training in one process, and can be resumed if a process fails."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from zoo.files import sha256
 from zoo.runs.checkpoint import load_tensors
 from zoo.training.distributed import ALONE, World
 
-# an odd size: 1,293 training samples make a last batch of 13, and 144 and 360 are judged in two parts
+# 1,293 training samples have a last batch of 13, which two processes divide unevenly
 COMMAND = ["train", "lenet", "--dataset", "digits", "--device", "cpu", "--set", "flip=true"]
 
 
 def start(*arguments):
-    """``zoo`` in a process of its own, one thread each."""
+    """Start ``zoo`` in another process, with one thread for each process of the training."""
     return subprocess.Popen(
         [sys.executable, "-m", "zoo", *map(str, arguments)],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -40,7 +40,7 @@ def run_of(process, folder):
 
 
 def curve(run):
-    """All figures of all epochs, but for times."""
+    """All metrics of all epochs, without times."""
     return [
         [entry["train"]["loss"], entry["train"]["accuracy"], *entry["validation"].values()] for entry in run.metrics()
     ]
@@ -53,22 +53,22 @@ def test_the_parts_of_all_processes_are_the_whole(count, size):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_one_process_asks_nobody():
+def test_one_process_needs_no_communication():
     values = torch.tensor([1.0, 2.0])
     assert ALONE.first
     assert torch.equal(ALONE.sum(values), values)
     assert torch.equal(ALONE.gather(values), values)
-    assert ALONE.broadcast("thing") == "thing"
+    assert ALONE.broadcast("value") == "value"
     assert ALONE.agree(15, values.device) == 15
 
 
-def test_two_processes_learn_what_one_does(tmp_path):
+def test_two_processes_train_like_one(tmp_path):
     one, _, _ = run_of(start(*COMMAND, "--epochs", 2, "--runs-dir", tmp_path / "one"), tmp_path / "one")
     process = start(*COMMAND, "--epochs", 2, "--runs-dir", tmp_path / "two", "--devices", 2, "--json")
     two, out, err = run_of(process, tmp_path / "two")
     assert json.loads(out)["processes"] == 2
     assert "2 processes" in err
-    assert err.count("validation, 360 test samples") == 1  # the first process alone tells
+    assert err.count("validation, 360 test samples") == 1  # only the first process reports
     for first, second in zip(curve(one), curve(two), strict=True):
         assert first == pytest.approx(second, abs=2e-3)
     tensors, _ = load_tensors(one.best)
@@ -79,7 +79,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
 
 
 def worker(rank, marker):
-    """The process id of one of the processes that were started for the run in ``marker``."""
+    """The id of the process with this rank whose command line contains ``marker``."""
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
@@ -92,7 +92,7 @@ def worker(rank, marker):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the processes in /proc")
-def test_a_process_that_dies_ends_the_run_with_its_reason_and_it_goes_on_exactly(tmp_path):
+def test_a_killed_process_fails_the_run_and_it_resumes_bit_identically(tmp_path):
     settings = ["--epochs", 6, "--devices", 2, "--checkpoint-steps", 4]
     unbroken, _, _ = run_of(start(*COMMAND, *settings, "--runs-dir", tmp_path / "whole"), tmp_path / "whole")
     folder = tmp_path / "broken"
@@ -133,7 +133,7 @@ def test_ctrl_c_stops_all_processes_after_the_same_step(tmp_path):
     assert run.status == "interrupted"
 
 
-def test_a_mistake_is_told_once(tmp_path):
+def test_an_error_is_printed_once(tmp_path):
     process = start("train", "lenet", "--dataset", tmp_path / "nothing", "--devices", 2, "--runs-dir", tmp_path)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1

@@ -1,4 +1,4 @@
-"""A training that is killed at any instant and goes on: nothing is lost or comes twice, every byte is the same."""
+"""A training that is killed at random times and resumed: every epoch is there once, every byte is the same."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 import zoo
 from zoo.files import sha256
 
-# checkpoints after every second step: most of the time is spent writing, which is when a kill would hurt
+# a checkpoint after every second step: most of the time is spent writing files, so most kills hit a write
 COMMAND = ["train", "lenet", "--dataset", "digits", "--device", "cpu", "--epochs", "5", "--checkpoint-steps", "2"]
 
 
@@ -27,7 +27,7 @@ def start(*arguments):
     )
 
 
-def train_in_peace(folder):
+def train_uninterrupted(folder):
     process = start(*COMMAND, "--runs-dir", folder)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
@@ -35,10 +35,10 @@ def train_in_peace(folder):
     return run
 
 
-def train_under_fire(folder, kills, random):
-    """Start, and kill and resume so many times, each a random moment after a checkpoint was there; then let it end."""
+def train_with_kills(folder, kills, random):
+    """Train; kill the process ``kills`` times, each at a random time after a checkpoint, and resume; return the run."""
     process = start(*COMMAND, "--runs-dir", folder)
-    survived = 0
+    killed = 0
     for _ in range(kills):
         known = position(folder)
         while process.poll() is None and position(folder) == known:
@@ -47,36 +47,36 @@ def train_under_fire(folder, kills, random):
         process.send_signal(signal.SIGKILL)
         _, err = process.communicate(timeout=240)
         if process.returncode != -signal.SIGKILL:
-            break  # it had ended before
-        survived += 1
+            break  # the training had already ended
+        killed += 1
         (run,) = zoo.list_runs(folder)
         process = start("train", "--resume", run.folder)
     if process.poll() is None:
         _, err = process.communicate(timeout=240)
     if process.returncode:
-        assert "is finished already" in err  # the last kill came after the last byte
+        assert "is finished already" in err  # the last kill came after the end of the training
     (run,) = zoo.list_runs(folder)
-    return run, survived
+    return run, killed
 
 
 def position(folder):
-    """When the checkpoint to resume from was last written."""
+    """The time when the checkpoint to resume from was last written."""
     return [path.stat().st_mtime_ns for path in folder.glob("*/*/last/checkpoint.safetensors")]
 
 
 def comparable(run):
-    """Everything that a run leaves but for times, and every byte of its weights."""
+    """Everything in a run folder without times, and the bytes of the weights."""
     entries = [{k: v for k, v in entry.items() if not k.endswith("seconds")} for entry in run.metrics()]
     results = {key: value for key, value in run.config["results"].items() if key != "train_seconds"}
     return entries, results, run.status, sha256(run.best)
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_instants_it_ends_as_if_it_never_was(tmp_path, kills):
-    peaceful = train_in_peace(tmp_path / "peace")
-    run, survived = train_under_fire(tmp_path / "fire", kills, random.Random(kills))
-    assert survived >= 2
-    assert comparable(run) == comparable(peaceful)
+def test_a_run_that_is_killed_and_resumed_equals_an_uninterrupted_run(tmp_path, kills):
+    whole = train_uninterrupted(tmp_path / "whole")
+    run, killed = train_with_kills(tmp_path / "killed", kills, random.Random(kills))
+    assert killed >= 2
+    assert comparable(run) == comparable(whole)
     assert [entry["epoch"] for entry in run.metrics()] == [1, 2, 3, 4, 5]
     assert json.loads((run.folder / "run.json").read_text())["status"] == "finished"
-    assert not list(run.folder.rglob("*.part")), "what was half written is still there"
+    assert not list(run.folder.rglob("*.part")), "an incomplete file is left"

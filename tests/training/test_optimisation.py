@@ -1,14 +1,18 @@
+"""The parts of an optimiser step."""
+
 import itertools
 
 import pytest
 import torch
 from torch import nn
 
+import zoo
 from zoo.specs.hyperparameters import resolve
 from zoo.training.optimisation import (
     epoch_order,
     learning_rate,
     load_optimizer_state,
+    make_average,
     make_optimizer,
     optimizer_state,
     seed_step,
@@ -57,7 +61,7 @@ def test_the_rate_is_positive_however_short_the_run(total, warmup, schedule):
     assert all(0 < learning_rate(h, step, total) <= 0.4 for step in range(total))
 
 
-def test_every_sample_comes_once_an_epoch_in_an_order_of_its_own():
+def test_each_epoch_has_every_sample_once_in_another_order():
     first, second, other_seed = epoch_order(100, 0, 1), epoch_order(100, 0, 2), epoch_order(100, 1, 1)
     for order in (first, second, other_seed):
         assert sorted(order.tolist()) == list(range(100))
@@ -65,7 +69,7 @@ def test_every_sample_comes_once_an_epoch_in_an_order_of_its_own():
     assert torch.equal(first, epoch_order(100, 0, 1))
 
 
-def test_a_step_draws_the_same_whatever_came_before():
+def test_the_random_numbers_of_a_step_do_not_depend_on_earlier_ones():
     seed_step(0, 2, 5)
     first = torch.rand(3)
     torch.rand(7)
@@ -75,7 +79,7 @@ def test_a_step_draws_the_same_whatever_came_before():
     assert not torch.equal(torch.rand(3), first)
 
 
-def test_a_shift_moves_each_image_whole_and_by_its_own_amount():
+def test_shift_moves_each_image_by_its_own_offset():
     images = torch.zeros(500, 2, 7, 9, dtype=torch.uint8)
     images[:, 0, 3, 4], images[:, 1, 3, 4] = 200, 100
     moved = shift(images, torch.randint(0, 5, (2, 500)), 2)
@@ -92,7 +96,7 @@ def test_a_shift_moves_each_image_whole_and_by_its_own_amount():
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_an_optimisers_memory_comes_back(name):
+def test_the_state_of_an_optimiser_is_restored(name):
     def step(model, optimizer):
         optimizer.zero_grad()
         model(torch.ones(2, 3, 5, 5)).square().sum().backward()
@@ -109,3 +113,37 @@ def test_an_optimisers_memory_comes_back(name):
     for model, optimizer in zip(models, optimizers, strict=True):
         step(model, optimizer)
     assert torch.equal(models[0].weight, models[1].weight)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_the_optimiser_is_bit_identical_to_that_of_torch(name):
+    h = zoo.Hyperparameters(optimizer=name, lr=0.05, weight_decay=0.1, momentum=0.8)
+    mine, theirs = (torch.nn.Linear(7, 3) for _ in range(2))
+    theirs.load_state_dict(mine.state_dict())
+    plain = {
+        "adamw": lambda p: torch.optim.AdamW(p, lr=0.05, betas=(0.8, 0.999), weight_decay=0.1, fused=True),
+        "sgd": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.1, fused=True),
+    }[name](theirs.parameters())
+    optimizer = make_optimizer(mine, h)
+    for step in range(5):
+        for network, optimiser in ((mine, optimizer), (theirs, plain)):
+            optimiser.zero_grad()
+            network(torch.full((2, 7), step + 1.0)).square().sum().backward()
+            optimiser.step()
+    assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), theirs.parameters(), strict=True))
+    assert isinstance(optimizer, type(plain))
+    assert torch.is_grad_enabled()
+
+
+def test_the_decay_of_the_moving_average_grows_with_the_steps():
+    network = torch.nn.Linear(1, 1, bias=False)
+    average = make_average(network, 0.9)
+    expected = 0.0
+    for step in range(120):
+        with torch.no_grad():
+            network.weight.fill_(step)
+        average.update_parameters(network)
+        decay = min(0.9, (1 + step) / (10 + step)) if step else 0.0
+        expected = decay * expected + (1 - decay) * step
+        assert average.module.weight.item() == pytest.approx(expected, rel=1e-5)
+    assert 119 - average.module.weight.item() == pytest.approx(9, rel=1e-2), "a decay of 0.9 lags nine steps behind"

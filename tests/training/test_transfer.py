@@ -1,4 +1,4 @@
-"""Weights that are tied, constant, frozen, drawn anew, or taken from somewhere else."""
+"""Initial weights from elsewhere, frozen parameters, initialisation, tied weights."""
 
 import math
 
@@ -16,12 +16,12 @@ def outside(x):
 
 
 def fold(x):
-    """Values beyond one mirrored there: without a jump, so that rounding cannot turn into an error."""
+    """Reflect values beyond 1 or -1. The function is continuous, so a rounding error stays small."""
     return torch.where(outside(x), 2 * x.sign() - x, x)
 
 
 class Odd(nn.Module):
-    """Everything that a course teaches beside the usual layers: tied weights, a constant, a layer of one's own."""
+    """A network with tied weights, a constant, a parameter outside of any layer, and control flow."""
 
     def __init__(self, size, num_outputs, flow):
         super().__init__()
@@ -30,7 +30,7 @@ class Odd(nn.Module):
         self.decode = nn.Linear(size, size, bias=False)
         self.decode.weight = self.encode.weight  # tied
         self.constant = nn.Parameter(torch.full((size,), 0.5), requires_grad=False)
-        self.scale = nn.Parameter(torch.ones(size))  # a layer of one's own, with a parameter
+        self.scale = nn.Parameter(torch.ones(size))  # outside of any layer
         self.flow = flow
         self.fc = nn.Linear(size, num_outputs)
 
@@ -39,9 +39,9 @@ class Odd(nn.Module):
         return self.fc(self.control(x))
 
     def control(self, x):
-        """Control flow that depends on the data, as ONNX can hold it; Python's own while training.
+        """Control flow that depends on the data: that of Python in training, that of torch (and ONNX) in evaluation.
 
-        The flow hangs on the whole batch, the values do not: each is folded or clamped into [-1, 1] by itself.
+        The branch depends on the whole batch; each value is folded or clamped into [-1, 1] independently.
         """
         if self.flow == "while" and self.training:
             while outside(x).any():
@@ -63,7 +63,7 @@ def odd_registry(tiny_registry):
             register(
                 zoo.Architecture(
                     name="odd",
-                    summary="tied, constant, own",
+                    summary="tied weights, a constant, control flow",
                     task="classification",
                     builder=lambda input_shape, num_outputs, flow: Odd(math.prod(input_shape), num_outputs, flow),
                     dataset="bars",
@@ -79,7 +79,7 @@ def odd_registry(tiny_registry):
             register(
                 Dataset(
                     name="three-bars",
-                    summary="a third class: nothing",
+                    summary="a third class: blank images",
                     task="classification",
                     loader=lambda folder, download: with_a_third_class(bars.loader(folder, download)),
                     input_shape=(1, 4, 4),
@@ -120,7 +120,7 @@ def test_tied_weights_stay_tied_and_constants_constant(odd_registry, runs_dir):
 
 
 @pytest.mark.parametrize(("flow", "operator"), [("none", None), ("while", "Loop"), ("cond", "If")])
-def test_odd_networks_export_too(flow, operator, odd_registry, runs_dir, tmp_path):
+def test_networks_with_control_flow_are_exported(flow, operator, odd_registry, runs_dir, tmp_path):
     run = train(odd_registry, runs_dir, flow=flow)
     certificate = zoo.export(run.name, "onnx", tmp_path / "odd.onnx", runs_dir=runs_dir, registry=odd_registry)
     assert all(check.passed for check in certificate.checks)
@@ -131,7 +131,7 @@ def test_odd_networks_export_too(flow, operator, odd_registry, runs_dir, tmp_pat
 
 
 @pytest.mark.parametrize("pattern", ["encode", "encode.*", "*.weight"])
-def test_what_is_frozen_is_not_trained(pattern, odd_registry, runs_dir):
+def test_frozen_parameters_are_not_trained(pattern, odd_registry, runs_dir):
     before = train(odd_registry, runs_dir, epochs=1, lr=1e-12)
     run = train(odd_registry, runs_dir, freeze=(pattern,))
     first, last = (network_of(r, runs_dir, odd_registry) for r in (before, run))
@@ -149,7 +149,10 @@ def test_frozen_batch_norm_keeps_its_statistics(tiny_registry, runs_dir):
 
 @pytest.mark.parametrize(
     ("patterns", "problem"),
-    [(("nothing",), "'nothing' fits no parameter. The network has: .*encode"), (("*",), "Everything is frozen")],
+    [
+        (("nothing",), "'nothing' matches no parameter. The network has: .*encode"),
+        (("*",), "All parameters are frozen"),
+    ],
 )
 def test_freezing_nothing_or_everything_is_refused(patterns, problem, odd_registry, runs_dir):
     with pytest.raises(UsageError, match=problem):
@@ -157,12 +160,12 @@ def test_freezing_nothing_or_everything_is_refused(patterns, problem, odd_regist
     assert list(runs_dir.rglob("run.json")) == []
 
 
-def test_weights_of_a_run_are_taken_over_but_for_the_head(odd_registry, runs_dir, caplog):
+def test_weights_of_a_run_are_copied_except_the_head(odd_registry, runs_dir, caplog):
     first = train(odd_registry, runs_dir)
     second = train(
         odd_registry, runs_dir, dataset="three-bars", init_from=first.name, freeze=("encode", "scale"), epochs=1
     )
-    assert "trained from nothing: fc.weight, fc.bias" in caplog.text
+    assert "no matching weights for fc.weight, fc.bias; trained from scratch" in caplog.text
     old, new = (network_of(run, runs_dir, odd_registry) for run in (first, second))
     assert torch.equal(old.encode.weight, new.encode.weight)
     assert torch.equal(old.scale, new.scale)
@@ -170,18 +173,18 @@ def test_weights_of_a_run_are_taken_over_but_for_the_head(odd_registry, runs_dir
     assert second.config["init_from"].startswith(str(first.best))
 
 
-def test_a_checkpoint_file_will_do_and_a_strange_one_will_not(odd_registry, runs_dir, tmp_path):
+def test_weights_of_a_checkpoint_file_have_to_match_the_network(odd_registry, runs_dir, tmp_path):
     first = train(odd_registry, runs_dir, epochs=1)
     copy = tmp_path / "w.safetensors"
     copy.write_bytes(first.best.read_bytes())
     assert train(odd_registry, runs_dir, epochs=1, init_from=copy).status == "finished"
-    with pytest.raises(UsageError, match=r"Nothing in .* fits this network"):
+    with pytest.raises(UsageError, match="has no weights that match this network"):
         train(odd_registry, runs_dir, "tiny-cnn", init_from=copy)
     with pytest.raises(zoo.UnknownName, match="nobody"):
         train(odd_registry, runs_dir, init_from="nobody")
 
 
-def test_a_transfer_that_was_stopped_goes_on_from_what_it_took_over(odd_registry, runs_dir):
+def test_a_stopped_transfer_resumes_from_the_copied_weights(odd_registry, runs_dir):
     first = train(odd_registry, runs_dir)
     whole = train(odd_registry, runs_dir, init_from=first.name, epochs=2, seed=5)
 
@@ -196,13 +199,13 @@ def test_a_transfer_that_was_stopped_goes_on_from_what_it_took_over(odd_registry
     stopped = next(run for run in zoo.list_runs(runs_dir, "odd") if run.status == "interrupted")
     for plugin in [plugin for plugin in odd_registry.manager.get_plugins() if isinstance(plugin, Stop)]:
         odd_registry.manager.unregister(plugin)
-    first.best.unlink()  # no longer needed
+    first.best.unlink()  # the resumed run does not need it
     done = zoo.resume(str(stopped.folder), runs_dir=runs_dir, registry=odd_registry)
     assert done.best.read_bytes() == whole.best.read_bytes()
 
 
 @pytest.mark.parametrize("scheme", ["xavier", "kaiming", "normal", "orthogonal"])
-def test_weights_can_be_drawn_anew_in_any_architecture(scheme, tiny_registry, runs_dir):
+def test_weights_of_any_architecture_can_be_initialised(scheme, tiny_registry, runs_dir):
     run = train(tiny_registry, runs_dir, "tiny-cnn", init=scheme, epochs=1, lr=1e-12)
     weight = network_of(run, runs_dir, tiny_registry)[5].weight
     fan_in, fan_out = 128, 2

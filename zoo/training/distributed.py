@@ -1,6 +1,6 @@
-"""One training in several processes: torch's own process groups and launcher, in the few words that the trainer needs.
+"""One training in several processes: a thin layer over the process groups and the launcher of torch.
 
-Every process runs the same program on its share of each batch; the first alone writes and tells.
+Every process runs the same program on its part of each batch. Only the first process writes files and reports.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, distributed, nn
 
-from ..data.splits import Split
 from ..errors import PeerFailed, UsageError
 
 _T = TypeVar("_T")
 _REASON = "zoo/reason"
+"""Key in torch's store of the reason why a process failed."""
 AGREE_EVERY = 20
-"""Steps between two looks, by all processes together, at whether one of them was asked to stop."""
+"""Number of steps after which several processes check whether one of them got a signal to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The processes of a training, seen from one of them. With one process every method costs nothing.
+    """The processes of a training, as one of them sees them. With a single process no method communicates.
 
     Args:
-        rank: which of them this is, from 0.
-        size: how many there are, on all machines.
+        rank: number of this process, from 0.
+        size: number of processes on all machines.
     """
 
     rank: int = 0
@@ -40,34 +40,29 @@ class World:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes and tells."""
+        """Whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def part(self, count: int) -> slice:
-        """This process's part of ``count`` samples. The parts of all processes, in order, are the whole."""
+        """The part of ``count`` samples that this process computes. All parts together are the whole."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
-
-    def share(self, split: Split) -> Split:
-        """This process's samples of ``split``."""
-        part = self.part(len(split))
-        return Split(split.inputs[part], split.targets[part])
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes."""
         return self._reduce(values, distributed.ReduceOp.SUM)
 
     def minimum(self, values: Tensor) -> Tensor:
-        """The smallest of all processes'."""
+        """The minimum over all processes."""
         return self._reduce(values, distributed.ReduceOp.MIN)
 
     def agree(self, number: int, device: torch.device) -> int:
-        """The largest number that any process has: all go on with the same."""
+        """The largest ``number`` of all processes, so that all continue with the same."""
         if self.size == 1:
             return number
         return int(self._reduce(torch.tensor(number, device=device), distributed.ReduceOp.MAX))
 
     def gather(self, values: Tensor) -> Tensor:
-        """The ``[N, …]`` of all processes behind one another; N may differ."""
+        """The ``[N, …]`` of all processes, concatenated in the order of their ranks; N may differ."""
         if self.size == 1:
             return values
         sizes = [torch.zeros(1, dtype=torch.int64, device=values.device) for _ in range(self.size)]
@@ -79,22 +74,22 @@ class World:
         distributed.all_gather(parts, padded)
         return torch.cat([part[: int(size)] for part, size in zip(parts, sizes, strict=True)])
 
-    def broadcast(self, thing: _T | None) -> _T:
-        """What the first process has, in every process."""
-        things: list[_T | None] = [thing]
+    def broadcast(self, value: _T | None) -> _T:
+        """The ``value`` of the first process, in every process."""
+        values: list[_T | None] = [value]
         if self.size > 1:
-            distributed.broadcast_object_list(things)
-        return cast(_T, things[0])
+            distributed.broadcast_object_list(values)
+        return cast(_T, values[0])
 
     def share_buffers(self, model: nn.Module) -> None:
-        """Give every process the first's running statistics."""
+        """Copy the buffers of the first process, such as the statistics of batch norm, to every process."""
         if self.size > 1:
             for buffer in model.buffers():
                 distributed.broadcast(buffer, 0)
 
     @contextlib.contextmanager
     def first_before_others(self) -> Iterator[None]:
-        """The first process runs the block, then the others do: what it fetches, they find."""
+        """The first process runs the block, then the others do: they find the files that it downloaded."""
         if self.size > 1 and not self.first:
             distributed.barrier()
         yield
@@ -117,10 +112,10 @@ def launched() -> bool:
 
 
 def own_device(name: str) -> str:
-    """The device of this process, where each of several has one: ``cuda`` is the local rank's.
+    """The device name for this process. If there are several processes, ``cuda`` becomes the GPU of the local rank.
 
     Raises:
-        UsageError: one device was named for them all.
+        UsageError: several processes, but the name of a single device.
     """
     if not launched() or name == "cpu" or not torch.cuda.is_available():
         return name
@@ -131,10 +126,10 @@ def own_device(name: str) -> str:
 
 @contextlib.contextmanager
 def join(device: torch.device) -> Iterator[World]:
-    """Meet the other processes that torchrun started, if any, for the time of the block.
+    """Connect to the other processes that torchrun started, if any, during the block.
 
     Raises:
-        PeerFailed: another process failed, or is gone, while this one waited for it. The message says why.
+        PeerFailed: another process failed or ended while this one waited for it. The message gives the reason.
     """
     if not launched():
         yield ALONE
@@ -145,35 +140,37 @@ def join(device: torch.device) -> Iterator[World]:
     world = World(distributed.get_rank(), distributed.get_world_size())
     try:
         yield world
-        distributed.barrier()  # a process that ends early looks like one that failed
+        distributed.barrier()  # to the others, a process that ends early looks like one that failed
     except PeerFailed:
         raise
     except BaseException as error:
-        told = peer_failure(error)
-        if told:
-            raise told from error
-        _leave_word(world, error)
+        failure = peer_failure(error)
+        if failure:
+            raise failure from error
+        _store_reason(world, error)
         raise
     finally:
-        # the others may be gone: then there is nobody to take leave of
+        # raises if the other processes have already ended
         with contextlib.suppress(RuntimeError):
             distributed.destroy_process_group()
 
 
 def peer_failure(error: BaseException, advice: str = "") -> PeerFailed | None:
-    """``error`` as one line where it befell this process because another is gone; None where it is its own."""
-    lost = isinstance(error, distributed.DistError) or (isinstance(error, RuntimeError) and _is_loss(str(error)))
+    """A one-line error if the cause of ``error`` is that another process failed or ended; else None."""
+    lost = isinstance(error, distributed.DistError) or (
+        isinstance(error, RuntimeError) and _is_lost_connection(str(error))
+    )
     if not lost:
         return None
-    reason = "it ended without a word; was it killed?"
-    with contextlib.suppress(RuntimeError):  # the store goes with the process that holds it
+    reason = "it ended without an error message; it may have been killed"
+    with contextlib.suppress(RuntimeError):  # the store ends with the process that holds it
         store = _store()
         reason = store.get(_REASON).decode() if store.check([_REASON]) else reason
     return PeerFailed(f"Another process of this training failed ({reason}). {advice}".rstrip())
 
 
-def _leave_word(world: World, error: BaseException) -> None:
-    """Say why this process fails to those that will miss it."""
+def _store_reason(world: World, error: BaseException) -> None:
+    """Store the reason why this process fails, for :func:`peer_failure` in the others."""
     with contextlib.suppress(RuntimeError):
         _store().set(_REASON, f"process {world.rank}: {' '.join(str(error).split())}")
 
@@ -182,19 +179,19 @@ def _store() -> Any:
     return distributed.distributed_c10d._get_default_store()
 
 
-def _is_loss(text: str) -> bool:
-    words = ("Connection closed by peer", "Connection reset by peer", "gloo/transport", "NCCL", "Broken pipe")
-    return any(word in text for word in words)
+def _is_lost_connection(message: str) -> bool:
+    parts = ("Connection closed by peer", "Connection reset by peer", "gloo/transport", "NCCL", "Broken pipe")
+    return any(part in message for part in parts)
 
 
 def launch(processes: int, arguments: Sequence[str]) -> int:
-    """Run ``zoo`` with ``arguments`` in several processes on this machine, with torchrun's engine.
+    """Run ``zoo`` with ``arguments`` in several processes on this machine, as torchrun does.
 
     Returns:
-        The exit code: that of the process that failed first, 0 where none did.
+        The exit code of the process that failed first; 0 if none failed.
 
     Raises:
-        PeerFailed: a process was ended from outside.
+        PeerFailed: a signal ended a process.
     """
     import logging
 
@@ -202,7 +199,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    # torchrun speaks of each process at length; what a person needs to know, the first process says
+    # torchrun logs a long report of each process; the first process prints what a user needs to know
     logging.disable(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     config = LaunchConfig(
@@ -222,7 +219,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
             return failure.exitcode
         name = signal.Signals(-failure.exitcode).name
         raise PeerFailed(
-            f"Process {rank} of {processes} was ended by {name}. `zoo runs` shows what can be resumed."
+            f"Process {rank} of {processes} was ended by {name}. `zoo runs` shows the runs that can be resumed."
         ) from error
     except SignalException as error:
         return 128 + int(error.sigval)

@@ -1,4 +1,4 @@
-"""Stopping between two steps when a signal asks for it, in place of in the middle of one."""
+"""Signals: a training stops after a step, not in the middle of one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from types import FrameType
 
 @dataclass(slots=True)
 class StopRequest:
-    """Which signal asked to stop; 0 while none did."""
+    """The number of the signal that asked to stop; 0: none so far."""
 
     signal_number: int = 0
 
 
 @contextlib.contextmanager
 def stop_requests(*, patient: bool = False) -> Iterator[StopRequest]:
-    """Collect SIGINT and SIGTERM while the block runs. A second one stops at once, as usual.
+    """Record SIGINT and SIGTERM during the block. A second signal raises KeyboardInterrupt at once.
+
+    Outside the main thread, where Python allows no signal handlers, no signal is recorded.
 
     Args:
-        patient: a second one changes nothing. Of several processes each gets Ctrl-C from the terminal and then a signal
-            from torchrun, which ends them itself where they take too long.
-
-    Outside the main thread, where Python allows no handlers, nothing is collected.
+        patient: ignore a second signal. For several processes: each gets Ctrl-C from the terminal and then a signal
+            from torchrun, which kills the processes that take too long.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,11 +1,12 @@
 """The training loop: the same for every architecture, device and task.
 
-Everything random is a function of the seed and the position (epoch, step), and everything else that a step depends
-on is written down, so that a run that was stopped and resumed ends with the same bytes as one that was not.
+All random numbers depend only on the seed and the position (epoch, step). Everything else that a step depends on is in
+the checkpoint. So a run that is stopped and resumed ends with the same bytes as a run that is not.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import signal
@@ -19,71 +20,66 @@ from ..data.splits import Split
 from ..errors import TrainingDiverged, TrainingInterrupted
 from ..models.scores import evaluate
 from ..runs.checkpoint import model_state, save_tensors
+from ..specs.events import EpochMetrics, Progress
 from .distributed import AGREE_EVERY
 from .interrupts import StopRequest
 from .optimisation import augment, draw_augmentation, epoch_order, learning_rate, seed_step, set_learning_rate
-from .plan import Plan, Progress, State, no_totals
+from .plan import Plan, State, zero_totals
 from .resuming import save_last
 
 log = logging.getLogger("zoo")
 
 PROGRESS_SECONDS = 0.1
-_DESCRIPTION = ("architecture", "plugin", "options", "task", "data", "seed", "hyperparameters")
+"""Seconds between two calls of ``train_progressed``."""
+_BEST_METADATA = ("architecture", "plugin", "options", "task", "data", "seed", "hyperparameters")
+"""What the metadata of the best checkpoint has from ``run.json``."""
 
 
 def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
-    """Every epoch: train, validate, keep the best, write down what is needed to go on."""
+    """Train the epochs that are left: train, validate, keep the best checkpoint, write the checkpoint to resume from.
+
+    Raises:
+        TrainingDiverged: a loss became NaN or infinite.
+        TrainingInterrupted: a signal stopped the training after a step or an epoch.
+    """
     while state.epoch <= plan.hyperparameters.epochs and not _out_of_patience(plan, state):
         began = time.perf_counter()
         _train_epoch(plan, state, request)
-        trained = time.perf_counter()
-        plan.world.share_buffers(state.judged)
-        validation = evaluate(state.judged, plan.validation, plan.task, world=plan.world).metrics
-        loss, metric = _means(plan, state, together=True)
-        if not math.isfinite(validation["loss"]):
-            raise _diverged(plan, state.epoch, plan.steps)
-        entry = {
-            "epoch": state.epoch,
-            "train": {"loss": loss, plan.task.metric: metric},
-            "validation": validation,
-            "lr": learning_rate(plan.hyperparameters, state.epoch * plan.steps - 1, plan.total_steps),
-            "train_seconds": round(trained - began, 3),
-            "validation_seconds": round(time.perf_counter() - trained, 3),
-        }
-        _keep_best(plan, state, validation)
-        plan.run.add_metrics(entry)
+        metrics = _measure_epoch(plan, state, began)
+        _keep_best(plan, state, metrics["validation"])
+        plan.run.add_metrics({**metrics})
         state.seconds += time.perf_counter() - began
-        state.epoch, state.step, state.totals = state.epoch + 1, 0, no_totals(plan.device)
+        state.epoch, state.step, state.totals = state.epoch + 1, 0, zero_totals(plan.device)
         ends = state.epoch > plan.hyperparameters.epochs
         stop = plan.world.agree(request.signal_number, plan.device)
         if ends or stop or (state.epoch - 1) % plan.checkpoints.epochs == 0:
             save_last(plan, state)
-        plan.notify("epoch_ended", metrics=entry)
+        plan.notify("epoch_ended", metrics=metrics)
         if not ends and (stop := stop or plan.world.agree(request.signal_number, plan.device)):
             save_last(plan, state)
             raise _interrupted(plan, state, stop)
 
 
 def _out_of_patience(plan: Plan, state: State) -> bool:
-    """Whether the last epochs brought nothing better, as many as the recipe allows."""
+    """Whether the training stops early: no better validation for as many epochs as ``patience``."""
     patience = plan.hyperparameters.patience
     if not patience or state.best is None or state.step or state.epoch - 1 - state.best["epoch"] < patience:
         return False
-    log.warning("Nothing better for %d epochs: stopped after epoch %d.", patience, state.epoch - 1)
+    log.warning("The validation did not improve for %d epochs: stopped after epoch %d.", patience, state.epoch - 1)
     return True
 
 
 def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
-    """The steps of one epoch that are still to be done. Nothing waits for the device but the progress reports."""
+    """Train the steps that are left of the epoch. Only progress reports and checkpoints wait for the device."""
     _train_mode(state.model)
     began = reported = time.perf_counter()
     first_step = state.step
-    for batch in plan.train.feed(shares(plan, state), plan.device):
+    for batch in plan.train.feed(batch_indices(plan, state), plan.device):
         rate = learning_rate(plan.hyperparameters, plan.steps_done(state), plan.total_steps)
         train_step(plan, state, batch, rate)
         state.step += 1
-        if state.step < plan.steps:
-            stop = _asked_to_stop(plan, state, request)
+        if state.step < plan.steps_per_epoch:
+            stop = _stop_signal(plan, state, request)
             if stop or (plan.checkpoints.steps and state.step % plan.checkpoints.steps == 0):
                 state.seconds += time.perf_counter() - began
                 began, first_step = time.perf_counter(), state.step
@@ -94,42 +90,42 @@ def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
         if now - reported >= PROGRESS_SECONDS:
             reported = now
             _report(plan, state, (state.step - first_step) / (now - began))
-    _means(plan, state, together=True)  # a last look for NaN
+    _means(plan, state, all_processes=True)  # raises if a loss was not finite
 
 
-def shares(plan: Plan, state: State) -> Iterator[Tensor]:
-    """Of each step that is still to be done in this epoch, the samples that this process computes."""
+def batch_indices(plan: Plan, state: State) -> Iterator[Tensor]:
+    """For each step that is left of the epoch, the indices of the training samples that this process computes."""
     order = epoch_order(len(plan.train), plan.seed, state.epoch)
     order = order if plan.train.mapped else order.to(plan.device)
-    for step in range(state.step, plan.steps):
+    for step in range(state.step, plan.steps_per_epoch):
         batch = order[step * plan.hyperparameters.batch_size :][: plan.batch_length(step)]
         yield batch[plan.part(len(batch))]
 
 
-def train_step(plan: Plan, state: State, share: Split, rate: float) -> None:
-    """One step of the optimiser at a learning rate, on this process's share of the batch."""
+def train_step(plan: Plan, state: State, samples: Split, rate: float) -> None:
+    """One optimiser step with learning rate ``rate``, on the samples of the batch that this process computes."""
     h, optimizer = plan.hyperparameters, state.optimizer
-    whole = plan.batch_length(state.step)
+    batch = plan.batch_length(state.step)
     set_learning_rate(optimizer, rate)
     seed_step(plan.seed, state.epoch, state.step)
-    # drawn for the whole batch, so that several processes do to it what one would
-    drawn = draw_augmentation(whole if share.inputs.ndim == 4 else 0, h, plan.device).part(plan.part(whole))
+    # drawn for the whole batch, so that the augmentation does not depend on the number of processes
+    drawn = draw_augmentation(batch if samples.inputs.ndim == 4 else 0, h, plan.device).part(plan.part(batch))
     if plan.world.rank:
         seed_step(plan.seed, state.epoch, state.step, plan.world.rank)
     optimizer.zero_grad(set_to_none=True)
-    weight = plan.world.size if plan.is_divided(whole) else 1  # gradients are averaged over the processes
-    size = math.ceil(len(share) / h.accumulate)
-    for start in range(0, len(share), size):
+    weight = plan.world.size if plan.is_divided(batch) else 1  # gradients are averaged over the processes
+    size = math.ceil(len(samples) / h.accumulate)
+    for start in range(0, len(samples), size):
         piece = slice(start, start + size)
-        inputs, targets = share.inputs[piece], share.targets[piece]
-        with plan.together(state.trained, now=piece.stop >= len(share)):
-            with plan.arithmetic():
-                # what a regression has behind its network gives the target's units; the loss is taken before it
-                outputs = state.trained(augment(inputs, drawn.part(piece), h)).float()
+        inputs, targets = samples.inputs[piece], samples.targets[piece]
+        with _gradient_sync(state.training_module, now=piece.stop >= len(samples)):
+            with plan.autocast():
+                # standardised units: for regression the layer behind the network returns to the unit of the target
+                outputs = state.training_module(augment(inputs, drawn.part(piece), h)).float()
                 loss = plan.task.loss(outputs, targets, h)
-            state.scaler.scale(loss * (weight * len(targets) / whole)).backward()  # type: ignore[no-untyped-call]
-        if plan.world.first or plan.is_divided(whole):
-            _count(plan, state, state.model[2:](outputs.detach()), targets, loss.detach())
+            state.scaler.scale(loss * (weight * len(targets) / batch)).backward()  # type: ignore[no-untyped-call]
+        if plan.world.first or plan.is_divided(batch):
+            _add_to_totals(plan, state, state.model[2:](outputs.detach()), targets, loss.detach())
     if h.grad_clip:
         state.scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(state.model.parameters(), h.grad_clip)
@@ -139,15 +135,23 @@ def train_step(plan: Plan, state: State, share: Split, rate: float) -> None:
         state.average.update_parameters(state.model)
 
 
-def _asked_to_stop(plan: Plan, state: State, request: StopRequest) -> int:
-    """The signal that asked to stop. Several processes look together, and so not after every step."""
+def _gradient_sync(module: nn.Module, *, now: bool) -> contextlib.AbstractContextManager[object]:
+    """Whether the backward pass averages the gradients over the processes now, or only adds them up."""
+    inner = getattr(module, "_orig_mod", module)  # the module that torch.compile wraps
+    if isinstance(inner, nn.parallel.DistributedDataParallel) and not now:
+        return inner.no_sync()
+    return contextlib.nullcontext()
+
+
+def _stop_signal(plan: Plan, state: State, request: StopRequest) -> int:
+    """The signal that asked to stop, or 0. Several processes have to agree, and so do not ask after every step."""
     if plan.world.size > 1 and state.step % AGREE_EVERY:
         return 0
     return plan.world.agree(request.signal_number, plan.device)
 
 
 def _train_mode(model: nn.Module) -> None:
-    """Training mode, but for modules whose parameters are all frozen: their batch norm keeps its statistics."""
+    """Set training mode, except for modules whose parameters are all frozen: their batch norm keeps its statistics."""
     model.train()
     for module in model.modules():
         parameters = list(module.parameters())
@@ -155,8 +159,8 @@ def _train_mode(model: nn.Module) -> None:
             module.eval()
 
 
-def _count(plan: Plan, state: State, outputs: Tensor, targets: Tensor, loss: Tensor) -> None:
-    """Add a step to the epoch's totals: loss and metric over samples, and the first step that was not finite."""
+def _add_to_totals(plan: Plan, state: State, outputs: Tensor, targets: Tensor, loss: Tensor) -> None:
+    """Add the outputs of a step to the totals of the epoch, without waiting for the device."""
     totals = state.totals
     totals[0] += loss * len(targets)
     totals[1] += plan.task.metric_of_each(outputs, targets).sum()
@@ -165,31 +169,32 @@ def _count(plan: Plan, state: State, outputs: Tensor, targets: Tensor, loss: Ten
     totals[3] = torch.minimum(totals[3], bad.to(totals.dtype))
 
 
-def _means(plan: Plan, state: State, *, together: bool) -> tuple[float, float]:
-    """Loss and metric over the epoch so far, of all processes or this one's share. This waits for the device.
+def _means(plan: Plan, state: State, *, all_processes: bool) -> tuple[float, float]:
+    """Mean loss and metric of the epoch so far, over all processes or in this one. This waits for the device.
 
     Raises:
         TrainingDiverged: a loss was not finite.
     """
     sums, bad = state.totals[:3], state.totals[3:]
-    if together:
+    if all_processes:
         sums, bad = plan.world.sum(sums), plan.world.minimum(bad)
     (loss, metric, samples), bad_step = sums.tolist(), float(bad)
-    if math.isfinite(bad_step) and (together or plan.world.size == 1):
+    if math.isfinite(bad_step) and (all_processes or plan.world.size == 1):
         raise _diverged(plan, state.epoch, int(bad_step))
     return loss / max(samples, 1), metric / max(samples, 1)
 
 
 def _report(plan: Plan, state: State, steps_per_second: float) -> None:
+    """Call ``train_progressed`` in the first process."""
     if not plan.world.first or not steps_per_second:
         return
-    loss, metric = _means(plan, state, together=False)
+    loss, metric = _means(plan, state, all_processes=False)
     done = plan.steps_done(state)
     progress = Progress(
         epoch=state.epoch,
         epochs=plan.hyperparameters.epochs,
         step=state.step,
-        steps=plan.steps,
+        steps=plan.steps_per_epoch,
         loss=loss,
         metric_name=plan.task.metric,
         metric=metric,
@@ -200,22 +205,40 @@ def _report(plan: Plan, state: State, steps_per_second: float) -> None:
     plan.notify("train_progressed", progress=progress)
 
 
+def _measure_epoch(plan: Plan, state: State, began: float) -> EpochMetrics:
+    """Validate, and collect the metrics of the epoch, whose training started at ``began`` and has just ended."""
+    trained = time.perf_counter()
+    plan.world.share_buffers(state.evaluated_model)
+    validation = evaluate(state.evaluated_model, plan.validation, plan.task, world=plan.world).metrics
+    loss, metric = _means(plan, state, all_processes=True)
+    if not math.isfinite(validation["loss"]):
+        raise _diverged(plan, state.epoch, plan.steps_per_epoch)
+    return {
+        "epoch": state.epoch,
+        "train": {"loss": loss, plan.task.metric: metric},
+        "validation": validation,
+        "lr": learning_rate(plan.hyperparameters, state.epoch * plan.steps_per_epoch - 1, plan.total_steps),
+        "train_seconds": round(trained - began, 3),
+        "validation_seconds": round(time.perf_counter() - trained, 3),
+    }
+
+
 def _keep_best(plan: Plan, state: State, validation: dict[str, float]) -> None:
-    """Write the checkpoint of this epoch if it is the best so far."""
+    """Write the best checkpoint if this epoch is the best so far."""
     score = plan.task.score(validation)
     if state.best is not None and score <= tuple(state.best["score"]):
         return
     state.best = {"epoch": state.epoch, "validation": validation, "score": list(score)}
     config = plan.run.config
     if plan.world.first:
-        metadata = {key: config[key] for key in _DESCRIPTION} | state.best
-        save_tensors(plan.run.best, model_state(state.judged), metadata)
+        metadata = {key: config[key] for key in _BEST_METADATA} | state.best
+        save_tensors(plan.run.best, model_state(state.evaluated_model), metadata)
     config["best"] = state.best
     plan.run.save()
 
 
 def _diverged(plan: Plan, epoch: int, step: int) -> TrainingDiverged:
-    rate = learning_rate(plan.hyperparameters, (epoch - 1) * plan.steps + step - 1, plan.total_steps)
+    rate = learning_rate(plan.hyperparameters, (epoch - 1) * plan.steps_per_epoch + step - 1, plan.total_steps)
     kept = f" The best checkpoint so far is in {plan.run.folder}." if plan.run.best.is_file() else ""
     return TrainingDiverged(
         f"The loss was no longer finite at step {step} of epoch {epoch} (learning rate {rate:.3g}). "
@@ -227,5 +250,5 @@ def _interrupted(plan: Plan, state: State, number: int) -> TrainingInterrupted:
     name = signal.Signals(number).name
     where = f"step {state.step} of epoch {state.epoch}" if state.step else f"epoch {state.epoch - 1}"
     return TrainingInterrupted(
-        f"Stopped by {name} after {where}. Go on with: zoo train --resume {plan.run.folder}", number
+        f"Stopped by {name} after {where}. Resume with: zoo train --resume {plan.run.folder}", number
     )

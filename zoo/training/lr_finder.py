@@ -1,4 +1,4 @@
-"""Which learning rate to try: the loss while the rate rises from far too low to far too high."""
+"""The learning-rate finder: the training loss while the learning rate rises from far too low to far too high."""
 
 from __future__ import annotations
 
@@ -7,41 +7,37 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from ..data.splits import Split
 from ..errors import ZooError
 from ..files import make_folder
-from ..folders import data_folder
-from ..models.devices import choose_device, exact
+from ..models.devices import exact
 from ..registry.registry import Registry, create_registry
 from ..runs.curves import draw_rates
 from ..runs.run import Run
-from ..specs.settings import split_settings
 from .distributed import ALONE
-from .execution import make_plan, make_state
-from .loop import shares, train_step
-from .optimisation import set_learning_rate
-from .plan import Plan, State, no_totals
-from .preparation import describe_run, prepare
+from .loop import batch_indices, train_step
+from .plan import Plan, State, make_plan, make_state, zero_totals
+from .preparation import prepare
+from .request import make_request
+from .run_folder import describe_run
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 200
 SMOOTHING = 0.9
 DIVERGED = 4.0
-"""Times the lowest loss so far at which the test ends."""
+"""The search ends when the loss is this many times the lowest loss so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class LRFinderResult:
-    """A learning rate range test (Smith, 2015).
+    """The result of a learning-rate range test (Smith, 2015).
 
     Args:
-        rates: the learning rate of each step.
-        losses: the loss there, an average in which earlier steps fade by a tenth a step.
-        lowest: the rate at the lowest loss: there, training is about to become unstable.
-        suggested: a tenth of that.
-        used: the recipe's own peak rate.
-        plot: the picture.
+        rates: the learning rate of each step, rising.
+        losses: the training loss at each step, smoothed: an exponential moving average with decay 0.9.
+        lowest: the learning rate at the lowest loss. Training is about to become unstable there.
+        suggested: a tenth of ``lowest``.
+        used: the peak learning rate of the recipe.
+        plot: path of the figure.
     """
 
     rates: tuple[float, ...]
@@ -64,56 +60,53 @@ def find_lr(
     registry: Registry | None = None,
     **settings: object,
 ) -> LRFinderResult:
-    """Train for 200 steps while the learning rate rises from 1e-6 to 10, and draw the loss. Nothing else is kept.
+    """Train up to 200 steps while the learning rate rises from 1e-6 to 10, and plot the loss. No run is created.
+
+    The other arguments are those of :func:`zoo.train`.
 
     Args:
-        output: the picture, ``./ARCHITECTURE-lr.png`` unless given.
-
-    The others are those of :func:`zoo.train`.
+        output: path of the figure. Default: ``./ARCHITECTURE-lr.png``.
 
     Raises:
-        ZooError: the loss was never finite, or the picture cannot be written.
+        ZooError: the loss was never finite, or the figure cannot be written.
     """
-    registry = registry or create_registry()
-    spec = registry.architecture(architecture)
-    chosen, options = split_settings(spec, settings)
-    path = Path(output or f"{spec.name.replace('/', '-')}-lr.png").expanduser()
-    make_folder(path.parent)
-    torch_device = choose_device(device)
-    ready = prepare(
-        spec,
-        registry,
-        dataset,
-        data_folder(data_dir),
-        seed,
-        settings=chosen,
-        options=options,
+    request = make_request(
+        registry or create_registry(),
+        architecture,
+        settings,
+        dataset=dataset,
         data_options=data_options,
+        data_dir=data_dir,
+        seed=seed,
+        device=device,
     )
-    h = replace(ready.hyperparameters, epochs=STEPS)  # as many passes as ever needed
-    config = describe_run(registry, spec, ready.data, options, h, seed, torch_device, ready.model)
-    run = Run(path.parent, config, writes=False)
-    plan = make_plan(run, registry, ready.data, h, ready.task, seed, torch_device, ALONE)
-    state = make_state(ready.model, plan)
-    with exact(torch_device, tf32=True):
-        rates, losses = _rise(plan, state)
+    name = request.architecture.name
+    path = Path(output or f"{name.replace('/', '-')}-lr.png").expanduser()
+    make_folder(path.parent)
+    prepared = prepare(request)
+    h = replace(prepared.hyperparameters, epochs=STEPS)  # enough epochs, even if each has only one step
+    prepared = replace(prepared, hyperparameters=h)
+    run = Run(path.parent, describe_run(request, prepared, ALONE), writes=False)
+    plan = make_plan(run, prepared, ALONE)
+    state = make_state(prepared.model, plan)
+    with exact(plan.device, tf32=True):
+        rates, losses = _raise_rate(plan, state)
     lowest = rates[losses.index(min(losses))]
     result = LRFinderResult(tuple(rates), tuple(losses), lowest, lowest / 10, h.lr, path)
-    title = f"{spec.name} on {ready.data}, batches of {h.batch_size}, {h.optimizer}"
+    title = f"{name} on {prepared.data}, batches of {h.batch_size}, {h.optimizer}"
     draw_rates(path, title, rates, losses, result.suggested, h.lr)
     return result
 
 
-def _rise(plan: Plan, state: State) -> tuple[list[float], list[float]]:
-    """Rates and smoothed losses, up to where training falls apart."""
+def _raise_rate(plan: Plan, state: State) -> tuple[list[float], list[float]]:
+    """Learning rates and smoothed losses up to the step where the training diverges."""
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
     state.model.train()
     for step, batch in zip(range(STEPS), _batches(plan, state), strict=False):
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
-        state.totals = no_totals(plan.device)
-        set_learning_rate(state.optimizer, rate)
+        state.totals = zero_totals(plan.device)
         train_step(plan, state, batch, rate)
         loss, _, samples, _ = state.totals.tolist()
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss / samples
@@ -128,9 +121,9 @@ def _rise(plan: Plan, state: State) -> tuple[list[float], list[float]]:
 
 
 def _batches(plan: Plan, state: State) -> Iterator[Split]:
-    """Epoch after epoch, the position in ``state`` moving along."""
+    """The training batches of one epoch after another. This moves the position in ``state``."""
     while True:
-        for batch in plan.train.feed(list(shares(plan, state)), torch.device(plan.device)):
+        for batch in plan.train.feed(list(batch_indices(plan, state)), plan.device):
             yield batch
             state.step += 1
         state.epoch, state.step = state.epoch + 1, 0

@@ -1,4 +1,4 @@
-"""The optimiser, the learning rate over the run, and the randomness of each step: all functions of the position."""
+"""The parts of an optimiser step: optimiser, learning rate, order of the samples, random numbers, augmentation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
-    """The optimiser of the recipe over the trainable parameters, fused where torch has a fused one."""
+    """The optimiser of the recipe over the trainable parameters, fused if torch has a fused kernel."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
     h = hyperparameters
@@ -31,9 +31,9 @@ def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.
 
 
 def _lean(optimizer: type[T]) -> type[T]:
-    """A torch optimiser without the decorators that import ``torch._dynamo``, which takes longer than some trainings.
+    """A torch optimiser without its decorators. They import ``torch._dynamo``: longer than a short training.
 
-    They keep ``torch.compile`` out of these methods; the trainer never compiles its optimiser.
+    The decorators exclude the methods from ``torch.compile``. The trainer never compiles its optimiser.
     """
     methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in ("add_param_group", "zero_grad", "step")}
     methods["step"] = torch.no_grad()(methods["step"])
@@ -44,18 +44,18 @@ _AdamW, _SGD = _lean(torch.optim.AdamW), _lean(torch.optim.SGD)
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel | None:
-    """An exponential moving average of the model's weights and statistics; None where ``decay`` is 0.
+    """An exponential moving average of the model's parameters and buffers; None if ``decay`` is 0.
 
-    After n steps the decay is at most (1 + n) / (10 + n), so that a short training is not held back by its beginning.
+    After n steps the decay is at most (1 + n) / (10 + n), so that the first steps of a short training do not dominate.
     """
     if not decay:
         return None
     average = AveragedModel(model, use_buffers=True)
 
     def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
-        steps = int(average.n_averaged)  # kept on the CPU, so that nothing waits for the device
-        torchs_own = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))  # type: ignore[no-untyped-call]
-        torchs_own(averaged, current, count)
+        steps = int(average.n_averaged)  # on the CPU: reading it does not wait for the device
+        torch_update = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))  # type: ignore[no-untyped-call]
+        torch_update(averaged, current, count)
 
     average.multi_avg_fn = update
     return average
@@ -64,9 +64,9 @@ def make_average(model: nn.Module, decay: float) -> AveragedModel | None:
 def learning_rate(hyperparameters: Hyperparameters, step: int, total_steps: int) -> float:
     """The learning rate of optimiser step ``step`` (from 0) of ``total_steps``.
 
-    All rise linearly to the peak. Then ``one-cycle`` (Smith and Topin, 2018) falls along a cosine towards zero,
-    ``linear`` straight towards zero, ``step`` to a tenth at half of the run and again at three quarters (He et al.,
-    2016), and ``constant`` stays.
+    All schedules rise linearly to the peak during the warm-up. Then ``one-cycle`` (Smith and Topin, 2018) falls along a
+    cosine to zero, ``linear`` falls linearly to zero, ``step`` falls to a tenth at half of the run and again at three
+    quarters (He et al., 2016), and ``constant`` stays at the peak.
     """
     peak = hyperparameters.lr
     rise = hyperparameters.warmup * total_steps
@@ -84,13 +84,13 @@ def learning_rate(hyperparameters: Hyperparameters, step: int, total_steps: int)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
-    """Use ``value`` from the next step on."""
+    """Set the learning rate of the next step."""
     for group in optimizer.param_groups:
         group["lr"] = value
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's memory as plain tensors: ``"INDEX.KEY"``."""
+    """The state of the optimiser as tensors by name: ``"INDEX.KEY"``, with the index of the parameter."""
     return {
         f"{index}.{key}": value
         for index, parameter in enumerate(_parameters(optimizer))
@@ -100,7 +100,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give the optimiser the memory that :func:`optimizer_state` took, in each parameter's layout and device."""
+    """Load what :func:`optimizer_state` returned, in the memory layout and on the device of each parameter."""
     parameters = _parameters(optimizer)
     for name, value in tensors.items():
         index, key = name.split(".", 1)
@@ -111,18 +111,18 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Te
 
 
 def epoch_order(size: int, seed: int, epoch: int) -> Tensor:
-    """The order of the training samples in ``epoch``: the same on every device."""
+    """The order of the training samples in an epoch, int64 ``[size]`` on the CPU: the same for every device."""
     return torch.randperm(size, generator=torch.Generator().manual_seed(_mix(seed, epoch, -1)))
 
 
 def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
-    """Begin the random numbers of one step, so that a resumed run draws what an unbroken one does.
+    """Seed the random numbers of one step, so that a resumed run draws the same numbers as an uninterrupted run.
 
     Args:
-        rank: of the process, for what each of several draws for itself.
+        rank: number of the process, for random numbers that differ between processes, such as those of dropout.
     """
     value = (_mix(seed, epoch, step) + 7_919 * rank) % 2**63
-    # torch.manual_seed would note each call, with its traceback, for a CUDA device that may be used one day
+    # torch.manual_seed would store a traceback of each call if CUDA is not initialised yet
     torch.default_generator.manual_seed(value)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(value)
@@ -132,18 +132,18 @@ def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """What is done at random to each of N training images.
+    """The random augmentation of N training images.
 
     Args:
-        offsets: pixels to move by, plus the most that is moved by, int64 ``[2, N]``; None: nothing moves.
-        mirrored: whether to mirror left to right, bool ``[N]``; None: nothing is mirrored.
+        offsets: pixels to move each image by, plus the maximum shift, int64 ``[2, N]``; None: no shift.
+        mirrored: whether each image is mirrored left to right, bool ``[N]``; None: no mirroring.
     """
 
     offsets: Tensor | None = None
     mirrored: Tensor | None = None
 
     def part(self, samples: slice) -> Augmentation:
-        """What is done to some of the images."""
+        """The augmentation of some of the images."""
         return Augmentation(
             None if self.offsets is None else self.offsets[:, samples],
             None if self.mirrored is None else self.mirrored[samples],
@@ -151,7 +151,7 @@ class Augmentation:
 
 
 def draw_augmentation(count: int, hyperparameters: Hyperparameters, device: torch.device) -> Augmentation:
-    """Draw for ``count`` images what the recipe leaves to chance."""
+    """Draw the random augmentation of ``count`` images."""
     offsets = mirrored = None
     if hyperparameters.shift:
         offsets = torch.randint(0, 2 * hyperparameters.shift + 1, (2, count, 1), device=device)[..., 0]
@@ -161,7 +161,7 @@ def draw_augmentation(count: int, hyperparameters: Hyperparameters, device: torc
 
 
 def augment(images: Tensor, drawn: Augmentation, hyperparameters: Hyperparameters) -> Tensor:
-    """Training images ``[N, C, H, W]`` changed as was drawn; anything else as it is."""
+    """Apply a drawn augmentation to images ``[N, C, H, W]``. Other inputs are returned as they are."""
     if images.ndim != 4:
         return images
     if drawn.offsets is not None:
@@ -172,11 +172,11 @@ def augment(images: Tensor, drawn: Augmentation, hyperparameters: Hyperparameter
 
 
 def shift(images: Tensor, offsets: Tensor, pixels: int) -> Tensor:
-    """Each image of ``[N, C, H, W]`` moved by its own whole number of pixels, zeros moving in.
+    """Move each image of ``[N, C, H, W]`` by its own number of pixels, and fill with zeros.
 
     Args:
-        offsets: int64 ``[2, N]``, from 0 (down, right) to twice ``pixels`` (up, left).
-        pixels: the most that is moved by.
+        offsets: vertical and horizontal, int64 ``[2, N]``, from 0 (down, right) to twice ``pixels`` (up, left).
+        pixels: the maximum shift.
     """
     count, _, height, width = images.shape
     padded = nn.functional.pad(images, [pixels] * 4)
@@ -187,7 +187,7 @@ def shift(images: Tensor, offsets: Tensor, pixels: int) -> Tensor:
 
 
 def initialise(network: nn.Module, scheme: str) -> None:
-    """Draw the weights of every linear and convolutional layer anew, biases zero; ``own`` leaves all as it is.
+    """Initialise the weights of every linear and convolutional layer again, biases with zero; ``own`` changes nothing.
 
     Args:
         scheme: ``xavier`` (Glorot and Bengio, 2010), ``kaiming`` (He et al., 2015), ``normal`` (deviation 0.01),

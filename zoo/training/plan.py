@@ -1,4 +1,4 @@
-"""A training in numbers: what stays the same, what changes, what is told of it."""
+"""A training between two steps: :class:`Plan` holds what stays the same, :class:`State` what changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import logging
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,67 +14,40 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..data.loading import LoadedDataset
 from ..data.splits import Split
-from ..models.devices import describe_device
 from ..models.tasks import Task
 from ..registry.registry import Registry
 from ..runs.run import Run
 from ..specs.hyperparameters import Hyperparameters
 from .distributed import World
+from .optimisation import make_average, make_optimizer
+from .preparation import Prepared
+from .request import Checkpoints
 
 log = logging.getLogger("zoo")
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What ``train_progressed`` tells.
-
-    Args:
-        epoch, epochs: the current epoch, from 1, and how many there are.
-        step, steps: the current step of the epoch, from 1, and how many an epoch has.
-        loss, metric: means over the epoch so far.
-        metric_name: which metric it is.
-        lr: the current learning rate.
-        samples_per_second: training samples in a second of this epoch.
-        seconds_left: an estimate.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    metric_name: str
-    metric: float
-    lr: float
-    samples_per_second: float
-    seconds_left: float
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoints:
-    """How often a run writes down where it is; the last epoch always does.
-
-    Args:
-        epochs: after every so many epochs.
-        steps: and, inside an epoch, after every so many steps; 0: never.
-    """
-
-    epochs: int = 1
-    steps: int = 0
+_AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(slots=True)
 class State:
-    """Everything that changes while training; what :func:`zoo.training.resuming.save_last` writes.
+    """Everything that changes during a training; :func:`zoo.training.resuming.save_last` writes it to a checkpoint.
 
     Args:
-        model: raw inputs to answers.
-        trained: its part up to the loss, as it is called in training: as it is, compiled, or of several processes.
-        totals: of the epoch so far, in this process: see :func:`no_totals`.
+        model: raw inputs to predictions.
+        training_module: normalisation and network of ``model`` as the training step calls them: compiled, or wrapped
+            for several processes, or as they are.
+        optimizer: updates the trainable parameters of ``model``.
+        scaler: gradient scaling of fp16; disabled for other precisions.
+        totals: sums over the epoch so far in this process, see :func:`zero_totals`.
+        average: moving average of the weights, if the recipe uses one.
+        epoch: the current epoch, from 1.
+        step: optimiser steps done in the current epoch.
+        best: epoch, validation metrics and score of the best epoch so far.
+        seconds: training time so far, without pauses between a stop and a resume.
     """
 
     model: nn.Sequential
-    trained: nn.Module
+    training_module: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     totals: Tensor
@@ -85,14 +58,28 @@ class State:
     seconds: float = 0.0
 
     @property
-    def judged(self) -> nn.Module:
-        """What is validated and kept: the average of the weights, where the recipe asks for one."""
+    def evaluated_model(self) -> nn.Module:
+        """The model that is validated and saved: the moving average if the recipe uses one, else the model itself."""
         return self.average.module if self.average is not None else self.model
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that does not."""
+    """Everything that stays the same during a training.
+
+    Args:
+        run: the run folder.
+        registry: the plugins to notify.
+        data: the data with its three splits.
+        hyperparameters: all of them.
+        task: loss and metrics, on the device.
+        seed: seed of everything random in the training.
+        device: the device of this process.
+        train: the training split on the device; on disk if it is mapped.
+        validation: the validation split, likewise.
+        world: the processes of the training.
+        checkpoints: how often to write a checkpoint to resume from.
+    """
 
     run: Run
     registry: Registry
@@ -107,8 +94,8 @@ class Plan:
     checkpoints: Checkpoints
 
     @property
-    def steps(self) -> int:
-        """Optimiser steps in an epoch. A last batch of one sample is left out: batch norm cannot take it."""
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in an epoch. A last batch of one sample is left out: batch norm cannot train on it."""
         size, batch = len(self.train), self.hyperparameters.batch_size
         steps = math.ceil(size / batch)
         return steps - 1 if size % batch == 1 and steps > 1 else steps
@@ -116,94 +103,93 @@ class Plan:
     @property
     def total_steps(self) -> int:
         """Optimiser steps in the whole run."""
-        return self.hyperparameters.epochs * self.steps
+        return self.hyperparameters.epochs * self.steps_per_epoch
 
     def batch_length(self, step: int) -> int:
-        """Samples in the batch of step ``step`` of an epoch, in all processes together."""
+        """Number of samples in the batch of a step (from 0) of an epoch, over all processes."""
         size = self.hyperparameters.batch_size
         return min(size, len(self.train) - step * size)
 
     def is_divided(self, batch: int) -> bool:
-        """Whether a batch of so many samples is divided among the processes.
+        """Whether a batch of ``batch`` samples is divided among the processes.
 
-        Where some would have less than two, which batch norm cannot take, each computes the whole.
+        If a process would get fewer than two samples, on which batch norm cannot train, each computes the whole batch.
         """
         return self.world.size > 1 and batch >= 2 * self.world.size
 
     def part(self, batch: int) -> slice:
-        """This process's part of a batch of so many samples."""
+        """The part of a batch of ``batch`` samples that this process computes."""
         return self.world.part(batch) if self.is_divided(batch) else slice(0, batch)
 
-    def arithmetic(self) -> contextlib.AbstractContextManager[object]:
-        """The precision that the network and the loss are computed in."""
-        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        kind = kinds.get(self.hyperparameters.precision)
-        return torch.autocast(self.device.type, kind) if kind else contextlib.nullcontext()
-
-    def together(self, trained: nn.Module, *, now: bool) -> contextlib.AbstractContextManager[object]:
-        """Whether gradients are averaged over the processes ``now``, or are only added up."""
-        inner = getattr(trained, "_orig_mod", trained)  # what torch.compile wraps
-        if isinstance(inner, nn.parallel.DistributedDataParallel) and not now:
-            return inner.no_sync()
-        return contextlib.nullcontext()
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """The precision of the forward pass and of the loss."""
+        dtype = _AUTOCAST_TYPES.get(self.hyperparameters.precision)
+        return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
 
     def steps_done(self, state: State) -> int:
-        """Optimiser steps taken so far."""
-        return (state.epoch - 1) * self.steps + state.step
+        """Optimiser steps done since the start of the run."""
+        return (state.epoch - 1) * self.steps_per_epoch + state.step
 
     def notify(self, hook: str, **arguments: Any) -> None:
-        """Tell the plugins; one that fails is named in a warning and stops nothing."""
+        """Call a training hook of all plugins, in the first process only. A plugin that fails causes a warning."""
         if not self.world.first:
             return
         for problem in self.registry.notify(hook, run=self.run, **arguments):
             log.warning("%s", problem)
 
 
-def no_totals(device: torch.device) -> Tensor:
-    """An epoch's totals at its beginning: loss, metric, samples, first step that was not finite (none: infinity)."""
+def make_plan(run: Run, prepared: Prepared, world: World) -> Plan:
+    """The plan of a training. This moves the training and validation split to the device."""
+    splits, device = prepared.data.splits, prepared.device
+    assert splits.validation is not None  # load_dataset always adds a validation split
+    return Plan(
+        run,
+        prepared.registry,
+        prepared.data,
+        prepared.hyperparameters,
+        prepared.task.to(device),
+        prepared.seed,
+        device,
+        splits.train.to(device),
+        splits.validation.to(device),
+        world,
+        Checkpoints(**run.config.get("checkpoints", {})),
+    )
+
+
+def make_state(model: nn.Sequential, plan: Plan) -> State:
+    """The state before the first step. This moves the model to the device."""
+    # convolutions are fastest with the channels last, on CPU and GPU
+    model = model.to(plan.device).to(memory_format=torch.channels_last)
+    h = plan.hyperparameters
+    if plan.world.size > 1 and plan.device.type == "cuda":  # torch has no SyncBatchNorm for the CPU
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    return State(
+        model,
+        _training_module(model, plan.device, plan.world, compiled=h.compile),
+        make_optimizer(model, h),
+        torch.amp.GradScaler(plan.device.type, enabled=h.precision == "fp16"),
+        zero_totals(plan.device),
+        make_average(model, h.ema),
+    )
+
+
+def zero_totals(device: torch.device) -> Tensor:
+    """The totals at the start of an epoch: sums of loss, metric and samples, and the first step with a bad loss.
+
+    A bad loss is NaN or infinite. Without one the step is infinite.
+    """
     dtype = torch.float32 if device.type == "mps" else torch.float64
     return torch.tensor([0.0, 0.0, 0.0, math.inf], dtype=dtype, device=device)
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingStart:
-    """What ``train_started`` tells: what is trained on what, and where.
-
-    Args:
-        dataset: its name, and that of the one it stands in for.
-        metric: the metric that is shown.
-        samples: how many, by split: ``train``, ``validation``, ``test``.
-        parameters: how many are trainable.
-        device: such as ``cpu`` or ``cuda``.
-        epochs: how many there are in all.
-        steps_per_epoch: how many an epoch has.
-        first_epoch: 1, or the one that a resumed training goes on with.
-    """
-
-    dataset: str
-    metric: str
-    samples: dict[str, int]
-    parameters: int
-    device: str
-    epochs: int
-    steps_per_epoch: int
-    first_epoch: int
-
-
-def describe_start(plan: Plan, state: State) -> TrainingStart:
-    """What listeners are told as a training begins."""
-    samples = {
-        "train": len(plan.train),
-        "validation": len(plan.validation),
-        "test": len(plan.data.splits.test),
-    }
-    return TrainingStart(
-        dataset=str(plan.data),
-        metric=plan.task.metric,
-        samples=samples,
-        parameters=plan.run.config["parameters"],
-        device=describe_device(plan.device) + (f", {plan.world.size} processes" if plan.world.size > 1 else ""),
-        epochs=plan.hyperparameters.epochs,
-        steps_per_epoch=plan.steps,
-        first_epoch=state.epoch,
-    )
+def _training_module(model: nn.Sequential, device: torch.device, world: World, *, compiled: bool) -> nn.Module:
+    """Normalisation and network, wrapped for several processes and compiled if asked for."""
+    module: nn.Module = model[:2]
+    if world.size > 1:
+        ids = [device.index] if device.type == "cuda" else None
+        module = nn.parallel.DistributedDataParallel(module, device_ids=ids, gradient_as_bucket_view=True)
+    if compiled:
+        # CUDA graphs: launching the kernels would take longer than such small steps
+        return cast("nn.Module", torch.compile(module, mode="reduce-overhead" if device.type == "cuda" else None))
+    return module

@@ -1,85 +1,109 @@
-"""What comes before the first step of a training: the model on its data, other weights to start from, the record."""
+"""Before the run folder: load the data, resolve the recipe, build the model."""
 
 from __future__ import annotations
 
-import datetime
-import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..data.loading import LoadedDataset, load_for
+from ..data.loading import LoadedDataset, load_again, load_for
 from ..data.splits import Split, Splits
-from ..environment import git_commit, host, versions
-from ..errors import UsageError
-from ..models.build import assemble, build_network, count_parameters
-from ..models.devices import arithmetic
+from ..folders import data_folder
+from ..models.build import assemble, build_network
+from ..models.devices import choose_device
 from ..models.preprocess import fit_preprocess
 from ..models.tasks import TASKS, Task
+from ..registry.origins import trained_architecture
 from ..registry.registry import Registry
-from ..runs.checkpoint import load_tensors, model_state
-from ..specs.columns import columns_to_json
+from ..specs.architecture import Architecture
 from ..specs.hyperparameters import Hyperparameters, resolve
-from ..specs.specs import Architecture
-from .distributed import World
+from .distributed import own_device
 from .optimisation import initialise
-
-log = logging.getLogger("zoo")
+from .request import ResumeRequest, TrainingRequest
+from .starting_weights import freeze, load_starting_weights
 
 MAPPED_SAMPLES = 2_000
+"""Number of samples that the normalisation is fitted to if the training data stays on disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a training starts from, before a device is in play."""
+    """Everything that a training needs before it has a run folder.
 
+    Args:
+        registry: the plugins to notify.
+        data: the data with its three splits.
+        hyperparameters: all of them.
+        task: the task, fitted to the training targets.
+        model: raw inputs to predictions, before the first step, on the CPU.
+        seed: seed of everything random in the training.
+        device: the device to train on.
+        init_from: where the initial weights came from, as text; None: random weights.
+    """
+
+    registry: Registry
     data: LoadedDataset
     hyperparameters: Hyperparameters
     task: Task
     model: nn.Sequential
+    seed: int
+    device: torch.device
+    init_from: str | None = None
 
 
-def prepare(
-    spec: Architecture,
-    registry: Registry,
-    dataset: str | Path | None,
-    folder: Path,
-    seed: int,
-    *,
-    settings: Mapping[str, object],
-    options: Mapping[str, object],
-    data_options: Mapping[str, object] | None = None,
-    short: bool = False,
-) -> Prepared:
-    """The data, the recipe for it, and the untrained model.
+def prepare(request: TrainingRequest) -> Prepared:
+    """Load the data, resolve the recipe for it, build the model with its initial weights.
 
-    Args:
-        dataset: in place of the architecture's own.
-        settings: hyperparameters that were chosen.
-        options: of the architecture.
-        short: one epoch on a few batches, to see that all goes well.
+    Raises:
+        DataError: the data cannot be loaded or used.
+        UsageError: the initial weights or the patterns to freeze do not fit the network.
     """
-    reference = str(dataset or spec.dataset)
-    data = load_for(spec, registry, reference, folder, fall_back=dataset is None, options=data_options)
-    foreign = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
-    hyperparameters = resolve(spec.hyperparameters, foreign, settings)
-    if short:
+    spec, seed = request.architecture, request.seed
+    reference, is_default = str(request.dataset or spec.dataset), request.dataset is None
+    data = load_for(
+        spec, request.registry, reference, request.data_folder, fall_back=is_default, options=request.data_options
+    )
+    recipe_of_data = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
+    hyperparameters = resolve(spec.hyperparameters, recipe_of_data, request.hyperparameters)
+    if request.dry_run:
         hyperparameters = replace(hyperparameters, epochs=1)
         data = first_batches(data, hyperparameters.batch_size)
     task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
-    return Prepared(data, hyperparameters, task, prepare_model(spec, data, task, options, hyperparameters, seed))
+    model = prepare_model(spec, data, task, request.options, hyperparameters, seed)
+    init_from = load_starting_weights(model, request)
+    freeze(model.get_submodule("network"), request.freeze)
+    return Prepared(request.registry, data, hyperparameters, task, model, seed, request.device, init_from)
+
+
+def prepare_again(request: ResumeRequest, config: Mapping[str, Any]) -> Prepared:
+    """Load the data and build the model of a run again. The weights come later, from its checkpoint.
+
+    Args:
+        config: ``run.json`` of the run.
+
+    Raises:
+        PluginError: the plugin of the architecture is missing.
+        DataError: the data is missing or has changed.
+    """
+    spec = trained_architecture(request.registry, config)
+    data = load_again(config, request.registry, data_folder(request.data_dir, config.get("data_folder")))
+    device = request.device or choose_device(own_device(config["device"].partition(":")[0]))
+    epochs = {} if request.epochs is None else {"epochs": request.epochs}
+    hyperparameters = resolve(config["hyperparameters"], epochs)
+    task = TASKS[config["task"]].fit(data.splits.train.targets, hyperparameters)
+    model = prepare_model(spec, data, task, config["options"], hyperparameters, config["seed"])
+    freeze(model.get_submodule("network"), config.get("freeze", ()))
+    return Prepared(request.registry, data, hyperparameters, task, model, config["seed"], device)
 
 
 def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:
-    """Two batches of training and one of everything else: enough to see that all goes well."""
+    """Two batches of the training split and one batch of each other split, for a dry run."""
     splits = data.splits
     validation = splits.validation
-    assert validation is not None  # load_dataset always holds one out
+    assert validation is not None  # load_dataset always adds a validation split
     first = torch.arange(size)
     short = Splits(
         train=splits.train.take(torch.arange(min(2 * size, len(splits.train)))),
@@ -97,116 +121,16 @@ def prepare_model(
     hyperparameters: Hyperparameters,
     seed: int,
 ) -> nn.Sequential:
-    """The untrained model: the data's normalisation, the network, and the way back to the target's units."""
-    preprocess = fit_preprocess(_measured(data.splits.train), data.spec.columns)
+    """The untrained model: normalisation of the raw inputs, the network, and (regression) the unit of the target."""
+    preprocess = fit_preprocess(_inputs_to_fit(data.splits.train), data.spec.columns)
     torch.manual_seed(seed)
     network = build_network(spec, data.spec.network_shape, data.spec.num_outputs, options)
     initialise(network, hyperparameters.init)
     return assemble(preprocess, network, task.postprocess())
 
 
-def _measured(train: Split) -> Tensor:
-    """The training inputs that the normalisation is fitted to: all, or evenly spaced ones of those that lie on disk."""
+def _inputs_to_fit(train: Split) -> Tensor:
+    """The training inputs that the normalisation is fitted to: all, or evenly spaced ones if the data stays on disk."""
     if not train.mapped or len(train) <= MAPPED_SAMPLES:
         return train.inputs
     return train.inputs[torch.linspace(0, len(train) - 1, MAPPED_SAMPLES).long()]
-
-
-def trained_part(model: nn.Sequential, device: torch.device, world: World, *, compiled: bool) -> nn.Module:
-    """Normalisation and network, as they are called in training: of several processes, compiled, or as they are."""
-    part: nn.Module = model[:2]
-    if world.size > 1:
-        ids = [device.index] if device.type == "cuda" else None
-        part = nn.parallel.DistributedDataParallel(part, device_ids=ids, gradient_as_bucket_view=True)
-    if compiled:
-        # on CUDA as graphs: steps this small are bound by the launching of kernels
-        return cast("nn.Module", torch.compile(part, mode="reduce-overhead" if device.type == "cuda" else None))
-    return part
-
-
-def transfer(model: nn.Sequential, checkpoint: Path) -> list[str]:
-    """Take over every weight of ``checkpoint`` that fits by name and shape; the normalisation stays the data's own.
-
-    Returns:
-        The names of the network's weights that nothing was found for, and that stay as they are: a new head.
-
-    Raises:
-        UsageError: nothing fits.
-        ZooError: the checkpoint cannot be read.
-    """
-    tensors, metadata = load_tensors(checkpoint)
-    return take_over(model, tensors, f"{checkpoint} ({metadata.get('architecture', 'of unknown architecture')})")
-
-
-def take_over(model: nn.Sequential, tensors: Mapping[str, Tensor], origin: str) -> list[str]:
-    """As :func:`transfer`, from tensors at hand; ``origin`` names them in messages."""
-    own = {name: tensor for name, tensor in model_state(model).items() if name.startswith("network.")}
-    fitting = {name: tensors[name] for name in own if name in tensors and tensors[name].shape == own[name].shape}
-    if not fitting:
-        raise UsageError(f"Nothing in {origin} fits this network: no weights of the same name and shape.")
-    with torch.no_grad():
-        for name, tensor in fitting.items():
-            own[name].copy_(tensor)
-    return [name.removeprefix("network.") for name in own if name not in fitting]
-
-
-def freeze(network: nn.Module, patterns: Iterable[str]) -> None:
-    """Leave the parameters whose names fit one of ``patterns`` (``conv1.*``, ``features``) as they are.
-
-    Raises:
-        UsageError: a pattern fits nothing, or nothing is left to train.
-    """
-    parameters = dict(network.named_parameters())
-    for pattern in patterns:
-        found = [name for name in parameters if fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")]
-        if not found:
-            known = ", ".join(sorted({name.rpartition(".")[0] or name for name in parameters})[:12])
-            raise UsageError(f"--freeze {pattern!r} fits no parameter. The network has: {known}.")
-        for name in found:
-            parameters[name].requires_grad_(False)
-    if not any(parameter.requires_grad for parameter in parameters.values()):
-        raise UsageError("Everything is frozen; nothing is left to train.")
-
-
-def describe_run(
-    registry: Registry,
-    spec: Architecture,
-    data: LoadedDataset,
-    options: Mapping[str, object],
-    hyperparameters: Hyperparameters,
-    seed: int,
-    device: torch.device,
-    model: nn.Sequential,
-) -> dict[str, Any]:
-    """``run.json`` as a run begins: everything needed to repeat it."""
-    return {
-        "status": "running",
-        "plugin": registry.owner(spec).origin,
-        "task": spec.task,
-        "options": dict(options),
-        "hyperparameters": asdict(hyperparameters),
-        "seed": seed,
-        "data": {
-            "name": data.spec.name,
-            "path": str(data.path) if data.path else None,
-            "options": dict(data.options),
-            "stand_in_for": data.stand_in_for or None,
-            "default": spec.dataset,
-            "fingerprint": data.fingerprint,
-            "input_shape": list(data.spec.input_shape),
-            "num_outputs": data.spec.num_outputs,
-            "labels": list(data.spec.labels),
-            "columns": columns_to_json(data.spec.columns),
-        },
-        "parameters": count_parameters(model),
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "arithmetic": [arithmetic(device)],
-        "versions": versions(),
-        "host": host(),
-        "git_commit": git_commit(),
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "best": None,
-        "results": None,
-        "error": None,
-    }

@@ -1,0 +1,228 @@
+"""Checkpoints to resume from: when they are written, and that a resumed run is equal to an uninterrupted run."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from training_helpers import StopAt, assert_same_tensors, comparable, devices, train
+
+import zoo
+from zoo import (
+    DataError,
+    TrainingInterrupted,
+    UsageError,
+    ZooError,
+    list_runs,
+)
+from zoo.runs.checkpoint import load_tensors
+from zoo.runs.run import load_run
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The position (epoch, step) of each checkpoint to resume from, in the order in which they are written."""
+    positions = []
+
+    def save(path, tensors, metadata):
+        if path.parent.name == "last":
+            positions.append((metadata["epoch"], metadata["step"]))
+
+    monkeypatch.setattr("zoo.training.resuming.save_tensors", save)
+    return positions
+
+
+# 180 samples in batches of 16 are 12 steps
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [(1, 0), (2, 0), (3, 0), (4, 0)]),
+        ({"checkpoint_epochs": 2}, [(1, 0), (3, 0), (4, 0)]),
+        (
+            {"checkpoint_epochs": 9, "checkpoint_steps": 5},
+            [(1, 0), (1, 5), (1, 10), (2, 5), (2, 10), (3, 5), (3, 10), (4, 0)],
+        ),
+    ],
+)
+def test_checkpoints_are_written_at_the_requested_intervals(tiny_registry, runs_dir, written, settings, expected):
+    train(tiny_registry, runs_dir, **settings)
+    assert written == expected
+
+
+@pytest.mark.parametrize("name", ["checkpoint_epochs", "checkpoint_steps"])
+def test_a_negative_checkpoint_interval_is_refused(tiny_registry, runs_dir, name):
+    with pytest.raises(UsageError, match=name):
+        train(tiny_registry, runs_dir, **{name: -1})
+    assert not runs_dir.exists()
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [StopAt(epoch=1), StopAt(epoch=2), StopAt(1, 1), StopAt(2, 5), StopAt(3, 10), StopAt(2, 4, signal.SIGTERM)],
+    ids=lambda stop: f"epoch{stop.epoch}-step{stop.step}-{stop.number.name}",
+)
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@devices
+def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_run(
+    device, stop, optimizer, tiny_registry, runs_dir, every_step
+):
+    settings = {"optimizer": optimizer, "lr": 0.05, "device": device}
+    whole = train(tiny_registry, runs_dir, **settings)
+    tiny_registry.listen(stop)
+    with pytest.raises(TrainingInterrupted, match="zoo train --resume") as caught:
+        train(tiny_registry, runs_dir, **settings)
+    tiny_registry.manager.unregister(stop)
+    assert caught.value.signal_number == stop.number
+    folder = str(caught.value).rpartition(" ")[2]
+    assert load_run(runs_dir / folder).status == "interrupted"
+    resumed = zoo.resume(folder, registry=tiny_registry)
+    assert comparable(resumed) == comparable(whole)
+    assert_same_tensors(resumed.last, whole.last)
+
+
+@devices
+def test_a_resumed_run_with_average_and_accumulation_is_bit_identical(device, tiny_registry, runs_dir, every_step):
+    settings = {"ema": 0.8, "accumulate": 3, "patience": 2, "epochs": 5, "device": device}
+    whole = train(tiny_registry, runs_dir, **settings)
+    stop = StopAt(2, 5)
+    tiny_registry.listen(stop)
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(tiny_registry, runs_dir, **settings)
+    tiny_registry.manager.unregister(stop)
+    resumed = zoo.resume(str(caught.value).rpartition(" ")[2], registry=tiny_registry)
+    assert comparable(resumed) == comparable(whole)
+    assert_same_tensors(resumed.last, whole.last)
+
+
+def test_resuming_with_other_numerical_settings_warns(tiny_registry, runs_dir, every_step, caplog):
+    stop = StopAt(epoch=1)
+    tiny_registry.listen(stop)
+    with pytest.raises(TrainingInterrupted):
+        train(tiny_registry, runs_dir)
+    tiny_registry.manager.unregister(stop)
+    (run,) = list_runs(runs_dir, "tiny-cnn")
+    (here,) = run.config["arithmetic"]
+    assert here["threads"] == torch.get_num_threads()
+    assert here["instructions"] == torch.backends.cpu.get_cpu_capability()
+    run.config["arithmetic"] = [elsewhere] = [here | {"processor": "Another", "instructions": "AVX-1024"}]
+    run.save()
+    resumed = zoo.resume(run.name, runs_dir=runs_dir, registry=tiny_registry)
+    assert f"instructions AVX-1024 before, {here['instructions']} now" in caplog.text
+    assert "will differ by rounding" in caplog.text
+    assert resumed.config["arithmetic"] == [elsewhere, here]
+    caplog.clear()
+    zoo.resume(run.name, epochs=4, runs_dir=runs_dir, registry=tiny_registry)
+    assert "numerical settings" not in caplog.text
+
+
+def test_a_killed_run_resumes_from_its_last_checkpoint(tiny_registry, runs_dir):
+    """As after SIGKILL: metrics.jsonl is one epoch ahead of the checkpoint, and its last line is incomplete."""
+    whole = train(tiny_registry, runs_dir)
+
+    class Die:
+        @zoo.hookimpl
+        def epoch_ended(self, run, metrics):
+            if metrics["epoch"] == 2:
+                raise KeyboardInterrupt
+
+    die = Die()
+    tiny_registry.listen(die)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_registry, runs_dir)
+    tiny_registry.manager.unregister(die)
+    dead = next(run for run in list_runs(runs_dir, "tiny-cnn") if run.status == "interrupted")
+    with (dead.folder / "metrics.jsonl").open("a") as handle:
+        handle.write('{"epoch": 3, "train": {}}\n{"epo')
+    dead.config["status"] = "running"
+    dead.save()
+    assert comparable(zoo.resume(dead.name, registry=tiny_registry, runs_dir=runs_dir)) == comparable(whole)
+
+
+def full_disk(monkeypatch, when):
+    """Every write of a checkpoint fails as on a full disk while ``when()`` is true."""
+    sync = os.fsync
+
+    def fail(handle):
+        if when():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr("os.fsync", fail)
+
+
+def test_a_full_disk_does_not_break_a_run(tiny_registry, runs_dir, monkeypatch):
+    epochs = []
+
+    class Count:
+        @zoo.hookimpl
+        def epoch_ended(self, run, metrics):
+            epochs.append(metrics["epoch"])
+
+    tiny_registry.listen(Count())
+    whole = train(tiny_registry, runs_dir / "whole", epochs=5)
+    epochs.clear()
+    with monkeypatch.context() as patch:
+        full_disk(patch, lambda: len(epochs) >= 2)
+        with pytest.raises(ZooError, match="No space left on device"):
+            train(tiny_registry, runs_dir / "full", epochs=5)
+    (broken,) = zoo.list_runs(runs_dir / "full")
+    assert [entry["epoch"] for entry in broken.metrics()][:2] == [1, 2]
+    resumed = zoo.resume(str(broken.folder), registry=tiny_registry)
+    assert load_tensors(resumed.best)[0].keys() == load_tensors(whole.best)[0].keys()
+    assert all(torch.equal(t, load_tensors(whole.best)[0][n]) for n, t in load_tensors(resumed.best)[0].items())
+    assert [entry["epoch"] for entry in resumed.metrics()] == [1, 2, 3, 4, 5]
+
+
+def test_a_finished_run_is_not_resumed(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, epochs=1)
+    with pytest.raises(UsageError, match="finished already"):
+        zoo.resume(str(run.folder), registry=tiny_registry)
+
+
+def test_a_finished_run_trains_longer_with_a_larger_number_of_epochs(tiny_registry, runs_dir):
+    settings = {"schedule": "constant", "warmup": 0.0}
+    long = train(tiny_registry, runs_dir, epochs=5, **settings)
+    short = train(tiny_registry, runs_dir, epochs=2, **settings)
+    extended = zoo.resume(short.name, epochs=5, runs_dir=runs_dir, registry=tiny_registry)
+    assert comparable(extended) == comparable(long)
+    assert extended.config["hyperparameters"]["epochs"] == 5
+    with pytest.raises(UsageError, match="has trained 5 epochs already"):
+        zoo.resume(short.name, epochs=4, runs_dir=runs_dir, registry=tiny_registry)
+    with pytest.raises(UsageError, match=r"finished already\. To train longer"):
+        zoo.resume(short.name, runs_dir=runs_dir, registry=tiny_registry)
+
+
+def test_a_run_is_not_resumed_if_its_data_changed(tiny_registry, runs_dir):
+    stop = StopAt(epoch=1)
+    tiny_registry.listen(stop)
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(tiny_registry, runs_dir)
+    run = load_run(runs_dir / str(caught.value).rpartition(" ")[2])
+    run.config["data"]["fingerprint"] = "0" * 64
+    run.save()
+    with pytest.raises(DataError, match="no longer the data"):
+        zoo.resume(str(run.folder), registry=tiny_registry)
+
+
+def test_two_processes_do_not_train_the_same_run(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, epochs=1)
+    script = (
+        "import sys, pathlib, zoo.runs.run\n"
+        "with zoo.runs.run.run_lock(zoo.runs.run.load_run(pathlib.Path(sys.argv[1]))):\n"
+        "    print('locked', flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, run.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(zoo.RunBusy, match="is being trained by another process"):
+            zoo.resume(run.name, epochs=2, runs_dir=runs_dir, registry=tiny_registry)
+    finally:
+        other.kill()  # as after a crash: no clean-up is needed
+        other.communicate()
+    assert zoo.resume(run.name, epochs=2, runs_dir=runs_dir, registry=tiny_registry).status == "finished"

@@ -1,0 +1,157 @@
+"""Options of a training: precision, compilation, accumulation, averaging, patience, loggers, dry runs."""
+
+import shutil
+
+import pytest
+import torch
+from training_helpers import tensors_of, train
+
+import zoo
+from zoo import (
+    UnknownName,
+    list_runs,
+)
+from zoo.runs.checkpoint import load_tensors
+from zoo.training.execution import compile_failure
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_trains_and_saves_float32_weights(tiny_registry, runs_dir, precision):
+    full = train(tiny_registry, runs_dir, epochs=8)
+    half = train(tiny_registry, runs_dir, epochs=8, precision=precision)
+    tensors, _ = load_tensors(half.best)
+    assert {t.dtype for t in tensors.values() if t.is_floating_point()} == {torch.float32}
+    assert half.config["hyperparameters"]["precision"] == precision
+    first, second = (run.metrics()[0]["train"]["loss"] for run in (full, half))
+    assert first != second  # another precision gives other bits
+    assert first == pytest.approx(second, rel=0.05)
+    accuracy = half.config["results"]["test"]["accuracy"]
+    assert accuracy == pytest.approx(full.config["results"]["test"]["accuracy"], abs=0.1)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_training_gives_the_same_losses(tiny_registry, runs_dir):
+    plain, compiled = (train(tiny_registry, runs_dir, dropout=0.0, compile=choice) for choice in (False, True))
+    for first, second in zip(plain.metrics(), compiled.metrics(), strict=True):
+        assert first["train"]["loss"] == pytest.approx(second["train"]["loss"], rel=1e-3)
+    assert zoo.export(str(compiled.folder), "onnx", runs_dir / "c.onnx", registry=tiny_registry).checks
+
+
+def test_a_failure_of_torch_compile_is_one_line():
+    error = type("BackendCompilerFailed", (RuntimeError,), {"__module__": "torch._dynamo.exc"})(
+        "no\ncompiler\n\nlong story"
+    )
+    failure = compile_failure(error)
+    assert str(failure) == "torch.compile failed: no compiler. Train without --compile; the result is the same."
+    assert compile_failure(RuntimeError("other")) is None
+
+
+def test_gradient_accumulation_gives_the_same_weights(tiny_registry, runs_dir):
+    settings = {"dataset": "bars", "epochs": 2, "optimizer": "sgd", "lr": 0.1, "batch_size": 16}
+    whole, pieces = (
+        zoo.train("softmax-regression", registry=tiny_registry, runs_dir=runs_dir, accumulate=parts, **settings)
+        for parts in (1, 5)
+    )
+    for name, tensor in tensors_of(whole.last).items():
+        torch.testing.assert_close(tensor, tensors_of(pieces.last)[name], atol=1e-5, rtol=1e-4)
+    assert whole.metrics()[-1]["train"]["loss"] == pytest.approx(pieces.metrics()[-1]["train"]["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_out_of_memory_names_a_batch_size_to_try(error, tiny_registry, runs_dir, monkeypatch):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr("zoo.training.loop.augment", fail)
+    with pytest.raises(zoo.OutOfMemory, match=r"batches of 16 samples\. Try --batch-size 8, or --set accumulate=2"):
+        train(tiny_registry, runs_dir)
+    (run,) = list_runs(runs_dir)
+    assert run.status == "failed"
+    assert run.config["error"].startswith("OutOfMemory: ")
+
+
+def test_the_moving_average_of_the_weights_is_validated_and_saved(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, ema=0.9, epochs=4)
+    last, best = tensors_of(run.last), tensors_of(run.best)
+    if run.config["results"]["epoch"] == 4:
+        assert all(torch.equal(best[name], last[f"average.module.{name}"]) for name in best)
+    assert not torch.equal(best["network.5.weight"], last["model.network.5.weight"])
+
+
+def test_after_one_step_the_moving_average_equals_the_weights(tiny_registry, runs_dir):
+    """The first step copies the weights into the average."""
+    run = zoo.train(
+        "softmax-regression",
+        dataset="bars",
+        epochs=1,
+        batch_size=200,
+        ema=0.9,
+        registry=tiny_registry,
+        runs_dir=runs_dir,
+    )
+    last = tensors_of(run.last)
+    assert int(last["average.n_averaged"]) == 1
+    assert torch.equal(last["average.module.network.fc.weight"], last["model.network.fc.weight"])
+
+
+def test_training_stops_early_if_validation_does_not_improve(tiny_registry, runs_dir, caplog):
+    run = train(tiny_registry, runs_dir, epochs=40, lr=1e-9, patience=3, dropout=0.0)
+    best = run.config["best"]["epoch"]
+    epochs = [entry["epoch"] for entry in run.metrics()]
+    assert epochs[-1] < 40
+    assert epochs[-1] - best == 3
+    assert "did not improve for 3 epochs" in caplog.text
+    assert run.status == "finished"
+
+
+@pytest.mark.filterwarnings("ignore")  # of tensorboard itself
+def test_tensorboard_has_each_value_once_after_a_resume(tiny_registry, runs_dir):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = train(tiny_registry, runs_dir, epochs=2, log=["tensorboard"])
+    run = zoo.resume(str(run.folder), epochs=3, registry=tiny_registry)
+    events = accumulator.EventAccumulator(str(run.folder / "tensorboard")).Reload()
+    for split in ("train", "validation"):
+        for name in ("loss", "accuracy"):
+            points = [(event.step, event.value) for event in events.Scalars(f"{name}/{split}")]
+            assert points == [(e["epoch"], pytest.approx(e[split][name], rel=1e-6)) for e in run.metrics()]
+    assert len(events.Scalars("learning rate")) == 3
+
+
+def test_tensorboard_is_off_by_default(tiny_registry, runs_dir):
+    assert not (train(tiny_registry, runs_dir, epochs=1).folder / "tensorboard").exists()
+
+
+def test_an_unknown_logger_is_refused_before_the_training(tiny_registry, runs_dir):
+    with pytest.raises(UnknownName, match="Did you mean 'tensorboard'"):
+        train(tiny_registry, runs_dir, log=["tensorbord"])
+    assert not runs_dir.exists()
+
+
+def test_a_dry_run_does_everything_once_and_keeps_nothing(tiny_registry, runs_dir, zoo_command, tmp_path):
+    steps = []
+
+    class Watch:
+        @zoo.hookimpl
+        def train_started(self, run, start):
+            steps.append((start.epochs, start.steps_per_epoch, start.samples))
+            assert run.folder.is_dir()
+
+        @zoo.hookimpl
+        def train_ended(self, run):
+            assert run.best.is_file()
+            assert run.curves.is_file()
+
+    tiny_registry.listen(Watch())
+    result = zoo_command("train", "tiny-cnn", "--dry-run", "--runs-dir", runs_dir, registry=tiny_registry)
+    assert result.code == 0, result.err
+    assert "nothing was kept" in result.out
+    assert steps == [(1, 2, {"train": 32, "validation": 16, "test": 16})]
+    assert list(runs_dir.rglob("*")) == []

@@ -1,0 +1,91 @@
+"""Initial weights from another run, architecture or file (transfer learning), and parameters that stay frozen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UsageError
+from ..files import sha256
+from ..models.trained import find_trained
+from ..runs.checkpoint import load_tensors, model_state
+from ..specs.references import resolve_reference
+from .request import TrainingRequest
+
+log = logging.getLogger("zoo")
+
+
+def load_starting_weights(model: nn.Sequential, request: TrainingRequest) -> str | None:
+    """Copy the weights that ``request.init_from`` names into ``model``, and warn about those that it does not have.
+
+    The normalisation stays as it was fitted to the data.
+
+    Returns:
+        The source of the weights for ``run.json``; None if the request names none.
+
+    Raises:
+        UsageError: the name is unknown, or no weight matches.
+        ZooError: the checkpoint cannot be read.
+    """
+    if not request.init_from:
+        return None
+    if request.init_from in request.architecture.origins:
+        source = str(request.init_from)
+        tensors: Mapping[str, Tensor] = resolve_reference(request.architecture.origins[source])()
+        missing = copy_matching(model, {f"network.{name}": tensor for name, tensor in tensors.items()}, source)
+    else:
+        path = Path(request.init_from).expanduser()
+        if not path.is_file():
+            path = find_trained(str(request.init_from), request.runs_folder, request.registry).checkpoint
+        source = f"{path} (SHA-256 {sha256(path)})"
+        tensors, metadata = load_tensors(path)
+        missing = copy_matching(model, tensors, f"{path} ({metadata.get('architecture', 'of unknown architecture')})")
+    if missing:
+        log.warning("%s has no matching weights for %s; trained from scratch.", request.init_from, ", ".join(missing))
+    return source
+
+
+def copy_matching(model: nn.Sequential, tensors: Mapping[str, Tensor], source: str) -> list[str]:
+    """Copy every weight of the network that ``tensors`` has with the same name and shape.
+
+    Args:
+        tensors: weights by name, ``network.…``.
+        source: name of the weights for the message.
+
+    Returns:
+        The names of the network's weights that were not found, such as those of a new head. They are not changed.
+
+    Raises:
+        UsageError: no weight matches.
+    """
+    own = {name: tensor for name, tensor in model_state(model).items() if name.startswith("network.")}
+    matching = {name: tensors[name] for name in own if name in tensors and tensors[name].shape == own[name].shape}
+    if not matching:
+        raise UsageError(f"{source} has no weights that match this network by name and shape.")
+    with torch.no_grad():
+        for name, tensor in matching.items():
+            own[name].copy_(tensor)
+    return [name.removeprefix("network.") for name in own if name not in matching]
+
+
+def freeze(network: nn.Module, patterns: Iterable[str]) -> None:
+    """Exclude the parameters whose names match one of ``patterns`` (``conv1.*``, ``features``) from training.
+
+    Raises:
+        UsageError: a pattern matches no parameter, or all parameters are frozen.
+    """
+    parameters = dict(network.named_parameters())
+    for pattern in patterns:
+        found = [name for name in parameters if fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")]
+        if not found:
+            known = ", ".join(sorted({name.rpartition(".")[0] or name for name in parameters})[:12])
+            raise UsageError(f"--freeze {pattern!r} matches no parameter. The network has: {known}.")
+        for name in found:
+            parameters[name].requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in parameters.values()):
+        raise UsageError("All parameters are frozen; nothing is left to train.")
