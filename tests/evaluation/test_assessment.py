@@ -1,4 +1,4 @@
-"""``zoo eval``: every figure of a trained model, the same from torch and from the exported file."""
+"""``zoo eval``: the evaluation of a trained model, the same in torch and from the exported file."""
 
 import json
 
@@ -74,15 +74,15 @@ def test_classes_are_those_of_scikit_learn():
     random = np.random.RandomState(0)
     outputs, targets = random.normal(size=(300, 3)), random.randint(0, 3, 300)
     found = made_up(outputs=outputs, targets=targets)
-    said = outputs.astype(np.float32).argmax(1)
-    assert (found.confusion == confusion_matrix(targets, said)).all()
-    precision, recall, f1, support = precision_recall_fscore_support(targets, said)
+    predicted = outputs.astype(np.float32).argmax(1)
+    assert (found.confusion == confusion_matrix(targets, predicted)).all()
+    precision, recall, f1, support = precision_recall_fscore_support(targets, predicted)
     for place, score in enumerate(found.classes):
         wanted = (precision[place], recall[place], f1[place], support[place])
         assert (score.precision.value, score.recall.value, score.f1, score.support) == pytest.approx(wanted)
 
 
-def test_a_class_that_nobody_said_has_no_precision():
+def test_a_class_that_is_never_predicted_has_no_precision():
     found = made_up(outputs=[[1, 0, 0], [1, 0, 0]], targets=[0, 1])
     assert np.isnan(found.classes[1].precision.value)
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["classes"][2]["f1"] is None
@@ -114,25 +114,26 @@ def test_binary_metrics_and_a_split_with_one_class():
     assert "auc" not in made_up("binary", ("no", "yes"), outputs, [0, 0, 0, 0]).metrics
 
 
-def test_the_command_shows_tells_and_draws(zoo_command, digits_run, digits_file, tmp_path):
+def test_the_command_prints_and_draws(zoo_command, digits_run, digits_file, tmp_path):
     shown = zoo_command("eval", digits_run.folder, "-o", tmp_path / "own" / "pictures")
     assert shown.code == 0
     assert "95% CONFIDENCE" in shown.out
-    assert "Confusion" in shown.out
+    assert "Confusion matrix (rows: true class, columns: predicted class)" in shown.out
     for name in ("confusion", "calibration", "mistakes"):
         with Image.open(tmp_path / "own" / "pictures" / f"{name}.png") as picture:
             assert min(picture.size) > 300
             assert len(picture.convert("L").getcolors() or range(300)) > 20  # something is drawn
-    told = json.loads(zoo_command("eval", digits_file, "--json").out)
-    assert told["engine"] == "onnxruntime"
-    assert sum(map(sum, told["confusion"])) == told["samples"]
-    assert len(told["mistakes"]) == round(told["samples"] * (1 - told["metrics"]["accuracy"]["value"]))
+    content = json.loads(zoo_command("eval", digits_file, "--json").out)
+    assert content["engine"] == "onnxruntime"
+    assert sum(map(sum, content["confusion"])) == content["samples"]
+    assert len(content["mistakes"]) == round(content["samples"] * (1 - content["metrics"]["accuracy"]["value"]))
 
 
-def test_a_regression_is_judged_by_its_residuals(zoo_command, tmp_path):
+def test_a_regression_is_evaluated_by_its_residuals(zoo_command, tmp_path):
     shown = zoo_command("eval", "linear-regression", "-o", tmp_path)
     assert shown.code == 0, shown.err
     assert "MAE" in shown.out
+    assert "Errors (predicted minus true)" in shown.out
     assert (tmp_path / "residuals.png").stat().st_size > 5_000
 
 
@@ -150,36 +151,38 @@ def test_words_of_the_data_are_drawn_as_they_are(tmp_path):
 
 @pytest.mark.parametrize("split", ["validation", "train"])
 def test_other_splits(zoo_command, digits_file, split):
-    told = json.loads(zoo_command("eval", digits_file, "--split", split, "--json").out)
-    assert told["split"] == split
+    content = json.loads(zoo_command("eval", digits_file, "--split", split, "--json").out)
+    assert content["split"] == split
 
 
-def test_own_images_are_judged_by_a_file(zoo_command, digits_file, tmp_path):
+def test_a_file_is_evaluated_on_own_images(zoo_command, digits_file, tmp_path):
     for label in range(10):
         folder = tmp_path / "own" / str(label)
         folder.mkdir(parents=True)
         for k in range(3):
             Image.new("L", (28, 28), 20 * label + k).save(folder / f"{k}.png")
-    told = json.loads(zoo_command("eval", digits_file, "--dataset", tmp_path / "own", "--split", "train", "--json").out)
-    assert told["samples"] > 0
+    content = json.loads(
+        zoo_command("eval", digits_file, "--dataset", tmp_path / "own", "--split", "train", "--json").out
+    )
+    assert content["samples"] > 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["missing.onnx"], "no file missing.onnx"),
-        (["text.onnx"], "no ONNX file"),
-        (["resnet-mini", "--dataset", "line"], "learnt classification"),
+        (["text.onnx"], "not an ONNX file"),
+        (["resnet-mini", "--dataset", "line"], "trained for classification"),
         (["resnet-mini", "--dataset", "cifar10"], "cifar10"),
         (["rsnet-mini"], "Did you mean"),
     ],
 )
-def test_what_cannot_be_judged_is_one_line(zoo_command, tmp_path, monkeypatch, arguments, said, no_network):
+def test_what_cannot_be_evaluated_is_one_line(zoo_command, tmp_path, monkeypatch, arguments, message, no_network):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.onnx").write_text("no model")
     done = zoo_command("eval", *arguments)
     assert done.code in (1, 2)
-    assert said in done.error
+    assert message in done.error
 
 
 def test_a_file_of_other_data_is_refused(zoo_command, digits_file, tmp_path):

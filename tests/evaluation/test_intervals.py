@@ -1,8 +1,8 @@
-"""Confidence intervals, held against other people's arithmetic and against simulation."""
+"""Confidence intervals, compared with scipy, scikit-learn and the normal distribution."""
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy import stats
 from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
 from zoo.evaluation.intervals import auc_of, bootstrap, f1_of, mean_of, r2_of, wilson
@@ -10,27 +10,26 @@ from zoo.evaluation.intervals import auc_of, bootstrap, f1_of, mean_of, r2_of, w
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 7), (7, 7), (3, 10), (9_941, 10_000), (1, 2)])
 def test_wilson_is_that_of_scipy(successes, trials):
-    theirs = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    theirs = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     ours = wilson(successes, trials)
     assert (ours.value, ours.low, ours.high) == pytest.approx((successes / trials, theirs.low, theirs.high), abs=1e-12)
     assert ours.low <= ours.value <= ours.high
 
 
-def test_without_trials_nothing_is_known():
+def test_without_trials_there_is_no_interval():
     assert all(value is None for value in wilson(0, 0).to_dict().values())
 
 
-def test_the_figures_are_those_of_scikit_learn():
+def test_the_metrics_are_those_of_scikit_learn():
     random = np.random.RandomState(3)
     truth = random.randint(0, 2, 200)
     scores = np.round(truth + random.normal(size=200), 1)  # rounded, so that there are ties
     targets, guesses = random.normal(5, 2, (200, 2)), random.normal(5, 2, (200, 2))
-    centred = targets.mean(0)
     found = bootstrap(
         {
             "auc": auc_of(scores, truth),
             "f1": f1_of(scores > 0.5, truth),
-            "r2": r2_of(guesses - centred, targets - centred),
+            "r2": r2_of(guesses, targets),
             "mean": mean_of(scores),
         },
         200,
@@ -38,8 +37,8 @@ def test_the_figures_are_those_of_scikit_learn():
     assert found["auc"].value == pytest.approx(roc_auc_score(truth, scores))
     assert found["f1"].value == pytest.approx(f1_score(truth, scores > 0.5))
     assert found["r2"].value == pytest.approx(r2_score(targets, guesses))
-    weights = random.randint(1, 4, (1, 200)).astype(float)
-    assert auc_of(scores, truth)(weights)[0] == pytest.approx(roc_auc_score(truth, scores, sample_weight=weights[0]))
+    chosen = random.randint(0, 200, 200)
+    assert auc_of(scores, truth)(chosen) == pytest.approx(roc_auc_score(truth[chosen], scores[chosen]))
     # the bootstrap of a mean is close to the normal interval
     error = scores.std() / 200**0.5
     assert found["mean"].low == pytest.approx(scores.mean() - 1.96 * error, abs=0.2 * error)
@@ -50,3 +49,29 @@ def test_the_same_samples_give_the_same_interval():
     values = np.arange(50.0)
     first, second = (bootstrap({"mean": mean_of(values)}, 50)["mean"] for _ in range(2))
     assert first == second
+
+
+def test_the_intervals_are_those_of_scipy():
+    values = np.random.RandomState(1).exponential(size=300)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=1_000, method="percentile", random_state=np.random.RandomState(0)
+    ).confidence_interval
+    ours = bootstrap({"mean": mean_of(values)}, 300)["mean"]
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
+
+
+def test_resamples_without_a_value_do_not_count():
+    one_positive = bootstrap({"auc": auc_of(np.array([2.0, -1.0, 0.5, -3.0]), np.array([1, 0, 0, 0]))}, 4)["auc"]
+    assert (one_positive.value, one_positive.low, one_positive.high) == (1.0, 1.0, 1.0)
+    two = np.array([[0.1], [0.3]])
+    r2 = bootstrap({"r2": r2_of(two + 0.01, two)}, 2)["r2"]
+    assert r2.low == r2.high == pytest.approx(r2.value)
+
+
+def test_one_sample_gives_no_interval():
+    found = bootstrap({"mean": mean_of(np.array([3.0]))}, 1)["mean"]
+    assert found.to_dict() == {"value": 3.0, "low": None, "high": None}
+
+
+def test_f1_of_a_class_that_never_occurs_is_zero():
+    assert f1_of(np.array([0, 0]), np.array([0, 0]))(np.arange(2)) == 0

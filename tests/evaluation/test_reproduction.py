@@ -1,4 +1,4 @@
-"""`zoo reproduce`: the recorded result again, from nothing."""
+"""`zoo reproduce`: the recorded result again, from scratch."""
 
 import dataclasses
 import json
@@ -78,14 +78,14 @@ def test_the_command_fails_where_the_result_is_another(tiny_registry, runs_dir, 
     good = zoo_command(*command, registry=replaced(tiny_registry, results=results))
     assert good.code == 0
     assert "reproduced: " in good.out
-    assert "2 of 2 checkpoints are identical" in good.out
+    assert "2 of 2 checkpoints are byte-identical" in good.out
     content = json.loads(results.read_text())
     content["metrics"]["accuracy"] = {"mean": 0.123, "std": 0.0}
     results.write_text(json.dumps(content))
     bad = zoo_command(*command, registry=replaced(tiny_registry, results=results))
     assert bad.code == 1
     assert "NOT reproduced" in bad.out
-    assert bad.error == "tiny-cnn did not give what is recorded of it."
+    assert bad.error == "tiny-cnn does not reproduce its recorded result."
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 99}'])
@@ -109,7 +109,7 @@ def test_damaged_or_missing_files_stop_no_listing(tiny_registry, tmp_path, zoo_c
 
 
 def test_more_trials_than_there_are_is_refused(tiny_registry, runs_dir):
-    with pytest.raises(UsageError, match="tiny-cnn has 5 trials; 6 were asked for"):
+    with pytest.raises(UsageError, match="tiny-cnn has 5 trials, not 6"):
         zoo.reproduce("tiny-cnn", trials=6, registry=tiny_registry, runs_dir=runs_dir)
 
 

@@ -1,4 +1,4 @@
-"""What a network learns: losses, metrics, and the way back to the target's units."""
+"""The tasks: losses, metrics, and the conversion to the target's units."""
 
 import pytest
 import torch
@@ -11,15 +11,15 @@ from zoo.specs.hyperparameters import resolve
 PLAIN = resolve()
 
 
-def judged(task, outputs, targets):
-    """The metrics of a model that gives ``outputs``."""
+def metrics_of(task, outputs, targets):
+    """The metrics of a model with these ``outputs``."""
     return evaluate(torch.nn.Identity(), Split(outputs, targets), TASKS[task], batch_size=3).metrics
 
 
 def test_binary_metrics_are_those_of_the_textbook():
     logits = torch.tensor([[2.0], [-1.0], [0.5], [-0.5], [3.0]])
     targets = torch.tensor([1, 0, 0, 1, 1])
-    metrics = judged("binary", logits, targets)
+    metrics = metrics_of("binary", logits, targets)
     assert metrics["accuracy"] == pytest.approx(3 / 5)
     # 6 pairs of a yes and a no; only (-0.5, 0.5) is in the wrong order
     assert metrics["auc"] == pytest.approx(5 / 6)
@@ -31,25 +31,25 @@ def test_binary_metrics_are_those_of_the_textbook():
 
 
 def test_binary_metrics_of_one_class_alone_are_no_error():
-    metrics = judged("binary", torch.tensor([[-1.0], [-2.0]]), torch.tensor([0, 0]))
+    metrics = metrics_of("binary", torch.tensor([[-1.0], [-2.0]]), torch.tensor([0, 0]))
     assert metrics["accuracy"] == 1
     assert "auc" not in metrics
 
 
 def test_regression_metrics_are_in_the_targets_units():
     predictions, targets = torch.tensor([[1.0], [2.0], [6.0], [7.0]]), torch.tensor([[1.0], [4.0], [6.0], [9.0]])
-    metrics = judged("regression", predictions, targets)
+    metrics = metrics_of("regression", predictions, targets)
     assert metrics["mae"] == pytest.approx(1.0)
     assert metrics["rmse"] == pytest.approx(2**0.5)
     assert metrics["r2"] == pytest.approx(1 - 8 / 34)
 
 
 def test_regression_of_one_sample_has_no_explained_variance():
-    assert "r2" not in judged("regression", torch.tensor([[1.0]]), torch.tensor([[2.0]]))
+    assert "r2" not in metrics_of("regression", torch.tensor([[1.0]]), torch.tensor([[2.0]]))
 
 
 @pytest.mark.parametrize("scale", ["linear", "sqrt", "log"])
-def test_a_regression_learns_on_its_scale_and_answers_in_units(scale):
+def test_a_regression_learns_on_its_scale_and_predicts_in_units(scale):
     targets = torch.tensor([[0.0], [1.0], [50.0], [900.0]])
     task = TASKS["regression"].fit(targets, resolve({"target_scale": scale}))
     rescale = task.postprocess()
@@ -61,14 +61,14 @@ def test_a_regression_learns_on_its_scale_and_answers_in_units(scale):
     assert float(task.loss(scores + 2, targets, PLAIN)) == pytest.approx(4, rel=1e-5)
 
 
-def test_a_root_never_gives_less_than_nothing():
+def test_a_square_root_scale_never_predicts_below_zero():
     rescale = Rescale.fit(torch.tensor([[1.0], [4.0]]), "sqrt")
     assert rescale(torch.tensor([[-9.0]])).item() == 0
 
 
 @pytest.mark.parametrize("scale", ["sqrt", "log"])
-def test_a_scale_for_counts_refuses_what_is_below_zero(scale):
-    with pytest.raises(DataError, match=f"target_scale={scale} is for targets of at least zero; the lowest is -3"):
+def test_a_scale_for_counts_refuses_negative_targets(scale):
+    with pytest.raises(DataError, match=f"target_scale={scale} needs targets of at least 0, but the lowest is -3"):
         Rescale.fit(torch.tensor([[-3.0], [4.0]]), scale)
 
 
@@ -80,7 +80,7 @@ def test_hubers_loss_counts_large_errors_linearly():
 
 
 @pytest.mark.parametrize("task", ["classification", "binary"])
-def test_smoothing_punishes_certainty(task):
+def test_label_smoothing_penalises_certainty(task):
     logits = torch.tensor([[30.0]]) if task == "binary" else torch.tensor([[30.0, 0.0]])
     targets = torch.tensor([1 if task == "binary" else 0])
     smooth = resolve({"label_smoothing": 0.1})

@@ -1,1 +1,1 @@
-"""What a model is worth: evaluate, predict, compare, benchmark and reproduce."""
+"""Evaluate trained models, predict with them, compare, benchmark and reproduce them."""

@@ -1,4 +1,4 @@
-"""Judging a trained model on a split of its data."""
+"""Evaluate a trained model on a split of its dataset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..data.loading import LoadedDataset, load_dataset, load_named
 from ..errors import DataError, DataUnavailable, UsageError
-from ..exporting.export import load_test_data
+from ..exporting.source import load_test_data
 from ..folders import data_folder
 from ..models.api import open_model
 from ..models.description import ModelDescription
@@ -31,18 +31,18 @@ def assess(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Assessment:
-    """Every figure of a trained model on a split: metrics with confidence intervals, classes, calibration, mistakes.
+    """Evaluate a trained model on a split: metrics with confidence intervals, classes, calibration, mistakes.
 
     Args:
-        reference: an exported file, an architecture, a run, or a model that is open already.
+        reference: an exported file, an architecture, a run, or an open model.
         split: ``test``, ``validation`` or ``train``.
-        dataset: other data than the model was trained on: a name or a path.
-        data_options: of that data.
+        dataset: a dataset other than the one that the model was trained on: a name or a path.
+        data_options: options of the dataset.
 
     Raises:
         RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
-        DataUnavailable: the data cannot be had.
-        DataError: it is not the data that the model was trained on, or not of the kind that the model takes.
+        DataUnavailable: the dataset is not in the data folder.
+        DataError: it is not the dataset that the model was trained on, or does not fit the model.
     """
     if split not in SPLITS:
         raise UsageError(f"Split {split!r} is not one of {', '.join(SPLITS)}.")
@@ -76,27 +76,29 @@ def _data(
 def _recorded_data(
     description: ModelDescription, registry: Registry, folder: Path, options: Mapping[str, object]
 ) -> LoadedDataset:
-    """The data that a file says it was trained on."""
+    """The dataset that the model was trained on, by the fingerprint in its description."""
     spec = registry.datasets.get(description.dataset)
     if spec is None:
         raise DataUnavailable(
-            f"{description.name} was trained on {description.dataset}, which is none of the registered datasets. "
-            "Give it with --dataset PATH."
+            f"{description.name} was trained on {description.dataset}, which is not a registered dataset. "
+            "Choose a dataset with --dataset PATH."
         )
     try:
         data = load_dataset(spec, folder, options=options)
     except DataUnavailable as error:
-        raise DataUnavailable(f"{error} Run `zoo fetch {spec.name}`, or say with --data-dir where it is.") from error
+        raise DataUnavailable(
+            f"{error} Run `zoo fetch {spec.name}`, or choose another data folder with --data-dir."
+        ) from error
     if data.fingerprint != description.content.get("dataset_fingerprint"):
-        hint = " (another --data-option, perhaps)" if spec.options else ""
-        raise DataError(f"This is not the {spec.name} that {description.name} was trained on{hint}.")
+        hint = " Check --data-option." if spec.options else ""
+        raise DataError(f"This is not the {spec.name} dataset that {description.name} was trained on.{hint}")
     return data
 
 
 def _other_data(
     description: ModelDescription, registry: Registry, folder: Path, reference: str, options: Mapping[str, object]
 ) -> LoadedDataset:
-    """Data that a person named, as far as the model can take it."""
+    """The dataset ``reference``, after a check that it fits the model."""
     chosen: dict[str, Any] = dict(options)
     if description.takes_images and reference not in registry.datasets and Path(reference).is_dir():
         channels, height, width = description.input_shape
@@ -104,21 +106,25 @@ def _other_data(
     data = load_named(reference, registry, description.task, folder, chosen)
     spec = data.spec
     if spec.task != description.task:
-        raise DataError(f"{description.name} learnt {description.task}, but {data} is for {spec.task}.")
+        raise DataError(
+            f"{description.name} was trained for {description.task}, but {data} is a dataset for {spec.task}."
+        )
     if spec.input_shape != description.input_shape or spec.num_outputs != _outputs(description, spec.num_outputs):
         raise DataError(
-            f"{description.name} takes samples of shape {description.input_shape}; those of {data} are "
-            f"{spec.input_shape}, or its classes are others."
+            f"{description.name} takes samples of shape {description.input_shape} and has "
+            f"{_outputs(description, spec.num_outputs)} outputs; {data} has samples of shape {spec.input_shape} for "
+            f"{spec.num_outputs} outputs."
         )
     if description.labels and spec.labels and description.labels != spec.labels:
-        raise DataError(f"{description.name} knows {', '.join(description.labels[:5])} …; {data} has other classes.")
+        labels = ", ".join(description.labels[:5]) + (" …" if len(description.labels) > 5 else "")
+        raise DataError(f"{description.name} was trained on the classes {labels}; {data} has other classes.")
     if columns_to_json(spec.columns) != columns_to_json(description.columns):
-        raise DataError(f"The columns of {data}, or their categories, are not those that {description.name} takes.")
+        raise DataError(f"{data} has other columns, or other categories, than {description.name} was trained on.")
     return data
 
 
 def _outputs(description: ModelDescription, usual: int) -> int:
-    """How many outputs the model has, where it says."""
+    """How many outputs the model has; ``usual`` if its description does not say."""
     if description.task == "binary":
         return 1
     return len(description.labels) or usual

@@ -1,6 +1,6 @@
-"""What a model's answers are worth: every figure from its outputs and the truth, whatever computed them.
+"""The evaluation of a model on a split: metrics, classes, calibration and mistakes, from its outputs and the targets.
 
-Imports no torch, so that an exported file and a checkpoint are judged by the same lines.
+Imports no torch: an exported file and a checkpoint are evaluated by the same code.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ import numpy as np
 from ..formatting import html_table, metric_name, metric_text
 from ..models.description import ModelDescription
 from ..models.inference import Array
-from .intervals import CONFIDENCE, Interval, Weighted, auc_of, bootstrap, f1_of, mean_of, r2_of, wilson
+from .intervals import CONFIDENCE, Interval, Metric, auc_of, bootstrap, f1_of, mean_of, r2_of, wilson
 
 BINS = 10
-"""Of the confidences, for calibration."""
+"""The number of bins of the confidence, for calibration."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """How one class fares, each a proportion with Wilson's interval.
+    """The metrics of one class.
 
     Args:
-        precision: of those that were said to be of it, how many are.
-        recall: of those that are of it, how many were found.
-        f1: their harmonic mean; NaN where the class neither is nor is said to be.
-        support: how many samples are of it.
+        label: the name of the class.
+        precision: the share of the samples predicted as this class that belong to it, 0 to 1, with Wilson's interval;
+            NaN if none is predicted as this class.
+        recall: the share of the samples of this class that are predicted as it, 0 to 1, with Wilson's interval; NaN if
+            there are none.
+        f1: the harmonic mean of precision and recall, 0 to 1; NaN if the class is neither a target nor predicted.
+        support: how many samples belong to this class.
     """
 
     label: str
@@ -40,13 +43,18 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Whether a confidence of 90% is right nine times in ten (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+    """Whether predictions with a confidence of 90% are correct in 90% of cases.
+
+    The confidence of a prediction is the probability of the predicted class. Samples are grouped by it into ten bins of
+    equal width (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
 
     Args:
-        error: expected calibration error: the mean distance of confidence and accuracy over ten bins of equal width.
-        edges: of the bins, ``[BINS + 1]``, from 0 to 1.
-        confidence, accuracy: the mean in each bin, ``[BINS]``; NaN where it is empty.
-        counts: samples in each bin.
+        error: the expected calibration error, 0 to 1: the distance between mean confidence and accuracy, averaged over
+            the bins and weighted by their samples.
+        edges: the edges of the bins, float64 ``[BINS + 1]``, from 0 to 1.
+        confidence: the mean confidence in each bin, float64 ``[BINS]``; NaN if the bin is empty.
+        accuracy: the accuracy in each bin, float64 ``[BINS]``; NaN if the bin is empty.
+        counts: the number of samples in each bin, int64 ``[BINS]``.
     """
 
     error: float
@@ -58,16 +66,17 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Assessment:
-    """Every figure of a model on a split; :func:`zoo.assess` gives one.
+    """The evaluation of a model on a split; :func:`zoo.assess` returns one.
 
     Args:
-        model: what was judged.
-        engine: what ran it: ``torch`` or ``onnxruntime``.
-        data: the name of the data.
+        model: the description of the model.
+        engine: what ran the model: ``torch`` or ``onnxruntime``.
+        data: the name of the dataset.
         split: ``test``, ``validation`` or ``train``.
         inputs: raw samples, uint8 ``[N, C, H, W]`` or float32 ``[N, F]``.
-        outputs: logits ``[N, K]``, or predictions in the target's units.
-        targets: classes ``[N]``, or for a regression values ``[N, K]``.
+        outputs: float32 logits ``[N, K]``, ``K`` is 1 for a binary task; for a regression, predictions ``[N, K]`` in
+            the target's units.
+        targets: int64 class indices ``[N]``; for a regression, float32 values ``[N, K]`` in the target's units.
     """
 
     model: ModelDescription
@@ -80,37 +89,37 @@ class Assessment:
 
     @property
     def samples(self) -> int:
-        """How many."""
+        """The number of samples, ``N``."""
         return len(self.targets)
 
     @cached_property
     def metrics(self) -> dict[str, Interval]:
-        """Each metric of the task with its interval: Wilson's for an accuracy, bootstrap for all others."""
+        """Each metric of the task with its interval: Wilson's for the accuracy, bootstrap for all others."""
         if not self.model.decides:
-            return bootstrap(self._regression_figures(), self.samples)
+            return bootstrap(self._regression_metrics(), self.samples)
         losses = -np.log(np.maximum(self._probability_of(self.targets), np.finfo(float).tiny))
-        figures = {"loss": mean_of(losses)}
+        others = {"loss": mean_of(losses)}
         if self.model.task == "binary":
             scores = self.outputs[:, 0].astype(float)
-            figures |= {"auc": auc_of(scores, self.targets)} if 0 < self.targets.sum() < self.samples else {}
-            figures |= {"f1": f1_of(self.decisions, self.targets)}
-        return {"accuracy": wilson(int(self.correct.sum()), self.samples), **bootstrap(figures, self.samples)}
+            others |= {"auc": auc_of(scores, self.targets)} if 0 < self.targets.sum() < self.samples else {}
+            others |= {"f1": f1_of(self.decisions, self.targets)}
+        return {"accuracy": wilson(int(self.correct.sum()), self.samples), **bootstrap(others, self.samples)}
 
     @cached_property
     def decisions(self) -> Array:
-        """The class that the model says of each sample, ``[N]``, by its logits."""
+        """The predicted class of each sample, int64 ``[N]``."""
         if self.model.task == "binary":
             return (self.outputs[:, 0] > 0).astype(np.int64)
         return self.outputs.argmax(axis=1)  # type: ignore[no-any-return]
 
     @cached_property
     def correct(self) -> Array:
-        """Whether each decision is right, ``[N]``."""
+        """Whether each predicted class is the true one, bool ``[N]``."""
         return self.decisions == self.targets  # type: ignore[no-any-return]
 
     @cached_property
     def probabilities(self) -> Array:
-        """Of every class, float64 ``[N, classes]``."""
+        """The probability of every class, float64 ``[N, classes]``; a binary task has two."""
         logits = self.outputs.astype(float)
         if self.model.task == "binary":
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
@@ -119,24 +128,25 @@ class Assessment:
 
     @cached_property
     def confusion(self) -> Array:
-        """How many samples of each class (row) were said to be of each (column)."""
+        """The confusion matrix, int64 ``[classes, classes]``: rows are true classes, columns predicted classes."""
         classes = self.probabilities.shape[1]
         pairs = self.targets * classes + self.decisions
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
     @cached_property
     def classes(self) -> tuple[ClassScore, ...]:
-        """How each class fares."""
+        """The metrics of each class, in the order of the labels."""
         found = []
         for place, row in enumerate(self.confusion):
-            hits, said, there = int(row[place]), int(self.confusion[:, place].sum()), int(row.sum())
-            f1 = 2 * hits / (said + there) if said + there else float("nan")
-            found.append(ClassScore(self.model.label(place), wilson(hits, said), wilson(hits, there), f1, there))
+            hits, predicted, support = int(row[place]), int(self.confusion[:, place].sum()), int(row.sum())
+            f1 = 2 * hits / (predicted + support) if predicted + support else float("nan")
+            precision, recall = wilson(hits, predicted), wilson(hits, support)
+            found.append(ClassScore(self.model.label(place), precision, recall, f1, support))
         return tuple(found)
 
     @cached_property
     def calibration(self) -> Calibration:
-        """How far confidence is to be believed."""
+        """How well the probabilities match the accuracy."""
         confidence = self._probability_of(self.decisions)
         edges = np.linspace(0, 1, BINS + 1)
         bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
@@ -149,12 +159,15 @@ class Assessment:
 
     @cached_property
     def residuals(self) -> Array:
-        """Of a regression: prediction less truth, ``[N, K]``."""
+        """The errors of a regression: prediction minus target, float64 ``[N, K]``, in the target's units."""
         return self.outputs.astype(float) - self.targets
 
     def worst(self, count: int) -> Array:
-        """The samples that it is most wrong about, the worst first, at most ``count``: of a classifier those decided
-        wrongly, by the probability of what was said less that of what is; of a regression by the absolute error."""
+        """The indices of the worst samples, at most ``count``, int64, the worst first.
+
+        For a classifier only wrong predictions, ordered by the probability of the predicted class minus that of the
+        true one; for a regression ordered by the absolute error, averaged over the targets.
+        """
         if not self.model.decides:
             return np.argsort(-np.abs(self.residuals).mean(axis=1), kind="stable")[:count]
         wrong = np.flatnonzero(~self.correct)
@@ -162,7 +175,7 @@ class Assessment:
         return wrong[np.argsort(-gap[wrong], kind="stable")][:count]
 
     def to_dict(self) -> dict[str, Any]:
-        """Every figure, for JSON."""
+        """All results for JSON."""
         content: dict[str, Any] = {
             "model": self.model.name,
             "origin": self.model.origin,
@@ -176,7 +189,7 @@ class Assessment:
         return content | (self._decisions_dict() if self.model.decides else self._residuals_dict())
 
     def _repr_html_(self) -> str:
-        """A notebook's view: the metrics, and the confusion matrix; :func:`zoo.draw_assessment` draws more."""
+        """Metrics and confusion matrix as tables in a notebook; :func:`zoo.draw_assessment` draws more."""
         rows = [
             (metric_name(name), metric_text(name, i.value), metric_text(name, i.low), metric_text(name, i.high))
             for name, i in self.metrics.items()
@@ -186,8 +199,8 @@ class Assessment:
         if not self.model.decides:
             return text
         names = [score.label for score in self.classes]
-        counts = [(f"is {name}", *row) for name, row in zip(names, self.confusion.tolist(), strict=True)]
-        return text + html_table(("", *(f"said {name}" for name in names)), counts)
+        counts = [(f"true {name}", *row) for name, row in zip(names, self.confusion.tolist(), strict=True)]
+        return text + html_table(("", *(f"predicted {name}" for name in names)), counts)
 
     def _decisions_dict(self) -> dict[str, Any]:
         calibration = self.calibration
@@ -212,8 +225,8 @@ class Assessment:
             "mistakes": [
                 {
                     "sample": int(place),
-                    "said": self.model.label(int(self.decisions[place])),
-                    "is": self.model.label(int(self.targets[place])),
+                    "predicted": self.model.label(int(self.decisions[place])),
+                    "true": self.model.label(int(self.targets[place])),
                     "probability": float(self.probabilities[place, self.decisions[place]]),
                 }
                 for place in self.worst(self.samples)
@@ -226,7 +239,7 @@ class Assessment:
         return {
             "residuals": dict(zip(names, quantiles.tolist(), strict=True)),
             "mistakes": [
-                {"sample": int(i), "said": self.outputs[i].tolist(), "is": self.targets[i].tolist()}
+                {"sample": int(i), "predicted": self.outputs[i].tolist(), "true": self.targets[i].tolist()}
                 for i in self.worst(20)
             ],
         }
@@ -234,16 +247,15 @@ class Assessment:
     def _probability_of(self, classes: Array) -> Array:
         return self.probabilities[np.arange(self.samples), classes]
 
-    def _regression_figures(self) -> dict[str, Weighted]:
-        truth, guesses = self.targets.astype(float), self.outputs.astype(float)
-        squares = mean_of(((guesses - truth) ** 2).mean(axis=1))
-        figures: dict[str, Weighted] = {
-            "mae": mean_of(np.abs(guesses - truth).mean(axis=1)),
-            "rmse": lambda weights: np.sqrt(squares(weights)),
+    def _regression_metrics(self) -> dict[str, Metric]:
+        truth = self.targets.astype(float)
+        squared_error = mean_of((self.residuals**2).mean(axis=1))
+        metrics: dict[str, Metric] = {
+            "mae": mean_of(np.abs(self.residuals).mean(axis=1)),
+            "rmse": lambda chosen: squared_error(chosen) ** 0.5,
         }
         varies = self.samples > 1 and bool((truth.std(axis=0) > 0).all())
-        # centred, so that the squares of large numbers do not swallow their differences
-        return figures | ({"r2": r2_of(guesses - truth.mean(0), truth - truth.mean(0))} if varies else {})
+        return metrics | ({"r2": r2_of(self.outputs.astype(float), truth)} if varies else {})
 
 
 def _or_none(value: float) -> float | None:

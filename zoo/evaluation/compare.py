@@ -1,4 +1,4 @@
-"""Several models side by side: what each costs, how good it is, and which differences chance does not explain."""
+"""Compare models on the same dataset: their metric, their costs, and which differences are significant."""
 
 from __future__ import annotations
 
@@ -19,20 +19,25 @@ from .benchmark import latency_of
 COSTS = ("parameters", "bytes", "latency")
 LOWER_IS_BETTER = frozenset({"mae", "rmse", "loss"})
 SIGNIFICANT = 0.05
+"""A difference with a smaller p-value is significant."""
+_SAME_RECIPE = ("architecture", "options", "hyperparameters", "init_from", "freeze")
+"""The entries of ``run.json`` in which runs with the same recipe agree."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One of those that are compared.
+    """One of the compared models.
 
     Args:
-        name: as it was given.
-        dataset: what it was judged on.
-        metric: the main metric of its task.
-        values: that metric on the test split, one for each training that differs by the seed only.
-        source: ``recorded``, ``runs`` or ``file``.
-        costs: some of :data:`COSTS`: parameters, bytes of the checkpoint or file, seconds for one sample.
-        run: the run it is, for its curves.
+        name: the architecture, run or file, as it was passed to :func:`compare`.
+        dataset: the name of the dataset that the model was evaluated on.
+        metric: the main metric of its task: ``accuracy`` or ``mae``.
+        values: that metric on the test split, one value for each run that differs only in the seed. An accuracy is
+            between 0 and 1, an MAE in the target's units.
+        source: where the values come from: ``recorded`` with the plugin, ``runs``, or the metadata of a ``file``.
+        costs: some of :data:`COSTS`: the number of trainable ``parameters``, the ``bytes`` of the checkpoint or file,
+            and the ``latency`` in seconds for one sample.
+        run: the run, if the candidate is one; its curves can be drawn.
     """
 
     name: str
@@ -45,23 +50,25 @@ class Candidate:
 
     @property
     def mean(self) -> float:
-        """Of the values."""
+        """The mean of the values."""
         return mean_and_deviation(self.values)["mean"]
 
     @property
     def deviation(self) -> float:
-        """Sample standard deviation; 0 of a single value."""
+        """The sample standard deviation of the values; 0 for a single value."""
         return mean_and_deviation(self.values)["std"]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What :func:`compare` found.
+    """The result of :func:`compare`.
 
     Args:
-        candidates: the best mean first.
-        p_values: for each candidate the probability that chance alone puts it that far from the first: Welch's t-test,
-            corrected by Holm's method for how many are compared; None where there are not two trainings of both.
+        metric: the metric that is compared.
+        dataset: the name of the dataset that all were evaluated on.
+        candidates: the compared models, the best mean first.
+        p_values: one for each candidate, of the difference between its mean and that of the first: Welch's t-test, with
+            Holm's correction for multiple comparisons. None for the first, and if one of the two has a single run.
     """
 
     metric: str
@@ -70,27 +77,22 @@ class Comparison:
     p_values: tuple[float | None, ...]
 
     def front(self, cost: str) -> list[Candidate]:
-        """The Pareto front: those that no other beats in ``cost`` without being worse in the metric, cheapest first."""
-        return pareto(
-            [candidate for candidate in self.candidates if cost in candidate.costs],
-            [candidate.costs[cost] for candidate in self.candidates if cost in candidate.costs],
-            [self._goodness(candidate) for candidate in self.candidates if cost in candidate.costs],
-        )
+        """The candidates on the Pareto front of the metric and ``cost``, the cheapest first."""
+        known = [candidate for candidate in self.candidates if cost in candidate.costs]
+        costs = [candidate.costs[cost] for candidate in known]
+        return pareto(known, costs, [self._goodness(candidate) for candidate in known])
 
-    def verdict(self, place: int) -> str:
-        """Whether a candidate is behind the first, as far as the seeds can tell."""
+    def result(self, place: int) -> str:
+        """Whether the candidate at ``place`` is significantly worse than the first, in words."""
         if place == 0:
             return "best mean"
-        first, other, p = self.candidates[0], self.candidates[place], self.p_values[place]
-        counts = f"{len(first.values)} and {len(other.values)} trainings"
+        p = self.p_values[place]
         if p is None:
-            return f"{counts}: seeds cannot tell"
-        if p < SIGNIFICANT:
-            return f"behind (p {p:.2g}, {counts})"
-        return f"no difference that {counts} can tell (p {p:.2g})"
+            return "not tested: a test needs at least 2 runs of both"
+        return f"{'significantly worse' if p < SIGNIFICANT else 'no significant difference'} (p = {p:.2g})"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The fields for JSON, with the Pareto fronts."""
         fronts = {cost: [candidate.name for candidate in self.front(cost)] for cost in COSTS}
         return {
             "metric": self.metric,
@@ -104,7 +106,7 @@ class Comparison:
                     "std": candidate.deviation,
                     **{cost: candidate.costs.get(cost) for cost in COSTS},
                     "p_value": p,
-                    "verdict": self.verdict(place),
+                    "result": self.result(place),
                 }
                 for place, (candidate, p) in enumerate(zip(self.candidates, self.p_values, strict=True))
             ],
@@ -112,8 +114,8 @@ class Comparison:
         }
 
     def _repr_html_(self) -> str:
-        """A notebook's view."""
-        columns = ("name", self.metric, "deviation", "trainings", *COSTS, "against the best")
+        """The candidates as a table in a notebook."""
+        columns = ("name", self.metric, "deviation", "runs", *COSTS, "compared with the best")
         rows = [
             (
                 candidate.name,
@@ -121,7 +123,7 @@ class Comparison:
                 metric_text(self.metric, candidate.deviation),
                 len(candidate.values),
                 *(candidate.costs.get(cost, "-") for cost in COSTS),
-                self.verdict(place),
+                self.result(place),
             )
             for place, candidate in enumerate(self.candidates)
         ]
@@ -139,37 +141,40 @@ def compare(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Comparison:
-    """Compare architectures, runs and exported files that were judged on the same data.
+    """Compare architectures, runs and exported files that were evaluated on the same dataset.
 
-    An architecture stands for its recorded results, or for its best run where it has none; a run stands for all
-    finished runs that differ from it by the seed only.
+    An architecture stands for its recorded results, or for its best run if it has none. A run stands for all finished
+    runs that differ from it only in the seed.
 
     Args:
-        references: those to compare; all that were judged on ``dataset``, unless given.
-        dataset: in place of references: every architecture recorded on it, and every recipe among the runs.
-        latency: also time one sample, each model on one thread by what runs it: torch, or onnxruntime for a file.
+        references: two or more architectures, runs or exported files.
+        dataset: compare all models on this dataset instead: every architecture with recorded results, and the best run
+            of every recipe.
+        latency: also time one sample on one thread: in torch, or in onnxruntime for a file.
 
     Raises:
-        UsageError: fewer than two, or judged on different data, or both references and a dataset.
-        RunNotFound, UnknownName, ZooError: one of them cannot be found, or has no results.
+        UsageError: fewer than two models, models on different datasets, or both ``references`` and ``dataset``.
+        RunNotFound, UnknownName, ZooError: a model cannot be found, or has no results.
     """
     registry = registry or create_registry()
     folder = runs_folder(runs_dir)
     if dataset is not None:
         if references:
-            raise UsageError("Give models to compare, or a dataset, not both.")
+            raise UsageError("Give either models to compare or a dataset, not both.")
         references = _all_on(dataset, registry, folder)
     if len(references) < 2:
         raise UsageError(
-            f"There are not two models on {dataset} to compare." if dataset else "Give two or more to compare."
+            f"There are fewer than two models on {dataset} to compare."
+            if dataset
+            else "Give two or more models to compare."
         )
     found = [_candidate(reference, registry, folder, latency) for reference in dict.fromkeys(references)]
     first = found[0]
     for other in found[1:]:
         if (other.dataset, other.metric) != (first.dataset, first.metric):
             raise UsageError(
-                f"{first.name} was judged on {first.dataset}, {other.name} on {other.dataset}: only what was judged on "
-                "the same data can be compared."
+                f"{first.name} was evaluated on {first.dataset}, {other.name} on {other.dataset}. "
+                "Only models on the same dataset can be compared."
             )
     lower = first.metric in LOWER_IS_BETTER
     found.sort(key=lambda candidate: candidate.mean if lower else -candidate.mean)
@@ -177,7 +182,7 @@ def compare(
 
 
 def _all_on(dataset: str, registry: Registry, folder: Path) -> list[str]:
-    """Every architecture recorded on ``dataset``, and the best run of every recipe that was trained on it."""
+    """Every architecture with recorded results on ``dataset``, and the best run there of every recipe."""
     found = []
     for spec in registry.architectures.values():
         record = recorded_results(spec)
@@ -185,15 +190,15 @@ def _all_on(dataset: str, registry: Registry, folder: Path) -> list[str]:
             found.append(spec.name)
     chosen: list[Run] = []
     for run in list_runs(folder):
-        judged = run.config["data"]["name"] == dataset and run.status == "finished" and run.config["results"]
-        if judged and not any(_is_sister(run, other) for other in chosen):
+        evaluated = run.config["data"]["name"] == dataset and run.status == "finished" and run.config["results"]
+        if evaluated and not any(_same_recipe(run, other) for other in chosen):
             chosen.append(run)
     return found + [run.name for run in chosen]
 
 
 def _candidate(reference: str, registry: Registry, folder: Path, latency: bool) -> Candidate:
     if is_onnx_file(reference):
-        made = _from_file(reference)
+        candidate = _from_file(reference)
     else:
         spec = registry.architectures.get(reference)
         record = recorded_results(spec) if spec else None
@@ -201,18 +206,18 @@ def _candidate(reference: str, registry: Registry, folder: Path, latency: bool) 
             name = main_metric(record["metrics"])
             values = tuple(trial["test"][name] for trial in record["trials"])
             costs = {"parameters": record["parameters"], "bytes": record["bytes"]}
-            made = Candidate(reference, record["dataset"], name, values, "recorded", costs)
+            candidate = Candidate(reference, record["dataset"], name, values, "recorded", costs)
         else:
-            made = _from_run(reference, find_run(reference, folder, registry.architectures), folder)
+            candidate = _from_run(reference, find_run(reference, folder, registry.architectures), folder)
     if latency:
-        made.costs["latency"] = latency_of(reference, folder, registry)
-    return made
+        candidate.costs["latency"] = latency_of(reference, folder, registry)
+    return candidate
 
 
 def _from_file(reference: str) -> Candidate:
     description = open_model(reference).description
     if not description.test:
-        raise RunNotFound(f"{reference} holds no test metrics; `zoo eval {reference}` measures them.")
+        raise RunNotFound(f"{reference} contains no test metrics. `zoo eval {reference}` computes them.")
     name = main_metric(description.test)
     size = Path(reference).expanduser().stat().st_size
     return Candidate(reference, description.dataset, name, (description.test[name],), "file", {"bytes": size})
@@ -221,41 +226,41 @@ def _from_file(reference: str) -> Candidate:
 def _from_run(reference: str, run: Run, folder: Path) -> Candidate:
     if not run.config["results"]:
         raise RunNotFound(
-            f"{run.name} has no test results: it is {run.status}. `zoo train --resume {run.folder}` ends it."
+            f"{run.name} has no test results: it is {run.status}. Run `zoo train --resume {run.folder}` to finish it."
         )
     runs = {other.config["seed"]: other for other in reversed(list_runs(folder, run.config["architecture"]))}
-    sisters = {seed: other for seed, other in runs.items() if _is_sister(run, other)} | {run.config["seed"]: run}
+    seeds = {seed: other for seed, other in runs.items() if _same_recipe(run, other)} | {run.config["seed"]: run}
     name = main_metric(run.config["results"]["test"])
-    values = tuple(sisters[seed].config["results"]["test"][name] for seed in sorted(sisters))
+    values = tuple(seeds[seed].config["results"]["test"][name] for seed in sorted(seeds))
     costs = {"parameters": run.config["parameters"], "bytes": run.best.stat().st_size}
     return Candidate(reference, run.config["data"]["name"], name, values, "runs", costs, run)
 
 
-def _is_sister(run: Run, other: Run) -> bool:
-    """Whether two finished runs differ by the seed only."""
-    keys = ("architecture", "options", "hyperparameters", "init_from", "freeze")
-    same = all(run.config.get(key) == other.config.get(key) for key in keys)
+def _same_recipe(run: Run, other: Run) -> bool:
+    """Whether ``other`` is finished and differs from ``run`` at most in the seed."""
+    same = all(run.config.get(key) == other.config.get(key) for key in _SAME_RECIPE)
     data = run.config["data"]["fingerprint"] == other.config["data"]["fingerprint"]
     return same and data and other.status == "finished" and bool(other.config["results"])
 
 
 def _p_values(candidates: Sequence[Candidate]) -> tuple[float | None, ...]:
-    """Welch's test of each against the first, by Holm's step-down correction (1979)."""
+    """Welch's t-test of each candidate against the first, with Holm's step-down correction (1979)."""
     raw = [_welch(candidates[0].values, other.values) for other in candidates[1:]]
-    order = sorted((place for place, p in enumerate(raw) if p is not None), key=lambda place: raw[place] or 0.0)
+    ascending = sorted((p, place) for place, p in enumerate(raw) if p is not None)
     corrected: list[float | None] = [None] * len(raw)
     highest = 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (raw[place] or 0.0) * (len(order) - rank)))
+    for rank, (p, place) in enumerate(ascending):
+        highest = max(highest, min(1.0, p * (len(ascending) - rank)))
         corrected[place] = highest
     return (None, *corrected)
 
 
 def _welch(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """The two-sided p-value of Welch's t-test; None if one of the two has fewer than two values."""
     if len(first) < 2 or len(second) < 2:
         return None
     if not (mean_and_deviation(first)["std"] or mean_and_deviation(second)["std"]):
-        return float(mean_and_deviation(first)["mean"] == mean_and_deviation(second)["mean"])
+        return float(mean_and_deviation(first)["mean"] == mean_and_deviation(second)["mean"])  # scipy would return NaN
     from scipy.stats import ttest_ind
 
     return float(ttest_ind(first, second, equal_var=False).pvalue)

@@ -1,7 +1,4 @@
-"""A person's picture brought to what a network learnt from: inverted, framed, resized, and what was done told.
-
-Imports no torch.
-"""
+"""Prepare user images like the training images: invert, frame, resize. Imports no torch."""
 
 from __future__ import annotations
 
@@ -19,23 +16,26 @@ from ..models.description import ModelDescription
 
 CHOICES = ("auto", "yes", "no")
 STROKES_BELOW = 56
-"""A mean pixel below this is that of thin light strokes on black (MNIST 33, its bundled stand-in 34), not of things
-that fill the picture (Fashion-MNIST 73, CIFAR-10 121)."""
+"""A mean pixel below this means thin light strokes on black (MNIST 33, its bundled stand-in 34). Images of objects that
+fill the picture have a higher one (Fashion-MNIST 73, CIFAR-10 121)."""
 DARK_BELOW, LIGHT_ABOVE = 96, 160
+"""A mean pixel below the first means dark images, above the second light ones."""
 BOX = 20 / 28
-"""MNIST's digits were brought into a box of 20 of the 28 pixels and centred by mass (LeCun et al. 1998)."""
+"""MNIST digits were resized to fit a box of 20 of the 28 pixels and centred by mass (LeCun et al. 1998)."""
 FAINTEST = 32
-"""A drawing whose strokes differ less than this from the ground is no drawing."""
+"""An image in which no pixel differs more than this from the background contains no strokes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePreparation:
-    """How pictures are brought to the network's input.
+    """How images are converted to the input of the network.
 
     Args:
-        invert: ``auto`` where the picture is dark on light and the network learnt light on dark, or the reverse.
-        frame: ``auto`` where the network learnt strokes: cut them out, bring them into the middle as MNIST's are.
-        fit: ``crop``, ``pad`` or ``stretch`` what has another shape and is not framed.
+        invert: ``yes``, ``no`` or ``auto``. ``auto`` inverts an image that is dark on light if the training images were
+            light on dark, or the reverse.
+        frame: ``yes``, ``no`` or ``auto``. Framing cuts the strokes out, resizes and centres them like MNIST digits;
+            ``auto`` does so if the training images were such strokes.
+        fit: ``crop``, ``pad`` or ``stretch``: what to do with an image of another shape that is not framed.
     """
 
     invert: str = "auto"
@@ -51,12 +51,18 @@ class ImagePreparation:
 def prepare_image(
     source: Path | bytes, description: ModelDescription, preparation: ImagePreparation
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """An image as the model takes it, uint8 ``[C, H, W]``, and what was done to it, in words.
+    """Convert an image to the input of the model.
 
-    A picture that has the right size already is neither framed nor resized.
+    With ``auto``, an image that already has the right size is neither framed nor resized.
+
+    Args:
+        source: a file, or its content.
+
+    Returns:
+        The image, uint8 ``[C, H, W]``, and the steps that were applied: see :attr:`zoo.Prediction.steps`.
 
     Raises:
-        OSError, ValueError: the file is no image, or damaged.
+        OSError, ValueError: the file is not an image, or is damaged.
     """
     shape = description.input_shape
     image = decode(source, shape[0])
@@ -87,13 +93,13 @@ def _to_invert(image: Image.Image, mean: float | None, channels: int, choice: st
 
 
 def _ground(pixels: NDArray[Any]) -> float:
-    """The brightness along the border: what is drawn on."""
+    """The brightness of the background, 0 to 255: the median along the border."""
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     return float(np.median(border))
 
 
 def _framed(image: Image.Image, height: int, width: int) -> Image.Image | None:
-    """Light strokes on black, cut out, brought into the box and centred by mass; None where nothing is drawn."""
+    """Light strokes on black, cut out, resized to the box and centred by mass; None if there are no strokes."""
     pixels = np.asarray(image.convert("L"), dtype=np.float32)
     ground, top = _ground(pixels), float(pixels.max())
     if top - ground < FAINTEST:

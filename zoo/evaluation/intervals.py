@@ -1,8 +1,8 @@
-"""How sure a figure is that was measured on so many samples. Imports no torch."""
+"""Confidence intervals of metrics: Wilson's for proportions, bootstrap for everything else. Imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -10,113 +10,110 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# scipy and scikit-learn give the same figures (the tests compare them). They are not used here: importing scipy.stats
+# takes a second, and 1,000 resamples of 10,000 samples take scikit-learn's roc_auc_score 13 s in place of 0.4 s.
+# An AUC that is undefined in one resample makes scipy.stats.bootstrap return NaN for the whole interval.
+
 Array = NDArray[Any]
 CONFIDENCE = 0.95
 RESAMPLES = 1_000
-_ENTRIES = 4_000_000  # of the weights that are held at once, 32 MB
+
+Metric = Callable[[Array], float]
+"""A metric of the samples at the indices ``[N]`` (an index may repeat); NaN if it is undefined for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and its confidence interval at 95%; NaN where there is none."""
+    """A metric and its 95% confidence interval, all in the unit of the metric.
+
+    Args:
+        value: the metric of all samples; an accuracy is between 0 and 1. NaN if it is undefined.
+        low: the lower bound of the interval; NaN if there is no interval.
+        high: the upper bound; NaN if there is no interval.
+    """
 
     value: float
     low: float
     high: float
 
     def to_dict(self) -> dict[str, float | None]:
-        """For JSON, which knows no NaN."""
+        """The fields for JSON, with None in place of NaN."""
         return {name: None if (v := getattr(self, name)) != v else v for name in self.__slots__}
 
 
 def wilson(successes: int, trials: int) -> Interval:
-    """A proportion with Wilson's score interval (1927), which keeps within 0 and 1; without trials all is NaN."""
+    """A proportion and its score interval (Wilson 1927), which stays between 0 and 1; all NaN if ``trials`` is 0."""
     if not trials:
         return Interval(float("nan"), float("nan"), float("nan"))
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    # at the ends rounding may push the bounds past the share itself
+    # close to 0 and 1, rounding can move a bound past the proportion itself
     return Interval(share, min(max(0.0, centre - half), share), max(min(1.0, centre + half), share))
 
 
-Weighted = Callable[[Array], Array]
-"""From weights ``[B, N]`` of the samples to a figure for each row, ``[B]``; NaN where it is not defined."""
+def bootstrap(metrics: Mapping[str, Metric], samples: int, seed: int = 0) -> dict[str, Interval]:
+    """Each metric with the percentile interval of 1,000 bootstrap resamples (Efron 1979).
 
+    All metrics are computed on the same resamples. A resample for which a metric is undefined does not count. A single
+    sample gives no interval.
 
-def bootstrap(figures: Mapping[str, Weighted], samples: int, seed: int = 0) -> dict[str, Interval]:
-    """Each figure with the percentile interval of 1,000 bootstrap resamples (Efron 1979).
-
-    A resample is how often each sample was drawn, so all figures see the same ones.
-    Of a single sample there is no interval.
+    Args:
+        samples: how many samples there are.
     """
-    ones = np.ones((1, samples))
-    drawn: dict[str, list[Array]] = {name: [] for name in figures}
-    for weights in _resamples(samples, seed):
-        for name, figure in figures.items():
-            drawn[name].append(figure(weights))
-    found = {}
-    for name, figure in figures.items():
-        values = np.concatenate(drawn[name])
-        defined = values[np.isfinite(values)]
-        tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
-        low, high = np.percentile(defined, tails) if len(defined) and samples > 1 else (np.nan, np.nan)
-        found[name] = Interval(float(figure(ones)[0]), float(low), float(high))
+    random = np.random.RandomState(seed)  # numpy guarantees that its stream never changes
+    resamples = (random.randint(0, samples, samples) for _ in range(RESAMPLES))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.array([[metric(chosen) for metric in metrics.values()] for chosen in resamples])
+        found = {}
+        for column, (name, metric) in enumerate(metrics.items()):
+            defined = values[np.isfinite(values[:, column]), column]
+            tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
+            low, high = np.percentile(defined, tails) if len(defined) and samples > 1 else (np.nan, np.nan)
+            found[name] = Interval(float(metric(np.arange(samples))), float(low), float(high))
     return found
 
 
-def mean_of(values: Array) -> Weighted:
-    """The weighted mean of one value a sample, ``[N]``."""
-    return lambda weights: weights @ values / weights.sum(axis=1)
+def mean_of(values: Array) -> Metric:
+    """The mean of ``values``, one for each sample, ``[N]``."""
+    return lambda chosen: values[chosen].mean()
 
 
-def auc_of(scores: Array, truth: Array) -> Weighted:
-    """The area under the ROC curve, ties counted as half (Mann and Whitney 1947); ``truth`` is 0 or 1."""
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=np.nan) != 0)
-    positive = truth[order] == 1
+def auc_of(scores: Array, truth: Array) -> Metric:
+    """The area under the ROC curve, where a tie counts half (Mann and Whitney 1947).
 
-    def area(weights: Array) -> Array:
-        ordered = weights[:, order]
-        ups = np.add.reduceat(ordered * positive, starts, axis=1)
-        downs = np.add.reduceat(ordered * ~positive, starts, axis=1)
-        below = np.cumsum(downs, axis=1) - downs / 2
-        with np.errstate(invalid="ignore"):
-            return (ups * below).sum(axis=1) / (ups.sum(axis=1) * downs.sum(axis=1))  # type: ignore[no-any-return]
+    Args:
+        scores: higher for class 1, ``[N]``.
+        truth: the true class, 0 or 1, ``[N]``.
+    """
+    distinct, level = np.unique(scores, return_inverse=True)
+
+    def area(chosen: Array) -> float:
+        levels = level[chosen]
+        positive = np.bincount(levels, truth[chosen], len(distinct))
+        negative = np.bincount(levels, minlength=len(distinct)) - positive
+        below = np.cumsum(negative) - negative / 2
+        return positive @ below / (positive.sum() * negative.sum())  # type: ignore[no-any-return]
 
     return area
 
 
-def f1_of(said: Array, truth: Array) -> Weighted:
-    """F1 of class 1; 0 where it neither is nor is said to be."""
-    both, either = ((said == 1) & (truth == 1)).astype(float), (said == 1).astype(float) + (truth == 1)
-
-    def f1(weights: Array) -> Array:
-        total = weights @ either
-        return np.where(total > 0, 2 * (weights @ both) / np.where(total > 0, total, 1), 0.0)
-
-    return f1
+def f1_of(predicted: Array, truth: Array) -> Metric:
+    """F1 of class 1, from predicted and true classes ``[N]``; 0 if class 1 occurs in neither."""
+    both = ((predicted == 1) & (truth == 1)).astype(float)
+    either = (predicted == 1).astype(float) + (truth == 1)
+    return lambda chosen: 2 * both[chosen].sum() / max(either[chosen].sum(), 1)
 
 
-def r2_of(guesses: Array, truth: Array) -> Weighted:
-    """The part of the variance that is explained, ``[N, K]`` each, averaged over the targets."""
-    errors, squares = (guesses - truth) ** 2, truth**2
+def r2_of(predicted: Array, truth: Array) -> Metric:
+    """The coefficient of determination R², from values ``[N, K]``, averaged over the K targets."""
 
-    def r2(weights: Array) -> Array:
-        count = weights.sum(axis=1)[:, None]
-        variance = weights @ squares / count - (weights @ truth / count) ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(variance > 0, 1 - weights @ errors / count / variance, np.nan).mean(axis=1)  # type: ignore[no-any-return]
+    def r2(chosen: Array) -> float:
+        values = truth[chosen]
+        if not np.ptp(values, axis=0).all():
+            return float("nan")  # a constant target has no variance to explain
+        errors = ((predicted[chosen] - values) ** 2).sum(axis=0)
+        return (1 - errors / ((values - values.mean(axis=0)) ** 2).sum(axis=0)).mean()  # type: ignore[no-any-return]
 
     return r2
-
-
-def _resamples(samples: int, seed: int) -> Iterator[Array]:
-    """1,000 rows of how often each sample was drawn, some at a time."""
-    random = np.random.RandomState(seed)  # whose stream is frozen
-    rows = max(1, min(RESAMPLES, _ENTRIES // samples))
-    for first in range(0, RESAMPLES, rows):
-        count = min(rows, RESAMPLES - first)
-        draws = random.randint(0, samples, (count, samples)) + samples * np.arange(count)[:, None]
-        yield np.bincount(draws.ravel(), minlength=count * samples).reshape(count, samples).astype(float)

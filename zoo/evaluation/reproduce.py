@@ -1,4 +1,4 @@
-"""Training the default recipe again, as often as it takes to tell chance from skill, and recording what came out."""
+"""Reproduce a recorded result: train the default recipe with several seeds, compare, and record the new result."""
 
 from __future__ import annotations
 
@@ -25,28 +25,30 @@ from ..models.build import blank_model, count_parameters
 from ..registry.registry import Registry, create_registry
 from ..runs.checkpoint import load_tensors, save_tensors
 from ..runs.run import Run, list_runs
+from ..specs.architecture import Architecture
 from ..specs.hyperparameters import resolve
 from ..specs.options import check_all
 from ..specs.results import FORMAT, Record, mean_and_deviation, recorded_results
-from ..specs.specs import Architecture
 from ..training.train import train
 from .benchmark import latency_of
 
 log = logging.getLogger("zoo")
 
 SEEDS = 5
+"""The number of trials on a dataset that declares none."""
 RESULTS_NAME, WEIGHTS_NAME = "results.json", "weights.safetensors"
 DEVIATIONS = 3.0
+"""A result is reproduced if it differs by at most this many standard errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """Several trainings with the default recipe.
+    """The result of :func:`reproduce`: several runs of the default recipe.
 
     Args:
-        record: what came out, as :func:`record` writes it.
-        recorded: what the plugin says of itself; None where it says nothing.
-        runs: the trainings, the first trial first.
+        record: the new results, as :func:`record` writes them to ``results.json``.
+        recorded: the results that the plugin ships; None if it ships none.
+        runs: one run for each trial, in order.
     """
 
     record: Record
@@ -60,7 +62,7 @@ class Reproduction:
 
     @property
     def difference(self) -> float | None:
-        """The mean of the main metric less the recorded one."""
+        """The new mean of the main metric minus the recorded mean, in the metric's unit; None without a record."""
         if self.recorded is None:
             return None
         name = self.metric
@@ -68,26 +70,27 @@ class Reproduction:
 
     @property
     def allowed(self) -> float:
-        """Three standard errors of such a difference, by the recorded deviation, and a little more.
+        """The largest :attr:`difference` of a reproduced result, in the metric's unit.
 
-        That is one test sample of an accuracy, and one part in a hundred of anything else.
+        Three standard errors of the difference, by the recorded deviation, plus a margin: one test sample for an
+        accuracy, 1% of the recorded mean for any other metric.
         """
         if self.recorded is None:
             return 0.0
         fresh, old = len(self.record["trials"]), len(self.recorded["trials"])
         error = self.recorded["metrics"][self.metric]["std"] * (1 / fresh + 1 / old) ** 0.5
         mean = self.recorded["metrics"][self.metric]["mean"]
-        grain = 1 / self.record["test_samples"] if self.metric in PERCENTAGES else abs(mean) / 100
-        return float(DEVIATIONS * error + grain)
+        margin = 1 / self.record["test_samples"] if self.metric in PERCENTAGES else abs(mean) / 100
+        return float(DEVIATIONS * error + margin)
 
     @property
     def reproduced(self) -> bool:
-        """Whether the recorded result came out again, as far as chance allows."""
+        """Whether the new mean differs from the recorded one by at most :attr:`allowed`."""
         return self.difference is not None and abs(self.difference) <= self.allowed
 
     @property
     def identical(self) -> int:
-        """How many trials ended with the very bytes that were recorded."""
+        """The number of trials whose best checkpoint is byte-identical to the recorded one."""
         known = {(t["seed"], t["checkpoint_sha256"]) for t in (self.recorded or {"trials": []})["trials"]}
         return sum((t["seed"], t["checkpoint_sha256"]) in known for t in self.record["trials"])
 
@@ -104,20 +107,22 @@ def reproduce(
 ) -> Reproduction:
     """Train ``architecture`` with its default recipe on its own dataset, once for each trial.
 
+    A trial is a seed together with options of the dataset, such as a fold.
+
     Args:
-        trials: only that many of them.
-        reuse: take finished runs of the same recipe, data and seed in the runs folder for trials already made.
+        trials: run only the first ``trials`` of them.
+        reuse: use finished runs in the runs folder that have the same recipe, data and seed, instead of new ones.
 
     Raises:
         UsageError: an unknown name, or more trials than there are.
-        DataError: the data cannot be had; nothing takes its place.
+        DataError: the dataset is not available; no stand-in is used.
     """
     registry = registry or create_registry()
     spec = registry.architecture(architecture)
     dataset = registry.dataset(spec.dataset)
     all_trials = dataset.trials or ({},) * SEEDS
     if trials is not None and not 1 <= trials <= len(all_trials):
-        raise UsageError(f"{architecture} has {len(all_trials)} trials; {trials} were asked for.")
+        raise UsageError(f"{architecture} has {len(all_trials)} trials, not {trials}.")
     runs = []
     for seed, data_options in enumerate(all_trials[:trials]):
         old = _find_equal(spec, registry, data_options, seed, runs_folder(runs_dir)) if reuse else None
@@ -138,13 +143,13 @@ def reproduce(
 
 
 def record(reproduction: Reproduction, folder: Path, registry: Registry | None = None) -> tuple[Path, Path]:
-    """Write results and the first trial's best checkpoint into ``folder``, for a plugin to ship.
+    """Write the results and the best checkpoint of the first trial into ``folder``, for a plugin to ship.
 
-    The first trial is exported too, to time what it becomes: ``latency_seconds`` is the median for one sample, by
-    onnxruntime on one thread of this machine; it is left out, with a warning, where the network cannot be exported.
+    The first trial is also exported and timed: ``latency_seconds`` is the median time of one sample in onnxruntime, on
+    one thread of this machine. If the export fails, it is left out, with a warning.
 
     Returns:
-        ``results.json`` and ``weights.safetensors``.
+        The paths of ``results.json`` and ``weights.safetensors``.
 
     Raises:
         ZooError: the folder cannot be written to.
@@ -154,10 +159,10 @@ def record(reproduction: Reproduction, folder: Path, registry: Registry | None =
     first = reproduction.runs[0]
     write_json(results, reproduction.record | _latency(first, registry or create_registry()))
     tensors, metadata = load_tensors(first.best)
-    told = {key: first.config[key] for key in ("results", "versions", "device", "threads")}
-    told["hyperparameters"] = reproduction.record["hyperparameters"]
+    entries = {key: first.config[key] for key in ("results", "versions", "device", "threads")}
+    entries["hyperparameters"] = reproduction.record["hyperparameters"]
     metadata["data"]["path"] = None
-    save_tensors(weights, tensors, metadata | told | {"trained_sha256": sha256(first.best)})
+    save_tensors(weights, tensors, metadata | entries | {"trained_sha256": sha256(first.best)})
     return results, weights
 
 
@@ -166,17 +171,21 @@ def _latency(run: Run, registry: Registry) -> dict[str, float]:
         try:
             file = export(str(run.folder), "onnx", scratch, registry=registry).file
         except ZooError as error:
-            log.warning("No latency is recorded: %s", error)
+            log.warning("The results contain no latency: %s", error)
             return {}
         return {"latency_seconds": latency_of(str(file), None, registry)}
 
 
 def count_multiply_adds(module: nn.Module, inputs: torch.Tensor) -> int:
-    """Multiplications with addition for one sample: those of convolutions and matrix products."""
+    """The multiply-adds of the convolutions and matrix products for one sample.
+
+    Args:
+        inputs: a batch for ``module``, ``[N, …]``.
+    """
     counter = FlopCounterMode(display=False)
-    # cuDNN's and oneDNN's recurrent layers are one operation each, which the counter does not look into
+    # oneDNN runs a recurrent layer as one operation, in which the counter sees nothing
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a setting for other hardware
+        warnings.simplefilter("ignore")  # torch warns about a setting for other hardware
         with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False), counter:
             module(inputs)
     return counter.get_total_flops() // 2 // len(inputs)
@@ -185,6 +194,7 @@ def count_multiply_adds(module: nn.Module, inputs: torch.Tensor) -> int:
 def _find_equal(
     spec: Architecture, registry: Registry, data_options: Mapping[str, object], seed: int, folder: Path
 ) -> Run | None:
+    """A finished run with the default recipe, these dataset options and this seed, if ``folder`` has one."""
     dataset = registry.dataset(spec.dataset)
     wanted = {
         "seed": seed,
@@ -196,7 +206,7 @@ def _find_equal(
     for run in list_runs(folder, spec.name):
         config = run.config
         known = {key: config[key] for key in wanted}
-        known["hyperparameters"] = asdict(resolve(known["hyperparameters"]))  # those that are new have their default
+        known["hyperparameters"] = asdict(resolve(known["hyperparameters"]))  # new ones have their default
         known["options"] = check_all(spec.options, known["options"], spec.name)
         data = config["data"]
         fingerprint = dataset.fingerprint or data["fingerprint"]
@@ -207,6 +217,7 @@ def _find_equal(
 
 
 def _record(spec: Architecture, registry: Registry, runs: Sequence[Run]) -> Record:
+    """The content of ``results.json``."""
     first = runs[0].config
     results = [run.config["results"] for run in runs]
     tests = [result["test"] for result in results]

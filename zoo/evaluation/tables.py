@@ -1,11 +1,11 @@
-"""What judging, comparing and timing found, as the commands print it."""
+"""Evaluations, predictions, comparisons and benchmarks as the text that the commands print."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..formatting import metric_name, metric_names, metric_text, table, time_text
+from ..formatting import metric_name, metric_names, metric_text, size_text, table, time_text
 
 if TYPE_CHECKING:
     from ..models.description import ModelDescription
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from .predict import Prediction
 
 MOST_CLASSES = 20
-"""Of more, a confusion matrix does not fit; the pairs that are most confused are shown in its place."""
+"""With more classes a confusion matrix is too wide; the most confused pairs of classes are shown instead."""
 MOST_MISTAKES = 8
 
 
 def interval_text(name: str, found: Interval) -> str:
-    """``99.41% (99.24% to 99.54%)``; of what is not defined, ``-``."""
+    """``99.41% (99.24% to 99.54%)``, without an interval if there is none; ``-`` for an undefined metric."""
     if found.value != found.value:
         return "-"
     if found.low != found.low:
@@ -30,19 +30,20 @@ def interval_text(name: str, found: Interval) -> str:
 
 
 def assessment(found: Assessment) -> list[str]:
-    """``zoo eval``."""
+    """The lines of ``zoo eval``."""
     model = found.model
     lines = [
-        f"{model.name} ({model.origin}) by {found.engine}: {found.samples:,} {found.split} samples of {found.data}"
+        f"{model.name} ({model.origin}) in {found.engine}: {found.samples:,} {found.split} samples of {found.data}"
     ]
     names = [*metric_names(found.metrics), *(["loss"] if "loss" in found.metrics else [])]
     parts = [(metric_name(name), interval_text(name, found.metrics[name]).partition(" ")) for name in names]
     rows = [(name, value, spread.strip("()") or "-") for name, (value, _, spread) in parts]
-    lines += ["", table(("METRIC", "VALUE", "95% CONFIDENCE"), rows, numeric=("VALUE",))]
-    return lines + (_decisions(found) if model.decides else _residuals(found))
+    lines += ["", table(("METRIC", "VALUE", "95% CONFIDENCE INTERVAL"), rows, numeric=("VALUE",))]
+    return lines + (_classes(found) if model.decides else _residuals(found))
 
 
-def _decisions(found: Assessment) -> list[str]:
+def _classes(found: Assessment) -> list[str]:
+    """What ``zoo eval`` shows of a classifier."""
     columns = ("CLASS", "PRECISION", "RECALL", "F1", "SAMPLES")
     rows = [
         (
@@ -59,12 +60,13 @@ def _decisions(found: Assessment) -> list[str]:
     lines = ["", table(columns, rows, numeric=("F1", "SAMPLES")), "", *_confusion(found), ""]
     lines.append(
         f"Calibration: mean confidence {mean:.2%}, accuracy {found.correct.mean():.2%}, "
-        f"expected error {calibration.error:.2%}"
+        f"expected calibration error {calibration.error:.2%}"
     )
     worst = found.worst(MOST_MISTAKES)
     if len(worst):
         wrong = int((~found.correct).sum())
-        lines += [f"The worst of {wrong:,} mistakes:", *_mistakes(found, worst)]
+        lines += [f"Worst {len(worst)} of {wrong:,} mistakes:" if wrong > 1 else "The only mistake:"]
+        lines += _mistakes(found, worst)
     return lines
 
 
@@ -75,7 +77,7 @@ def _confusion(found: Assessment) -> Iterator[str]:
             (label, *("·" if not count else f"{count:,}" for count in row))
             for label, row in zip(labels, found.confusion.tolist(), strict=True)
         ]
-        yield "Confusion, true class downwards, said by the model to the right:"
+        yield "Confusion matrix (rows: true class, columns: predicted class):"
         yield table(("", *labels), rows, numeric=labels)
         return
     pairs = [
@@ -84,8 +86,8 @@ def _confusion(found: Assessment) -> Iterator[str]:
         for column, count in enumerate(counts)
         if count and row != column
     ]
-    yield "Most confused:"
-    yield table(("SAMPLES", "IS", "SAID"), sorted(pairs, reverse=True)[:MOST_CLASSES], numeric=("SAMPLES",))
+    yield "Most confused classes:"
+    yield table(("SAMPLES", "TRUE", "PREDICTED"), sorted(pairs, reverse=True)[:MOST_CLASSES], numeric=("SAMPLES",))
 
 
 def _mistakes(found: Assessment, worst: Any) -> Iterator[str]:
@@ -98,26 +100,30 @@ def _mistakes(found: Assessment, worst: Any) -> Iterator[str]:
         )
         for place in worst
     ]
-    yield table(("SAMPLE", "SAID", "SURE", "IS"), rows, numeric=("SURE",))
+    yield table(("SAMPLE", "PREDICTED", "PROBABILITY", "TRUE"), rows, numeric=("PROBABILITY",))
 
 
 def _residuals(found: Assessment) -> list[str]:
-    shares = found.to_dict()["residuals"]
-    lines = ["", "Errors (predicted less true):"]
-    lines.append(table([name.upper() for name in shares], [[f"{value:,.4g}" for value in shares.values()]]))
+    """What ``zoo eval`` shows of a regression."""
+    quantiles = found.to_dict()["residuals"]
+    lines = ["", "Errors (predicted minus true):"]
+    lines.append(table([name.upper() for name in quantiles], [[f"{value:,.4g}" for value in quantiles.values()]]))
     rows = [
         (f"#{place}", *(f"{value:,.4g}" for value in (*found.outputs[place], *found.targets[place])))
         for place in found.worst(MOST_MISTAKES)
     ]
     names = [found.model.label(place) if found.model.labels else "target" for place in range(found.targets.shape[1])]
     columns = ("SAMPLE", *(f"PREDICTED {name}" for name in names), *(f"TRUE {name}" for name in names))
-    return [*lines, "The worst:", table(columns, rows, numeric=columns[1:])]
+    return [*lines, "", "Largest errors:", table(columns, rows, numeric=columns[1:])]
 
 
 def predictions(answers: Iterable[Prediction], description: ModelDescription) -> Iterator[str]:
-    """``zoo predict``, a line as each answer comes, so the columns' widths are those of the labels, not of the rows."""
+    """The lines of ``zoo predict``, each as soon as its prediction is there.
+
+    So the width of a column cannot depend on its rows; it depends on the labels.
+    """
     names = list(description.labels) or [description.label(place) for place in range(2)]
-    wide = min(28, max(5, *(len(name) for name in names)))
+    wide = min(28, max(9, *(len(name) for name in names)))
     first = True
     for answer in answers:
         if answer.error:
@@ -131,33 +137,37 @@ def predictions(answers: Iterable[Prediction], description: ModelDescription) ->
             )
             continue
         ranked = sorted((answer.probabilities or {}).items(), key=lambda item: -item[1])
-        others = "  ".join(f"{label:<{wide}} {value:>7.2%}" for label, value in ranked[1:2])
-        yield f"{answer.label:<{wide}}  {answer.probability:>7.2%}  {others}  {answer.source}"
+        best = "  ".join(f"{label:<{wide}}  {value:>11.2%}" for label, value in ranked[:2])
+        yield f"{best}  {answer.source}"
 
 
 def _prediction_head(answer: Prediction, wide: int) -> str:
     if answer.values is not None:
         return "  ".join(f"{name.upper():>{max(12, len(name))}}" for name in answer.values) + "  INPUT"
-    return f"{'LABEL':<{wide}}  {'SURE':>7}  {'NEXT':<{wide}} {'':>7}  INPUT"
+    return f"{'PREDICTED':<{wide}}  PROBABILITY  {'SECOND':<{wide}}  PROBABILITY  INPUT"
 
 
 _STEPS = {
-    "inverted": "was inverted: light and dark are the other way round in what the network learnt (--invert no)",
-    "framed": "was framed: its strokes cut out and brought into the middle, as MNIST's are (--frame no)",
-    "crop": "was cropped at the centre and brought {size} pixels (--fit pad, --fit stretch)",
-    "pad": "was padded and brought {size} pixels",
-    "stretch": "was stretched {size} pixels",
+    "inverted": "was inverted to match the training images; --invert no turns this off",
+    "framed": "was framed: its strokes were cut out, resized and centred like MNIST digits; --frame no turns this off",
+    "crop": "was cropped at the centre and resized to {size} pixels; alternatives: --fit pad, --fit stretch",
+    "pad": "was padded and resized to {size} pixels",
+    "stretch": "was stretched to {size} pixels",
 }
 
 
 def step_text(step: str) -> str:
-    """What was done to an image before it was predicted, and the option that does otherwise; said once for all."""
-    kind, _, size = step.partition(" ")
-    return _STEPS[kind].format(size=size) + "; others like it too, said once"
+    """How an image was prepared, and the option that changes it, for a note that is shown once for all images.
+
+    Args:
+        step: one of :attr:`zoo.Prediction.steps`.
+    """
+    kind, _, size = step.partition(" to ")
+    return _STEPS[kind].format(size=size) + " (shown once; this also applies to similar images)"
 
 
 def comparison(found: Comparison) -> list[str]:
-    """``zoo compare``."""
+    """The lines of ``zoo compare``."""
     fronts = {cost: found.front(cost) for cost in ("parameters", "bytes", "latency")}
     costs = [cost for cost, front in fronts.items() if front]
     rows = []
@@ -165,17 +175,15 @@ def comparison(found: Comparison) -> list[str]:
         spread = f" ±{metric_text(found.metric, candidate.deviation)}" if len(candidate.values) > 1 else ""
         cells = [f"{_cost_text(cost, candidate)}{'*' if candidate in fronts[cost] else ' '}" for cost in costs]
         value = metric_text(found.metric, candidate.mean) + spread
-        rows.append((candidate.name, value, str(len(candidate.values)), *cells, found.verdict(place)))
+        rows.append((candidate.name, value, str(len(candidate.values)), *cells, found.result(place)))
     name = metric_name(found.metric).upper()
-    columns = ("NAME", name, "TRAININGS", *(f"{cost.upper()} " for cost in costs), "AGAINST THE BEST")
+    columns = ("NAME", name, "RUNS", *(f"{cost.upper()} " for cost in costs), "COMPARED WITH THE BEST")
     head = f"{metric_name(found.metric)} on the test split of {found.dataset}; * on the Pareto front"
-    return [head, "", table(columns, rows, numeric=columns[1:-1], wrap=("AGAINST THE BEST",))]
+    return [head, "", table(columns, rows, numeric=columns[1:-1], wrap=columns[-1:])]
 
 
 def bench(found: Bench) -> list[str]:
-    """``zoo bench``."""
-    from ..formatting import size_text
-
+    """The lines of ``zoo bench``."""
     rows = [
         (
             timing.contender,
@@ -188,17 +196,14 @@ def bench(found: Bench) -> list[str]:
         )
         for timing in found.timings
     ]
-    columns = ("BY", "DEVICE", "BATCH", "MEDIAN", "95%", "SAMPLES/S", "MEMORY")
-    threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}" if found.threads else "threads as each likes"
-    return [
-        f"{found.model}, {threads}",
-        "",
-        table(columns, rows, numeric=columns[2:]),
-    ]
+    columns = ("RUNTIME", "DEVICE", "BATCH", "MEDIAN", "P95", "SAMPLES/S", "MEMORY")
+    threads = (
+        f"{found.threads} thread{'s' if found.threads > 1 else ''}" if found.threads else "library default threads"
+    )
+    return [f"{found.model}, {threads}", "", table(columns, rows, numeric=columns[2:])]
 
 
 def _cost_text(cost: str, candidate: Candidate) -> str:
-
     value = candidate.costs.get(cost)
     if value is None:
         return "-"

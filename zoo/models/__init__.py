@@ -1,1 +1,1 @@
-"""A model: how it is built, described, loaded, evaluated on a split, and run by torch or onnxruntime."""
+"""Models: build, describe and load them, evaluate them on a split, run them in torch or onnxruntime."""

@@ -1,4 +1,4 @@
-"""The small questions that a script asks: what is there, build me one, give me the trained one."""
+"""Functions for scripts: list architectures and datasets, create a model, load a trained one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ..errors import UnknownName
 from ..folders import runs_folder
 from ..registry.registry import Registry, create_registry
-from ..specs.specs import Architecture, Dataset
+from ..specs.architecture import Architecture
+from ..specs.dataset import Dataset
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +22,7 @@ def list_architectures(registry: Registry | None = None, *, plugin: str | None =
     """All architectures, by name.
 
     Args:
-        plugin: only those that this plugin, or the plugins of this distribution, registered.
+        plugin: only the architectures of this plugin, or of this distribution's plugins.
 
     Raises:
         UnknownName: there is no such plugin or distribution.
@@ -32,7 +33,7 @@ def list_architectures(registry: Registry | None = None, *, plugin: str | None =
         return list(found)
     names = {known.name for known in registry.plugins} | {known.distribution for known in registry.plugins}
     if plugin not in names:
-        raise UnknownName("plugin or distribution", plugin, names, "`zoo plugins` shows them all.")
+        raise UnknownName("plugin or distribution", plugin, names, "`zoo plugins` lists all.")
     return [s for s in found if plugin in (registry.owner(s).name, registry.owner(s).distribution)]
 
 
@@ -49,17 +50,17 @@ def create_model(
     registry: Registry | None = None,
     **options: object,
 ) -> nn.Module:
-    """A new, untrained network: standardised floats ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
+    """A new, untrained network: standardised float32 ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
 
     Args:
-        name: of the architecture.
-        input_shape: of one sample; that of the architecture's own dataset, unless given.
-        num_outputs: likewise.
-        options: of the architecture.
+        name: the architecture.
+        input_shape: the shape of one sample, without the batch dimension. Default: that of the architecture's dataset.
+        num_outputs: the number of outputs. Default: that of the architecture's dataset.
+        options: options of the architecture.
 
     Raises:
-        UnknownName, InvalidValue: a name or value that the architecture does not know.
-        BuildError: it cannot be built for that shape.
+        UnknownName, InvalidValue: an unknown architecture or option, or an invalid value.
+        BuildError: the network cannot be built for this shape.
     """
     from .build import build_network
 
@@ -72,15 +73,18 @@ def create_model(
 
 
 def load(reference: str, *, runs_dir: Path | str | None = None, registry: Registry | None = None) -> TrainedModel:
-    """The best checkpoint of a run, or of an architecture's best run, ready to use on the CPU.
+    """Load the best checkpoint of a run, or of an architecture's best run, on the CPU.
 
-    Where nothing was trained yet, it is the weights that came with the architecture.
+    If there is no run of the architecture, load the weights that ship with it.
 
-    ``load("resnet-mini").module(images)`` takes raw samples, uint8 ``[N, C, H, W]``, and gives logits.
+    ``load("resnet-mini").module(images)`` takes raw samples, uint8 ``[N, C, H, W]``, and returns logits.
+
+    Args:
+        reference: an architecture, ``ARCHITECTURE/RUN``, or a run's folder.
 
     Raises:
-        RunNotFound: nothing was trained under that name, and it came without weights.
-        ZooError: the checkpoint is damaged, or the architecture has changed since.
+        RunNotFound: there is neither a run nor shipped weights.
+        ZooError: the checkpoint is damaged, or the architecture has changed since the training.
     """
     from .trained import find_trained
 
@@ -91,16 +95,16 @@ def load(reference: str, *, runs_dir: Path | str | None = None, registry: Regist
 def open_model(
     reference: Path | str, *, runs_dir: Path | str | None = None, registry: Registry | None = None
 ) -> InferenceModel:
-    """A trained model that takes arrays and answers: an exported file, or what :func:`load` finds.
+    """Open a trained model that runs on NumPy arrays: an exported file, or what :func:`load` loads.
 
-    ``open_model("resnet-mini.onnx").run(images)`` takes uint8 ``[N, C, H, W]`` and gives ``(logits, probabilities)``.
-    A file needs onnxruntime only: torch is not imported.
+    ``open_model("resnet-mini.onnx").run(images)`` takes uint8 ``[N, C, H, W]`` and returns ``(logits, probabilities)``.
+    A file needs only onnxruntime; torch is not imported.
 
     Args:
         reference: a file ``NAME.onnx``, an architecture, ``ARCHITECTURE/RUN``, or a run's folder.
 
     Raises:
-        ZooError: the file is missing, damaged, or not one of the zoo's.
+        ZooError: the file is missing, damaged, or was not written by ``zoo export``.
         RunNotFound, UnknownName: as for :func:`load`.
     """
     if is_onnx_file(reference):
@@ -113,5 +117,5 @@ def open_model(
 
 
 def is_onnx_file(reference: Path | str) -> bool:
-    """Whether ``reference`` is an exported file, there or not, by its name."""
+    """Whether ``reference`` is the name of an ONNX file. The file need not exist."""
     return str(reference).lower().endswith(".onnx")

@@ -1,4 +1,4 @@
-"""Building a model: the network that a plugin gives, behind the normalisation of its data."""
+"""Build a model: the normalisation of the data, then the network of a plugin."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from ..errors import BuildError, UsageError, ZooError
+from ..specs.architecture import Architecture
 from ..specs.columns import columns_from_json, network_shape
 from ..specs.hyperparameters import resolve
 from ..specs.options import check_all
-from ..specs.specs import Architecture, resolve_reference
+from ..specs.references import resolve_reference
 from .preprocess import blank_preprocess
 from .tasks import TASKS
 
@@ -21,11 +22,11 @@ from .tasks import TASKS
 def build_network(
     architecture: Architecture, input_shape: tuple[int, ...], num_outputs: int, options: Mapping[str, object]
 ) -> nn.Module:
-    """The network alone: standardised floats ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
+    """The network without normalisation: standardised float32 ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
 
     Raises:
-        UnknownName, InvalidValue: an option that the architecture does not have, or a wrong value for it.
-        BuildError: the builder refuses, or fails.
+        UnknownName, InvalidValue: an unknown option, or an invalid value.
+        BuildError: the plugin's builder fails, or does not support this shape.
     """
     checked = check_all(architecture.options, options, architecture.name)
     builder = resolve_reference(architecture.builder)
@@ -39,12 +40,13 @@ def build_network(
         text = " ".join(str(error).split())
         raise BuildError(f"The builder of {architecture.name} failed: {type(error).__name__}: {text}.") from error
     if not isinstance(network, nn.Module):
-        raise BuildError(f"The builder of {architecture.name} gave {type(network).__name__}, not a torch.nn.Module.")
+        kind = type(network).__name__
+        raise BuildError(f"The builder of {architecture.name} must return a torch.nn.Module, not {kind}.")
     return network
 
 
 def assemble(preprocess: nn.Module, network: nn.Module, postprocess: nn.Module | None = None) -> nn.Sequential:
-    """The whole model: raw inputs to logits, or to predictions in the target's units."""
+    """The whole model: raw samples ``[N, …]`` to logits, or to predictions in the target's units, ``[N, K]``."""
     parts: OrderedDict[str, nn.Module] = OrderedDict(preprocess=preprocess, network=network)
     if postprocess is not None:
         parts["postprocess"] = postprocess
@@ -52,12 +54,12 @@ def assemble(preprocess: nn.Module, network: nn.Module, postprocess: nn.Module |
 
 
 def count_parameters(module: nn.Module) -> int:
-    """The number of trainable parameters; shared ones count once."""
+    """The number of trainable parameters; a shared parameter counts once."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
 def blank_model(architecture: Architecture, metadata: Mapping[str, Any]) -> nn.Sequential:
-    """The model that a checkpoint's description asks for, to load its weights into."""
+    """The model of a checkpoint, by its metadata, without the weights."""
     data = metadata["data"]
     input_shape, num_outputs = tuple(data["input_shape"]), data["num_outputs"]
     columns = columns_from_json(data.get("columns", ()))

@@ -1,4 +1,4 @@
-"""What a model says of itself, read from an exported file or a checkpoint. Imports nothing heavy."""
+"""The description of a model, read from an exported file or a checkpoint. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ _YES_OR_NO = ("no", "yes")
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """What is needed to use a model: what goes in, and what the answers are called.
+    """What is needed to use a model: its inputs, and the names of its outputs.
 
     Args:
-        name: of the architecture.
+        name: the name of the architecture.
         task: ``classification``, ``binary`` or ``regression``.
-        input_shape: of one raw sample: ``(channels, height, width)`` for images, ``(columns,)`` for tables.
-        labels: the names of the classes, in order (two for binary); for regression, of the targets. May be empty.
-        columns: of a table: what each raw column holds. May be empty.
-        dataset: the name of the data it was trained on.
-        origin: what it comes from: a run, or a checkpoint by its hash.
-        test: the test metrics recorded with it, or None.
-        content: everything else that is known, as it was written down.
+        input_shape: the shape of one raw sample: ``(channels, height, width)`` for images (uint8, 0 to 255),
+            ``(columns,)`` for rows of a table (float32, each column in its own unit).
+        labels: the names of the classes, in the order of the outputs (two for a binary task, no and yes); for a
+            regression, the names of the targets. Empty if they have no names.
+        columns: the name, kind and values of each column of a table; empty for images, and if they are unknown.
+        dataset: the name of the dataset that the model was trained on.
+        origin: where the model comes from: the name of a run, ``weights of NAME``, or ``checkpoint HASH``.
+        test: the metrics on the test split that are recorded with the model, by name (an accuracy is between 0 and 1,
+            an MAE in the target's units); None if there are none.
+        content: the whole description, as :meth:`from_dict` got it.
     """
 
     name: str
@@ -41,13 +44,14 @@ class ModelDescription:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], origin: str = "") -> ModelDescription:
-        """From plain data.
+        """A description from plain data.
 
         Args:
-            origin: the run, where it is known; an exported file tells its checkpoint only.
+            content: the entries that ``zoo export`` writes.
+            origin: see the class. Default: the hash of the checkpoint, which is all that an exported file contains.
 
         Raises:
-            ZooError: something is missing that ``zoo export`` writes.
+            ZooError: an entry is missing.
         """
         try:
             return cls(
@@ -62,11 +66,11 @@ class ModelDescription:
                 content=dict(content),
             )
         except (KeyError, TypeError) as error:
-            raise ZooError(f"The model's description lacks {error}.") from error
+            raise ZooError(f"The description of the model has no entry {error}.") from error
 
     @classmethod
     def from_metadata(cls, texts: Mapping[str, str]) -> ModelDescription:
-        """From an ONNX file's ``metadata_props``: a text as it is, everything else as JSON.
+        """A description from an ONNX file's ``metadata_props``: plain text, or JSON for everything else.
 
         Raises:
             ZooError: as for :meth:`from_dict`.
@@ -75,32 +79,32 @@ class ModelDescription:
 
     @property
     def takes_images(self) -> bool:
-        """Whether a sample is an image, uint8; else it is a row of a table, float32."""
+        """Whether a sample is an image, uint8 ``[C, H, W]``, and not a row of a table, float32 ``[F]``."""
         return len(self.input_shape) == 3
 
     @property
     def decides(self) -> bool:
-        """Whether it answers with one class out of several."""
+        """Whether the model predicts a class, and not a number."""
         return self.task != "regression"
 
     def label(self, index: int) -> str:
-        """The name of a class or target."""
+        """The name of a class or target; its index if it has no name."""
         labels = self.labels or (_YES_OR_NO if self.task == "binary" else ())
         return labels[index] if index < len(labels) else str(index)
 
     def column_name(self, index: int) -> str:
-        """The name of an input column, or its place where it has none."""
+        """The name of an input column; ``column 1`` … if it has no name."""
         return self.columns[index].name if self.columns else f"column {index + 1}"
 
     @property
     def mean_pixel(self) -> float | None:
-        """The mean of the training images, 0 to 255; None for a table or where it is not known."""
+        """The mean pixel of the training images, 0 to 255; None for tables, and if it is unknown."""
         means = (self.content.get("normalisation") or {}).get("mean")
         return sum(means) / len(means) if self.takes_images and means else None
 
 
 def _parsed(text: str) -> Any:
-    """JSON of the kinds that the zoo writes; a text that only looks like a number stays a text."""
+    """Objects, lists, null and whole numbers from JSON; anything else stays text."""
     if not text.startswith(("{", "[", "null")) and not text.lstrip("-").isdigit():
         return text
     try:

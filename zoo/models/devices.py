@@ -1,4 +1,4 @@
-"""Which device a computation runs on."""
+"""Choose the device of a computation, and make it exact."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def choose_device(name: str = "auto") -> torch.device:
     """The device for ``auto`` (cuda, else mps, else cpu), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Raises:
-        InvalidValue: no such kind of device is known here.
-        DeviceUnavailable: this machine does not have it.
+        InvalidValue: the name is not one of these.
+        DeviceUnavailable: this machine does not have the device.
     """
     if name == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -31,18 +31,18 @@ def choose_device(name: str = "auto") -> torch.device:
         raise InvalidValue(f"Device {name!r} is not one of auto, cpu, cuda, cuda:N, mps.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         have = torch.cuda.device_count()
-        found = f"has {have} CUDA device{'s' if have > 1 else ''}" if have else "has no CUDA device that torch can use"
-        raise DeviceUnavailable(f"{name} was asked for, but this machine {found}. Use --device cpu or --device auto.")
+        found = f"{have} CUDA device{'s' if have > 1 else ''}" if have else "no CUDA device"
+        raise DeviceUnavailable(f"{name} is not available: torch finds {found} on this machine. Use --device cpu.")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise DeviceUnavailable("mps was asked for, but this machine has none. Use --device cpu or --device auto.")
+        raise DeviceUnavailable("mps is not available: torch finds no MPS device on this machine. Use --device cpu.")
     return device
 
 
 @contextlib.contextmanager
 def exact(device: torch.device, *, tf32: bool) -> Iterator[None]:
-    """Have cuDNN choose algorithms that give the same bits every time, with or without TF32's ten-bit inputs.
+    """Make cuDNN use deterministic algorithms, with or without TF32 (10-bit mantissas).
 
-    Training may use TF32; what is recorded may not, since an exported file is held against it.
+    Training may use TF32. Recorded metrics may not, because exported files are compared with them.
     """
     if device.type != "cuda":
         yield
@@ -57,9 +57,9 @@ def exact(device: torch.device, *, tf32: bool) -> Iterator[None]:
 
 
 def arithmetic(device: torch.device) -> dict[str, Any]:
-    """What the last digits of a computation on ``device`` depend on, besides the program and its versions.
+    """Everything, besides the code and its versions, that the last digits of a computation on ``device`` depend on.
 
-    Processors with other instructions, and libraries that are told to use other ones, sum in another order.
+    For example, a processor with other vector instructions adds numbers in another order.
     """
     if device.type == "cuda":
         return {
@@ -79,7 +79,7 @@ def arithmetic(device: torch.device) -> dict[str, Any]:
 
 
 def describe_device(device: torch.device) -> str:
-    """The device in words: ``cpu, 2 threads`` or ``cuda:0, NVIDIA H200``."""
+    """The device as text: ``cpu, 2 threads`` or ``cuda:0, NVIDIA H200``."""
     if device.type == "cuda":
         return f"{device}, {torch.cuda.get_device_name(device)}"
     threads = torch.get_num_threads()

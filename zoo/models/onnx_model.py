@@ -1,4 +1,4 @@
-"""An exported ONNX file as a model: its metadata says all that is needed. Imports no torch."""
+"""Run an exported ONNX file in onnxruntime. Imports no torch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ class OnnxModel(InferenceModel):
     """A file that ``zoo export --onnx`` wrote, run by onnxruntime.
 
     Args:
-        path: of the file.
-        provider: the execution provider to run on.
+        path: the file.
+        provider: the execution provider.
+        threads: the number of threads in each call; 0 means onnxruntime's default.
 
     Raises:
-        ZooError: the file is missing, damaged, or does not describe itself as the zoo's files do.
-        DeviceUnavailable: the provider does not run here.
+        ZooError: the file is missing, damaged, or was not written by ``zoo export``.
+        DeviceUnavailable: the provider is not available on this machine.
     """
 
     engine = "onnxruntime"
@@ -46,17 +47,17 @@ class OnnxModel(InferenceModel):
         """See :meth:`InferenceModel.run`."""
         try:
             outputs = self.session.run(None, {self._input: inputs.astype(self._type, copy=False)})
-        except Exception as error:  # onnxruntime's exceptions have no base of their own
+        except Exception as error:  # onnxruntime's exceptions have no common base class
             raise ZooError(f"onnxruntime cannot run {self.path}: {_line(error)}") from error
         return tuple(output.astype(np.float32, copy=False) for output in outputs)
 
 
 def open_session(path: Path, provider: str = CPU, threads: int = 0) -> Any:
-    """An onnxruntime session on ``provider``, which is what really runs it.
+    """An onnxruntime session that really runs on ``provider``.
 
     Raises:
         ZooError: the file is missing or damaged.
-        DeviceUnavailable: the provider does not run here.
+        DeviceUnavailable: the provider is not available on this machine.
     """
     if not path.is_file():
         raise ZooError(f"There is no file {path}.")
@@ -69,15 +70,15 @@ def open_session(path: Path, provider: str = CPU, threads: int = 0) -> Any:
         session = onnxruntime.InferenceSession(path, settings, providers=providers)
     except Exception as error:  # see OnnxModel.run
         if provider != CPU and "provider" in str(error).lower():
-            raise DeviceUnavailable(f"{provider} does not run here: {_line(error)}") from error
-        raise ZooError(f"{path} is no ONNX file that onnxruntime can load: {_line(error)}") from error
-    if session.get_providers()[0] != provider:  # asked for is not given: it falls back without a word
-        raise DeviceUnavailable(f"{provider} does not run here.")
+            raise DeviceUnavailable(f"{provider} does not run here: {_line(error)} Use --device cpu.") from error
+        raise ZooError(f"{path} is not an ONNX file that onnxruntime can load: {_line(error)}") from error
+    if session.get_providers()[0] != provider:  # onnxruntime falls back to the CPU without an error
+        raise DeviceUnavailable(f"{provider} does not run here. Use --device cpu.")
     return session
 
 
 def _prepare(provider: str) -> None:
-    """Find CUDA's libraries where pip put them."""
+    """Load CUDA's libraries from the packages that pip installed."""
     if provider == "CUDAExecutionProvider" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
 

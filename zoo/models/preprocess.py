@@ -1,4 +1,4 @@
-"""Normalisation as a module: the first part of every model that is trained, evaluated and exported."""
+"""Input and target normalisation as modules of the model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from ..specs.columns import Column
 
 
 class Preprocess(nn.Module):
-    """Raw samples in, standardised floats out: ``(x - mean) / std``, both in the units of the raw data.
+    """Standardise raw samples: ``(x - mean) / std``.
 
-    Because it is part of the model, a served model normalises as the trained one did.
+    It is part of the model, so that an exported model normalises exactly as in training.
 
     Args:
-        mean, std: of the training split; ``[C, 1, 1]`` for images, ``[F]`` for columns.
+        mean: the mean of the training split, in the units of the raw data; ``[C, 1, 1]`` for images, ``[F]`` for
+            columns.
+        std: the standard deviation, likewise.
     """
 
     mean: Tensor
@@ -31,16 +33,16 @@ class Preprocess(nn.Module):
 
     @classmethod
     def blank(cls, input_shape: tuple[int, ...]) -> Preprocess:
-        """One that changes nothing, of the right shape to load a checkpoint into."""
+        """A module that changes nothing, with the right shapes to load a checkpoint into."""
         shape = (input_shape[0], 1, 1) if len(input_shape) == 3 else input_shape
         return cls(torch.zeros(shape), torch.ones(shape))
 
     @classmethod
     def fit(cls, inputs: Tensor) -> Preprocess:
-        """Measure ``inputs``: uint8 images ``[N, C, H, W]`` or float32 columns ``[N, F]``.
+        """A module with the mean and standard deviation of uint8 images ``[N, C, H, W]`` or float32 columns ``[N, F]``.
 
-        Pixels are counted by value, sums of columns taken in float64, so the result does not depend on the number of
-        threads. A constant channel or column keeps the deviation 1.
+        The result does not depend on the number of threads: pixels are counted by value, columns are summed in float64.
+        A constant channel or column gets the standard deviation 1.
         """
         if inputs.ndim == 4:
             counts = _count_values(inputs).double()
@@ -55,27 +57,30 @@ class Preprocess(nn.Module):
         return cls(mean.float().view(shape), _deviation(variance).view(shape))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``inputs`` of any number type, standardised in the module's own floating type."""
+        """Standardise ``inputs`` ``[N, …]`` of any number type; the result has the module's floating-point type."""
         return (inputs.to(self.mean.dtype) - self.mean) / self.std
 
     def describe(self) -> dict[str, Any]:
-        """Its figures, in the units of the raw data."""
+        """Mean and standard deviation, in the units of the raw data, for JSON."""
         return {"mean": self.mean.flatten().tolist(), "std": self.std.flatten().tolist()}
 
     def extra_repr(self) -> str:
-        """The figures themselves, where there are few."""
+        """The first values of mean and standard deviation, for ``print(model)``."""
         return f"mean={self.mean.flatten().tolist()[:4]}, std={self.std.flatten().tolist()[:4]}"
 
 
 class TablePreprocess(nn.Module):
-    """Raw columns ``[N, F]`` in, NaN where missing; what the network sees ``[N, width]`` out.
+    """Convert raw columns ``[N, F]``, NaN if missing, to the network's input ``[N, width]``.
 
-    Numbers come first, missing ones replaced by the training mean, standardised where their kind asks for it. Then each
-    category as one 0 or 1 for each of its values; a missing or unknown one is all zeros.
+    First come the numbers: missing values are replaced by the training mean, columns of the kind ``number`` are
+    standardised. Then come the categories, one-hot encoded; a missing or unknown value is all zeros.
 
     Args:
-        columns: all of them, in the order of the raw input.
-        mean, std, fill: for the columns that are numbers, ``[numbers]`` each.
+        columns: all columns, in the order of the raw input.
+        mean: the training mean of the columns that are not categories, ``[numbers]``, in their own units; 0 for columns
+            that are not standardised.
+        std: their standard deviation, ``[numbers]``; 1 for columns that are not standardised.
+        fill: what replaces their missing values, ``[numbers]``, in their own units.
     """
 
     mean: Tensor
@@ -90,7 +95,7 @@ class TablePreprocess(nn.Module):
         self.columns = tuple(columns)
         for name, tensor in (("mean", mean), ("std", std), ("fill", fill)):
             self.register_buffer(name, tensor)
-        # what the declaration says already is not written into checkpoints
+        # not persistent: the columns are in the checkpoint's metadata already
         numbers = _number_places(columns)
         places = [place for place, column in enumerate(columns) for _ in column.values]
         values = [value for column in columns for value in column.values]
@@ -100,13 +105,13 @@ class TablePreprocess(nn.Module):
 
     @classmethod
     def blank(cls, columns: Sequence[Column]) -> TablePreprocess:
-        """One of the right shape to load a checkpoint into."""
+        """A module with the right shapes to load a checkpoint into."""
         size = len(_number_places(columns))
         return cls(columns, torch.zeros(size), torch.ones(size), torch.zeros(size))
 
     @classmethod
     def fit(cls, inputs: Tensor, columns: Sequence[Column]) -> TablePreprocess:
-        """Measure raw columns ``[N, F]``, leaving out what is missing; a column of nothing else counts as zero."""
+        """A module for raw columns ``[N, F]``, without their missing values; a column without values counts as zero."""
         places = _number_places(columns)
         numbers = inputs[:, places].double()
         present = numbers.isfinite()
@@ -122,7 +127,7 @@ class TablePreprocess(nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``[N, F]`` in the raw units to ``[N, width]``."""
+        """Raw columns ``[N, F]`` to the network's input ``[N, width]``."""
         raw = inputs.to(self.mean.dtype)
         parts = []
         if len(self.numbers):
@@ -134,18 +139,19 @@ class TablePreprocess(nn.Module):
         return torch.cat(parts, dim=1)
 
     def describe(self) -> dict[str, Any]:
-        """Its figures, by the columns' names, in the units of the raw data."""
+        """Mean, standard deviation and fill value by column name, in the units of the raw data, for JSON."""
         names = [self.columns[place].name for place in self.numbers.tolist()]
         figures = zip(names, self.mean.tolist(), self.std.tolist(), self.fill.tolist(), strict=True)
         return {name: {"mean": mean, "std": std, "missing": fill} for name, mean, std, fill in figures}
 
 
 class Rescale(nn.Module):
-    """From standard deviations to the target's own units: ``x * std + mean``, then back from the scale.
+    """Convert standardised predictions to the target's units: ``x * std + mean``, then the inverse of the scale.
 
     Args:
-        mean, std: of the scaled training targets, ``[K]`` each.
-        scale: ``linear``, ``sqrt`` or ``log`` (of the target plus one).
+        mean: the mean of the scaled training targets, ``[K]``.
+        std: their standard deviation, ``[K]``.
+        scale: ``linear``, ``sqrt``, or ``log`` (of the target plus one).
     """
 
     mean: Tensor
@@ -159,22 +165,22 @@ class Rescale(nn.Module):
 
     @classmethod
     def fit(cls, targets: Tensor, scale: str) -> Rescale:
-        """Measure float32 ``targets`` ``[N, K]``; a constant target keeps the deviation 1.
+        """A module for float32 ``targets`` ``[N, K]``; a constant target gets the standard deviation 1.
 
         Raises:
-            DataError: a target is negative, and the scale is none for that.
+            DataError: a target is negative, and the scale is ``sqrt`` or ``log``.
         """
         if scale != "linear" and float(targets.min()) < 0:
-            raise DataError(f"target_scale={scale} is for targets of at least zero; the lowest is {targets.min():g}.")
+            raise DataError(f"target_scale={scale} needs targets of at least 0, but the lowest is {targets.min():g}.")
         scaled = to_scale(targets.cpu().double(), scale)
         return cls(scaled.mean(0).float(), _deviation(scaled.var(0, correction=0)), scale)
 
     def standardise(self, values: Tensor) -> Tensor:
-        """From the target's units, ``[N, K]``, to standard deviations: the way back."""
+        """Convert values ``[N, K]`` from the target's units to standardised ones, the inverse of :meth:`forward`."""
         return (to_scale(values, self.scale) - self.mean.to(values.device)) / self.std.to(values.device)
 
     def forward(self, outputs: Tensor) -> Tensor:
-        """``[N, K]`` to ``[N, K]``."""
+        """Standardised predictions ``[N, K]`` to the target's units ``[N, K]``."""
         scaled = outputs * self.std + self.mean
         if self.scale == "sqrt":
             return scaled.clamp(min=0).square()
@@ -182,19 +188,19 @@ class Rescale(nn.Module):
 
 
 def to_scale(values: Tensor, scale: str) -> Tensor:
-    """Values in their own units on the scale that they are learnt on."""
+    """Convert values from the target's units to the scale of the training."""
     if scale == "sqrt":
         return values.clamp(min=0).sqrt()
     return torch.log1p(values) if scale == "log" else values
 
 
 def fit_preprocess(inputs: Tensor, columns: Sequence[Column]) -> Preprocess | TablePreprocess:
-    """The normalisation of raw training samples."""
+    """The normalisation that fits raw training samples ``[N, …]``."""
     return TablePreprocess.fit(inputs, columns) if columns else Preprocess.fit(inputs)
 
 
 def blank_preprocess(input_shape: tuple[int, ...], columns: Sequence[Column]) -> Preprocess | TablePreprocess:
-    """One of the right shape to load a checkpoint into."""
+    """A normalisation with the right shapes to load a checkpoint into."""
     return TablePreprocess.blank(columns) if columns else Preprocess.blank(input_shape)
 
 
@@ -205,7 +211,7 @@ def _number_places(columns: Sequence[Column]) -> list[int]:
 def _count_values(images: Tensor) -> Tensor:
     """How often each value occurs in each channel of uint8 ``[N, C, H, W]``: int64 ``[C, 256]``."""
     counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
-    for chunk in torch.split(images, 8192):  # a folder that is held on disk is larger than memory
+    for chunk in torch.split(images, 8192):  # images mapped from disk may not fit into memory
         for channel in range(images.shape[1]):
             counts[channel] += torch.bincount(chunk[:, channel].flatten(), minlength=256)
     return counts

@@ -1,4 +1,4 @@
-"""What an exporter plugin tells of a file: what is in it, and every way to run it."""
+"""What an exporter plugin knows about a file: its contents, and every way to run it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import ExportError
 
 
 class RuntimeFailed(ExportError):
-    """A file that a runtime cannot load or run."""
+    """A runtime cannot load or run a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,10 @@ class Runtime:
     """One way to run a file.
 
     Args:
-        provider: what it really runs on, ``CPU`` or ``CUDA``; never what was only asked for.
-        mode: what else makes it different: ``optimised``, ``as written``.
-        run: raw inputs ``[N, …]`` on the CPU to all outputs, one array each. It raises :class:`RuntimeFailed`.
+        provider: the execution provider that really runs it, ``CPU`` or ``CUDA``; not the one that was requested.
+        mode: what else distinguishes this runtime: ``optimised``, ``as written``, ``eager``.
+        run: computes all outputs, one array ``[N, …]`` each in the file's order, from inputs ``[N, …]`` on the CPU, of
+            the type and in the units that the file takes. Raises :class:`RuntimeFailed`.
     """
 
     provider: str
@@ -39,8 +40,9 @@ class Runtimes:
     """Every way to run a file on this machine.
 
     Args:
-        all: the first runs the file most literally, the last most as users will: on the CPU with all optimisation.
-        absent: the providers that do not run here, and why.
+        all: at least one runtime. The first runs the file most literally, without optimisation. The last is the one
+            that most users will have: on the CPU, with every optimisation.
+        absent: the providers that do not run here, each with the reason.
     """
 
     all: tuple[Runtime, ...]
@@ -48,23 +50,29 @@ class Runtimes:
 
     @property
     def literal(self) -> Runtime:
-        """The one that changes least of what is written in the file."""
+        """The runtime that changes the file least before it runs it."""
         return self.all[0]
 
     @property
     def usual(self) -> Runtime:
-        """The one that users will have."""
+        """The runtime that most users will have."""
         return self.all[-1]
 
     @property
     def usual_of_each_provider(self) -> list[Runtime]:
-        """The last of every provider."""
+        """The last runtime of every provider."""
         return list({runtime.provider: runtime for runtime in self.all}.values())
 
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A named input or output: its type as numpy calls it, and its shape; a symbolic dimension is its name."""
+    """A named input or output of a file.
+
+    Args:
+        name: of the input or output.
+        type: of its elements, as NumPy calls it: ``uint8``, ``float32`` …
+        shape: its size in each dimension; a symbolic dimension is a name, ``batch`` for the first of exported models.
+    """
 
     name: str
     type: str
@@ -76,15 +84,15 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What can be told of a file without running it.
+    """The contents of a file, read without running it.
 
     Args:
-        problem: what is wrong with the file itself, in one line; empty where nothing is.
-        summary: one line, for people, of what it is.
-        figures: the same, for machines.
-        description: what was written into it; texts and what JSON can hold.
-        inputs: name, type and shape of each input; a symbolic dimension is its name.
-        outputs: likewise.
+        problem: what is wrong with the file, in one line; empty if it is valid.
+        summary: what the file is, in one line: format, version, size of the graph, batch size.
+        figures: the same as JSON values, by name, for the certificate.
+        description: the metadata in the file, by name: texts and JSON values.
+        inputs: every input, in the file's order.
+        outputs: every output, in the file's order.
     """
 
     problem: str

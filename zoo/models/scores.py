@@ -1,4 +1,4 @@
-"""How good a model is on a split."""
+"""Evaluate a model on a split, in torch."""
 
 from __future__ import annotations
 
@@ -17,44 +17,52 @@ BATCH_SIZE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Metrics over all samples of a split: ``metrics["accuracy"]``, ``metrics["loss"]`` …"""
+    """The metrics of a model on a split.
+
+    Args:
+        metrics: by name, over all samples: ``accuracy`` (0 to 1), ``mae`` (in the target's units), ``loss`` …
+        samples: the number of samples.
+    """
 
     metrics: dict[str, float]
     samples: int
 
 
 class Processes(Protocol):
-    """The processes that share an evaluation; :class:`zoo.training.distributed.World` is one."""
+    """The interface of processes that share an evaluation, such as :class:`zoo.training.distributed.World`."""
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of processes."""
 
     def part(self, count: int) -> slice:
-        """This process's part of ``count`` samples."""
+        """The samples of this process, out of ``count``."""
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
+        """The sum of ``values`` over all processes."""
 
     def gather(self, values: Tensor) -> Tensor:
-        """The ``[N, …]`` of all processes, one after another."""
+        """The ``values`` ``[N, …]`` of all processes, concatenated in order."""
 
 
 @torch.inference_mode()
 def evaluate(
     model: nn.Module, split: Split, task: Task | str, batch_size: int = BATCH_SIZE, *, world: Processes | None = None
 ) -> Scores:
-    """Measure ``model`` on every sample of ``split``, which must be on the model's device unless it is mapped.
+    """Evaluate ``model`` on every sample of ``split``, in evaluation mode; its mode is restored afterwards.
 
-    Several processes each take a share of the samples; every sample counts once, and all get the same answer.
-
-    The model is put in evaluation mode for the time being, and its mode given back.
+    Args:
+        model: raw samples ``[N, …]`` to logits, or to predictions in the target's units.
+        split: on the model's device, unless it is mapped from disk.
+        task: the task of the model, or its name.
+        batch_size: samples in one call of the model. The metrics do not depend on it, except for rounding.
+        world: the processes that share the evaluation: each takes a part of the samples, all get the same metrics.
     """
     task = TASKS[task] if isinstance(task, str) else task
     device = next((parameter.device for parameter in model.parameters()), split.targets.device)
     wide = torch.float32 if device.type == "mps" else torch.float64
     if world is not None and len(split) < world.size:
-        world = None  # too few to divide: each process takes them all
+        world = None  # too few samples to share: each process evaluates all
     training = model.training
     model.eval()
     sums: dict[str, Tensor] = {}
@@ -81,5 +89,5 @@ def evaluate(
 
 @torch.inference_mode()
 def predict_logits(model: nn.Module, inputs: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
-    """The logits ``[N, outputs]`` for raw ``inputs`` ``[N, …]``, in the model's own mode and precision."""
+    """The logits ``[N, K]`` for raw ``inputs`` ``[N, …]``, in the model's mode and precision."""
     return torch.cat([model(batch) for batch in torch.split(inputs, batch_size)])

@@ -1,4 +1,4 @@
-"""What a network learns: its loss, its metrics, which one picks the best checkpoint, and what it answers."""
+"""The tasks: their loss, metrics, choice of the best checkpoint, and exported outputs."""
 
 from __future__ import annotations
 
@@ -13,37 +13,40 @@ from .preprocess import Rescale
 
 
 class Task(ABC):
-    """A kind of learning.
+    """What a network learns: ``classification``, ``binary`` or ``regression``.
 
-    What :meth:`measure` gives for each sample is averaged over samples, so that it adds up over batches of any size.
-    What only a whole split can tell, :meth:`summarise` adds, from one answer for each sample.
+    In all methods ``outputs`` are the outputs of the model, float ``[N, K]`` (K is 1 for a binary task), and
+    ``targets`` the targets of the same samples.
+
+    :meth:`measure` gives metrics for each sample, which are averaged over batches of any size. :meth:`summarise` gives
+    the metrics that need all samples of a split at once.
     """
 
     name: str
     metric: str
     """The metric that is shown while training."""
     outputs: tuple[str, ...]
-    """The names of an exported model's outputs; the first is what the network computes."""
+    """The names of an exported model's outputs; the first is the output of the network."""
     whole_split = False
-    """Whether :meth:`summarise` has something to add."""
+    """Whether :meth:`summarise` adds metrics."""
     decides = True
-    """Whether it answers with one out of several, so that a small error can change everything or nothing."""
+    """Whether it predicts a class, so that a small numerical error changes the prediction completely or not at all."""
 
     def fit(self, targets: Tensor, hyperparameters: Hyperparameters) -> Task:
-        """The task, knowing the training targets where their scale matters."""
+        """The task with the scale of the training targets ``[N, …]``, if it has one."""
         return self
 
     def to(self, device: torch.device) -> Task:
-        """The task, with what it knows on ``device``, so that no step has to wait for it."""
+        """The task with its tensors on ``device``, so that no step waits for a copy."""
         return self
 
     def postprocess(self) -> Rescale | None:
-        """What follows the network, where its outputs are not in the target's units."""
+        """The module behind the network that converts its outputs to the target's units; None if there is none."""
         return None
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-        """The loss to descend, a scalar: the mean over the batch. ``outputs`` are the network's own."""
+        """The training loss, a scalar: the mean over the batch. ``outputs`` are those before :meth:`postprocess`."""
 
     @abstractmethod
     def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -51,61 +54,61 @@ class Task(ABC):
 
     @abstractmethod
     def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Every metric that is a mean over samples, ``[N]`` each: ``loss``, then :attr:`metric`."""
+        """Every metric that is a mean over samples, ``[N]`` each, by name: ``loss``, then :attr:`metric`."""
 
     def summarise(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """The metrics that are no means over samples, from all outputs and targets of a split."""
+        """The metrics that are not means over samples, by name, from all outputs and targets of a split."""
         return {}
 
     @abstractmethod
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
-        """What makes one epoch's validation metrics better than another's: the higher, the better."""
+        """The score of an epoch's validation metrics; the epoch with the highest is the best checkpoint."""
 
     def decisions(self, outputs: Tensor) -> Tensor:
-        """What the model says of each sample, ``[N]``, as a person would read it."""
+        """The predicted class of each sample, int64 ``[N]``."""
         raise NotImplementedError
 
     def margins(self, outputs: Tensor) -> Tensor:
-        """How far each decision, ``[N]``, is from another one, in units of the outputs."""
+        """How far each prediction is from another class, ``[N]``, in units of the logits."""
         raise NotImplementedError
 
     @abstractmethod
     def answers(self) -> nn.Module:
-        """A module from the network's outputs to the tuple of an exported model's outputs."""
+        """A module from the model's outputs to the tuple of an exported model's outputs."""
 
 
 class Classification(Task):
-    """One class out of several: cross-entropy, accuracy. Targets are int64 ``[N]``."""
+    """One class out of several: cross-entropy, accuracy. Targets are class indices, int64 ``[N]``."""
 
     name = "classification"
     metric = "accuracy"
     outputs = ("logits", "probabilities")
 
     def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-        """Cross-entropy, with label smoothing where the recipe asks for it."""
+        """Cross-entropy, with the label smoothing of the recipe."""
         return functional.cross_entropy(outputs, targets, label_smoothing=hyperparameters.label_smoothing)
 
     def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """1 where the largest logit is the target's, else 0."""
+        """1 if the largest logit is that of the target, else 0."""
         return (outputs.argmax(dim=1) == targets).to(outputs.dtype)
 
     def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy (never smoothed) and accuracy."""
+        """Cross-entropy without label smoothing, and accuracy."""
         return {
             "loss": functional.cross_entropy(outputs, targets, reduction="none"),
             "accuracy": self.metric_of_each(outputs, targets),
         }
 
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
-        """Accuracy; at a tie, the lower loss."""
+        """The accuracy, then the negative loss to break ties."""
         return metrics["accuracy"], -metrics["loss"]
 
     def decisions(self, outputs: Tensor) -> Tensor:
-        """The class of the largest logit."""
+        """The class with the largest logit."""
         return outputs.argmax(dim=1)
 
     def margins(self, outputs: Tensor) -> Tensor:
-        """The largest logit less the second largest."""
+        """The largest logit minus the second largest."""
         top = outputs.topk(2, dim=1).values
         return top[:, 0] - top[:, 1]
 
@@ -123,17 +126,17 @@ class Binary(Task):
     outputs = ("logits", "probabilities")
 
     def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-        """Binary cross-entropy, with label smoothing where the recipe asks for it."""
+        """Binary cross-entropy, with the label smoothing of the recipe."""
         smoothing = hyperparameters.label_smoothing
         wanted = targets.to(outputs.dtype) * (1 - smoothing) + smoothing / 2
         return functional.binary_cross_entropy_with_logits(outputs[:, 0], wanted)
 
     def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """1 where the logit's sign is the target's, else 0."""
+        """1 if the predicted class is the target, else 0."""
         return (self.decisions(outputs) == targets).to(outputs.dtype)
 
     def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Binary cross-entropy (never smoothed) and accuracy."""
+        """Binary cross-entropy without label smoothing, and accuracy."""
         wanted = targets.to(outputs.dtype)
         return {
             "loss": functional.binary_cross_entropy_with_logits(outputs[:, 0], wanted, reduction="none"),
@@ -141,35 +144,35 @@ class Binary(Task):
         }
 
     def summarise(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """Area under the ROC curve (where both classes are there) and F1 of the second class."""
+        """The area under the ROC curve (if both classes occur), and F1 of class 1."""
         from sklearn.metrics import f1_score, roc_auc_score
 
         truth, logits = targets.cpu().numpy(), outputs[:, 0].double().cpu().numpy()
-        found = {"auc": float(roc_auc_score(truth, logits))} if 0 < truth.sum() < len(truth) else {}
-        return found | {"f1": float(f1_score(truth, logits > 0, zero_division=0.0))}
+        auc = {"auc": float(roc_auc_score(truth, logits))} if 0 < truth.sum() < len(truth) else {}
+        return auc | {"f1": float(f1_score(truth, logits > 0, zero_division=0.0))}
 
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
-        """The lower loss: on the few samples that such tables leave for validation, accuracy is too coarse a judge."""
+        """The negative loss: tables have few validation samples, so that accuracy is too coarse."""
         return (-metrics["loss"],)
 
     def decisions(self, outputs: Tensor) -> Tensor:
-        """1 where the logit is positive, else 0."""
+        """1 if the logit is positive, else 0."""
         return (outputs[:, 0] > 0).to(torch.int64)
 
     def margins(self, outputs: Tensor) -> Tensor:
-        """How far the logit is from zero."""
+        """The absolute value of the logit."""
         return outputs[:, 0].abs()
 
     def answers(self) -> nn.Module:
-        """The logit ``[N, 1]``, and the probabilities ``[N, 2]`` of no and yes."""
+        """The logit ``[N, 1]``, and the probabilities of no and yes ``[N, 2]``."""
         return _Sigmoid()
 
 
 class Regression(Task):
-    """A number, or several: squared error. Targets are float32 ``[N, K]`` in their own units.
+    """One number or several: squared error. Targets are float32 ``[N, K]`` in their own units.
 
-    The network learns standardised targets; :class:`Rescale` behind it gives the units back. The loss is that of the
-    standardised targets, every other metric is in the target's units.
+    The network learns standardised targets, and :class:`Rescale` converts its outputs to the target's units. The loss
+    is computed on standardised targets, every other metric in the target's units.
     """
 
     name = "regression"
@@ -182,54 +185,54 @@ class Regression(Task):
         self.rescale = rescale or Rescale(torch.zeros(1), torch.ones(1), "linear")
 
     def fit(self, targets: Tensor, hyperparameters: Hyperparameters) -> Task:
-        """With mean and deviation of ``targets``, on the recipe's scale.
+        """The task with the mean and standard deviation of ``targets``, on the scale of the recipe.
 
         Raises:
-            DataError: the scale is none for these targets.
+            DataError: the scale does not allow these targets.
         """
         return Regression(Rescale.fit(targets, hyperparameters.target_scale))
 
     def to(self, device: torch.device) -> Task:
-        """With the scale of the targets on ``device``."""
+        """The task with the scale of the targets on ``device``."""
         return Regression(self.postprocess().to(device))
 
     def postprocess(self) -> Rescale:
-        """From standard deviations to the target's units."""
+        """The conversion from standardised outputs to the target's units."""
         return Rescale(self.rescale.mean.clone(), self.rescale.std.clone(), self.rescale.scale)
 
     def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-        """Mean squared error, or Huber's loss where the recipe asks for it, of standardised targets."""
+        """Mean squared error, or Huber loss if the recipe says so, on standardised targets."""
         wanted = self.rescale.standardise(targets)
         if hyperparameters.huber:
             return functional.huber_loss(outputs, wanted, delta=hyperparameters.huber)
         return functional.mse_loss(outputs, wanted)
 
     def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The absolute error, averaged over the targets."""
+        """The absolute error in the target's units, averaged over the K targets."""
         return (outputs - targets).abs().mean(dim=1)
 
     def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Squared error of standardised targets, and absolute error."""
+        """Squared error of standardised targets, and absolute error in the target's units."""
         return {
             "loss": (self.rescale.standardise(outputs) - self.rescale.standardise(targets)).square().mean(dim=1),
             "mae": self.metric_of_each(outputs, targets),
         }
 
     def summarise(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """Root of the mean squared error, and the part of the variance that is explained, where there is any."""
+        """The root mean squared error in the target's units, and R² if the targets vary."""
         from sklearn.metrics import r2_score
 
-        truth, guesses = targets.double().cpu().numpy(), outputs.double().cpu().numpy()
-        found = {"rmse": float(((truth - guesses) ** 2).mean()) ** 0.5}
+        truth, predicted = targets.double().cpu().numpy(), outputs.double().cpu().numpy()
+        rmse = {"rmse": float(((truth - predicted) ** 2).mean()) ** 0.5}
         varies = len(truth) > 1 and bool((truth.std(axis=0) > 0).all())
-        return found | ({"r2": float(r2_score(truth, guesses))} if varies else {})
+        return rmse | ({"r2": float(r2_score(truth, predicted))} if varies else {})
 
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
-        """The lower absolute error; at a tie, the lower loss."""
+        """The negative absolute error, then the negative loss to break ties."""
         return -metrics["mae"], -metrics["loss"]
 
     def answers(self) -> nn.Module:
-        """The prediction alone."""
+        """Only the prediction."""
         return _Prediction()
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint as a model: what torch computes, as arrays."""
+"""Run a checkpoint in torch, on NumPy arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .trained import TrainedModel
 
 
 class TorchModel(InferenceModel):
-    """The best checkpoint of a run, or the weights that came with an architecture, run by torch on the CPU."""
+    """The best checkpoint of a run, or the weights that ship with an architecture, run in torch on the CPU."""
 
     engine = "torch"
 

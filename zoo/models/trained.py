@@ -1,4 +1,4 @@
-"""What was trained, ready to use: the best checkpoint of a run, or the weights that ship with an architecture."""
+"""Load trained models: the best checkpoint of a run, or the weights that ship with an architecture."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ log = logging.getLogger("zoo")
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model with its weights, ready to use.
+    """A model with its trained weights.
 
     Args:
-        module: raw inputs ``[N, …]`` to logits, or to predictions in the target's units, ``[N, outputs]``, in
-            evaluation mode, float32, on the CPU.
-        metadata: what it is: architecture, options, labels, data, validation metrics.
-        checkpoint: the file it was read from.
-        sha256: of that file.
-        origin: the run's name, or ``weights of NAME`` where they came with the architecture.
-        results: as in ``run.json``; None where the training was stopped before its end.
-        data_folder: where the run had its data from.
-        shipped: whether the weights came with the architecture.
+        module: raw samples ``[N, …]`` to logits, or to predictions in the target's units, ``[N, K]``; in evaluation
+            mode, float32, on the CPU.
+        metadata: the metadata of the checkpoint: architecture, options, labels, data, validation metrics.
+        checkpoint: the file that the weights were read from.
+        sha256: the SHA-256 of that file, in hexadecimal.
+        origin: the name of the run, or ``weights of NAME`` if the weights ship with the architecture.
+        results: the results in ``run.json``; None if the training has not finished.
+        data_folder: the data folder of the run; None for shipped weights.
+        shipped: whether the weights ship with the architecture.
     """
 
     module: nn.Sequential
@@ -52,20 +52,20 @@ class TrainedModel:
 
     @property
     def task(self) -> Task:
-        """What it learnt, knowing the scale of its targets."""
+        """The task of the model, with the scale of its targets."""
         postprocess = dict(self.module.named_children()).get("postprocess")
         return Regression(postprocess) if isinstance(postprocess, Rescale) else TASKS[self.metadata["task"]]
 
     @property
     def recorded(self) -> dict[str, float] | None:
-        """The test metrics that were recorded when the training ended."""
+        """The test metrics at the end of the training, by name; None if there are none."""
         return (self.results or {}).get("test")
 
     def describe(self, *, preprocess: bool = True) -> dict[str, Any]:
-        """Everything about the model that does not depend on when, where and under which name it was trained.
+        """The description of the model for JSON, without the time, place and name of its training.
 
         Args:
-            preprocess: whether normalisation is part of the model; else it takes standardised floats.
+            preprocess: whether normalisation is part of the model. If not, the inputs are standardised float32.
         """
         metadata, data = self.metadata, self.metadata["data"]
         shape = tuple(data["input_shape"])
@@ -102,10 +102,10 @@ class TrainedModel:
 
 
 def load_trained(run: Run, registry: Registry) -> TrainedModel:
-    """The best checkpoint of ``run``.
+    """Load the best checkpoint of ``run``.
 
     Raises:
-        PluginError: the architecture's plugin is gone or has changed since; the message says how to get it back.
+        PluginError: the architecture's plugin is missing or has changed since; the message says how to restore it.
         ZooError: the checkpoint is damaged.
     """
     module, metadata = _load(run.best, registry)
@@ -114,16 +114,16 @@ def load_trained(run: Run, registry: Registry) -> TrainedModel:
 
 
 def load_shipped(name: str, registry: Registry) -> TrainedModel:
-    """The weights that came with an architecture.
+    """Load the weights that ship with an architecture.
 
     Raises:
         UnknownName: there is no such architecture.
-        RunNotFound: it came without.
+        RunNotFound: it ships no weights.
         ZooError: as for :func:`load_trained`.
     """
     path = registry.architecture(name).shipped_weights
     if path is None:
-        raise RunNotFound(f"{name} comes without weights. Run `zoo train {name}` first.")
+        raise RunNotFound(f"{name} ships no weights. Run `zoo train {name}` first.")
     module, metadata = _load(path, registry)
     return TrainedModel(
         module, metadata, path, sha256(path), f"weights of {name}", metadata.get("results"), shipped=True
@@ -131,13 +131,13 @@ def load_shipped(name: str, registry: Registry) -> TrainedModel:
 
 
 def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedModel:
-    """What ``reference`` means: a run's folder, ``ARCHITECTURE/RUN``, or an architecture.
+    """Load the model that ``reference`` names: a run's folder, ``ARCHITECTURE/RUN``, or an architecture.
 
-    An architecture stands for its best run in ``folder``, and for the weights that came with it where there is none.
+    An architecture stands for its best run in ``folder``, or for the weights that ship with it if it has no run.
 
     Raises:
         UnknownName: it is neither a run nor an architecture.
-        RunNotFound: the architecture was never trained and came without weights, or the run has no checkpoint.
+        RunNotFound: the architecture has neither a run nor shipped weights, or the run has no checkpoint.
         ZooError: as for :func:`load_trained`.
     """
     spec = registry.architectures.get(reference)
@@ -147,12 +147,12 @@ def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedMod
         and not any(run.best.is_file() for run in list_runs(folder, reference))
     ):
         found = load_shipped(reference, registry)
-        told = f": {metrics_text(found.recorded)} on {found.metadata['data']['name']}" if found.recorded else ""
-        log.warning("No run of %s in %s; these are the weights that come with it%s.", reference, folder, told)
+        metrics = f" ({metrics_text(found.recorded)} on {found.metadata['data']['name']})" if found.recorded else ""
+        log.warning("No run of %s in %s; using its shipped weights%s.", reference, folder, metrics)
         return found
     run = find_run(reference, folder, registry.architectures)
     if run.status != "finished":
-        log.warning("%s is %s; this is its best checkpoint so far.", run.name, run.status)
+        log.warning("%s is %s; using its best checkpoint so far.", run.name, run.status)
     return load_trained(run, registry)
 
 
