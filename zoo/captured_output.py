@@ -1,4 +1,4 @@
-"""Keeping the tools quiet: what torch, onnx and onnxruntime have to say goes to a log file, named where it matters."""
+"""Captured output: what torch, onnx and onnxruntime print and log goes to a log file, which is kept after an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from .errors import ExportError, ZooError
 from .files import write_text
 
-_NOISY = ("torch", "onnxscript", "onnx_ir", "onnxruntime", "root")
+_LOGGERS = ("torch", "onnxscript", "onnx_ir", "onnxruntime", "root")
 
 
 def log_path(target: Path) -> Path:
@@ -23,36 +23,43 @@ def log_path(target: Path) -> Path:
 
 @contextlib.contextmanager
 def capture_output(target: Path, what: str) -> Iterator[None]:
-    """Keep what the tools say in the block from the terminal. Where the block fails and there is more to tell than the
-    one line of the error, it is in the log file beside ``target``, and the error names it.
+    """Keep the output of libraries from the terminal while the block runs.
+
+    If the block fails, output and traceback are written to the log file beside ``target``, and the error names that
+    file; without output or an underlying error, there is nothing to add and no log file. A successful block deletes the
+    log file of an earlier failure.
 
     Args:
-        what: is being done, for an error that nobody foresaw: ``The exporter onnx``.
+        target: the file that the block writes or checks.
+        what: the subject of the message for an unexpected error: ``The exporter onnx``.
 
     Raises:
-        ZooError: the block's own; :class:`zoo.ExportError` for any other exception.
+        ZooError: raised by the block; the message may get the name of the log file.
+        ExportError: the block raised any other exception.
     """
-    talk = io.StringIO()
+    output = io.StringIO()
     try:
-        with _collected(talk):
+        with _redirected(output):
             yield
     except OSError:
-        raise  # a full disk; whoever opened the file says so
+        raise  # a full disk, for example; the caller's `replacing` makes the message
     except Exception as error:
         known = isinstance(error, ZooError)
         text = str(error) if known else f"{what} failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        if known and not talk.getvalue().strip() and error.__cause__ is None:
+        if known and not output.getvalue().strip() and error.__cause__ is None:
             raise
         log = log_path(target)
-        with contextlib.suppress(ZooError):  # no room for a log is no reason to hide the error
-            write_text(log, f"{talk.getvalue()}\n{''.join(traceback.format_exception(error))}")
+        with contextlib.suppress(ZooError):  # if the log cannot be written, the error itself still matters more
+            write_text(log, f"{output.getvalue()}\n{''.join(traceback.format_exception(error))}")
             text = f"{text.removesuffix('.')}. Details: {log}"
         raise (type(error) if known else ExportError)(text) from error
-    log_path(target).unlink(missing_ok=True)  # of an earlier failure
+    log_path(target).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _collected(talk: io.StringIO) -> Iterator[None]:
+def _redirected(output: io.StringIO) -> Iterator[None]:
+    """Send printed text, warnings and the log records of noisy libraries to ``output``."""
+
     def show(
         message: Warning | str,
         category: type[Warning],
@@ -61,15 +68,15 @@ def _collected(talk: io.StringIO) -> Iterator[None]:
         file: object = None,
         line: str | None = None,
     ) -> None:
-        talk.write(warnings.formatwarning(message, category, filename, lineno))
+        output.write(warnings.formatwarning(message, category, filename, lineno))
 
-    handler = logging.StreamHandler(talk)
-    loggers = [logging.getLogger(name) for name in _NOISY]
+    handler = logging.StreamHandler(output)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger.handlers, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.handlers, logger.propagate = [handler], False
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(talk), contextlib.redirect_stderr(talk):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             warnings.simplefilter("always")
             warnings.showwarning = show
             yield

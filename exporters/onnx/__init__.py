@@ -1,4 +1,4 @@
-"""``zoo export NAME --onnx``."""
+"""The exporter ``onnx``: ``zoo export NAME --onnx``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def register_exporters(register: Callable[[Exporter], None]) -> None:
     register(
         Exporter(
             name="onnx",
-            summary="one ONNX file, raw input to probabilities, proven in onnxruntime",
+            summary="one ONNX file, raw input to probabilities, verified in onnxruntime",
             suffix=".onnx",
             write="zoo.exporters.onnx.write:write",
             check="zoo.exporters.onnx.structure:check_opset",
@@ -25,8 +25,8 @@ def register_exporters(register: Callable[[Exporter], None]) -> None:
             ),
             runners=tuple(Path(__file__).parent / "runners" / name for name in ("run.py", "run.mjs", "run.cc")),
             reductions={
-                "int8": "zoo.exporters.onnx.reduce:to_int8",
-                "fp16": "zoo.exporters.onnx.reduce:to_fp16",
+                "int8": "zoo.exporters.onnx.quantise:to_int8",
+                "fp16": "zoo.exporters.onnx.quantise:to_fp16",
             },
         )
     )

@@ -1,4 +1,4 @@
-"""Every way that onnxruntime runs a file on this machine."""
+"""Open a file in onnxruntime in every way that works on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo import Runtime, RuntimeFailed, Runtimes
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-# TF32 rounds inputs to ten bits: fine to run with, not to be judged with
+# TF32 rounds inputs to ten bits, which would hide errors of the file
 _OPTIONS = {_CPU: {}, _CUDA: {"use_tf32": "0"}}
 _LEVELS = {
     "as written": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -24,7 +24,7 @@ _FATAL = 4
 
 
 def open_sessions(path: Path) -> Runtimes:
-    """A session for each execution provider that really runs, with graph optimisation off and on.
+    """A session for each execution provider that really runs, first with graph optimisation off, then on.
 
     Raises:
         RuntimeFailed: onnxruntime cannot load the file.
@@ -36,28 +36,28 @@ def open_sessions(path: Path) -> Runtimes:
 
 
 def _cuda_sessions(path: Path) -> tuple[list[Runtime], str]:
-    """The sessions on CUDA, or why there are none."""
+    """The runtimes on CUDA, or why there are none."""
     if _CUDA not in onnxruntime.get_available_providers():
-        return [], "this onnxruntime is built without it"
+        return [], "this build of onnxruntime has no CUDA"
     if not torch.cuda.is_available():
         return [], "no CUDA device"
-    # torch has loaded most of what the provider needs; this finds the rest where pip put it
+    # torch has loaded most libraries that the provider needs; this loads the others from where pip installed them
     onnxruntime.preload_dlls()
     sessions = _sessions(path, _CUDA)
     return sessions, "" if sessions else "onnxruntime fell back to the CPU; are its CUDA libraries installed?"
 
 
 def _sessions(path: Path, provider: str) -> list[Runtime]:
-    """As written and optimised on ``provider``; nothing where onnxruntime falls back to another one."""
+    """Runtimes as written and optimised on ``provider``; none if onnxruntime falls back to another provider."""
     found = []
     for mode, level in _LEVELS.items():
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level = level
         try:
             session = onnxruntime.InferenceSession(path, settings, providers=[(provider, _OPTIONS[provider])])
-        except Exception as error:  # onnxruntime's exceptions have no base of their own
-            raise RuntimeFailed(f"onnxruntime cannot load it: {_one_line(error)}") from error
-        if session.get_providers()[0] == provider:  # asked for is not given: it falls back without a word
+        except Exception as error:  # onnxruntime's exceptions have no common base class
+            raise RuntimeFailed(f"onnxruntime cannot load the file: {_one_line(error)}") from error
+        if session.get_providers()[0] == provider:  # onnxruntime falls back to another provider silently
             name = provider.removesuffix("ExecutionProvider")
             found.append(Runtime(name, mode, functools.partial(_run, session, f"{name} {mode}")))
     return found
@@ -68,9 +68,9 @@ def _run(session: onnxruntime.InferenceSession, name: str, inputs: Tensor) -> li
         outputs: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
     except Exception as error:  # see _sessions
         cause = _one_line(error)
-        raise RuntimeFailed(f"onnxruntime cannot run it at batch {len(inputs)} ({name}): {cause}") from error
+        raise RuntimeFailed(f"onnxruntime cannot run the file at batch size {len(inputs)} ({name}): {cause}") from error
     return outputs
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:300].rstrip(".")

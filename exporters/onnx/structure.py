@@ -1,4 +1,4 @@
-"""What is in an ONNX file, and whether it is sound, before anything is run."""
+"""Inspect an ONNX file without running it: whether it is valid, and its contents."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from zoo import Check, ExportSource, Inspection, TensorSpec
 
 
 def inspect(path: Path) -> Inspection:
-    """The file is ONNX, valid by the full checker and strict shape inference, whole in itself, with finite weights."""
+    """Check that a file is valid ONNX (full checker, strict shape inference), self-contained and has finite weights."""
     try:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, OSError) as error:
-        return Inspection(f"it is no ONNX file: {_one_line(error)}", "")
+        return Inspection(f"not an ONNX file: {_one_line(error)}", "")
     initialised = {tensor.name for tensor in model.graph.initializer}  # old files list weights as inputs too
     opset, nodes = _opset(model), len(model.graph.node)
     inputs = tuple(_tensor(item) for item in model.graph.input if item.name not in initialised)
     first = inputs[0].shape[0] if inputs and inputs[0].shape else "?"
-    batch = f"batch fixed at {first}" if isinstance(first, int) else "batch free"
+    batch = f"batch size fixed at {first}" if isinstance(first, int) else "any batch size"
     return Inspection(
         problem=_invalid(model),
         summary=f"valid ONNX, opset {opset}, IR {model.ir_version}, {nodes} nodes, {batch}",
@@ -40,18 +40,18 @@ def inspect(path: Path) -> Inspection:
 
 
 def check_opset(source: ExportSource, path: Path, opset: int) -> Iterator[Check]:
-    """The opset that was asked for is the one that was written: torch answers some requests with another one."""
+    """Check that the file has the requested opset: for some requests torch writes another one."""
     model = onnx.load(path)
     written = _opset(model)
     figures = {"asked": opset, "written": written, "ir_version": model.ir_version}
-    wrong = f"opset {opset} was asked for, but torch wrote {written}; ask for --opset {written}, or another torch"
-    yield Check("opset", written == opset, f"{written} as asked" if written == opset else wrong, figures)
+    wrong = f"opset {opset} was requested, but torch wrote {written}; use --opset {written} or another version of torch"
+    yield Check("opset", written == opset, f"opset {written}, as requested" if written == opset else wrong, figures)
 
 
 def _invalid(model: onnx.ModelProto) -> str:
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            return f"weights {tensor.name!r} are in another file"
+            return f"weights {tensor.name!r} are stored in another file"
     try:
         onnx.checker.check_model(model, full_check=True)
         onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
@@ -75,7 +75,7 @@ def _tensor(item: onnx.ValueInfoProto) -> TensorSpec:
 
 
 def _parsed(text: str) -> Any:
-    """What JSON holds; any other text as it is."""
+    """The value of a JSON text; any other text unchanged."""
     try:
         return json.loads(text)
     except ValueError:
@@ -83,4 +83,4 @@ def _parsed(text: str) -> Any:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:300].rstrip(".")

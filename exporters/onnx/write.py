@@ -1,4 +1,4 @@
-"""From a traced program to one ONNX file that says what it is and nothing of where it was made."""
+"""Write one ONNX file with a description of the model, and without traces of the machine that wrote it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write(source: ExportSource, path: Path, opset: int) -> None:
     """
     program = trace_program(source)
     try:
-        # never the older tracer, which exports branches on data without an error, and wrongly
+        # never the older tracer: it exports branches on data wrongly and without an error
         exported = torch.onnx.export(
             program,
             input_names=[INPUT_NAME],
@@ -38,9 +38,9 @@ def write(source: ExportSource, path: Path, opset: int) -> None:
             dynamo=True,
             verbose=False,
         )
-    except Exception as error:  # torch raises many kinds, some private
+    except Exception as error:  # torch raises many kinds, some of them private
         raise ExportError(f"torch cannot write {source.name} as ONNX: {_cause(error, program)}") from error
-    assert exported is not None  # only the older tracer gives None
+    assert exported is not None  # only the older tracer returns None
     model = exported.model_proto
     _name_the_batch(model)
     _forget_origin(model)
@@ -49,26 +49,26 @@ def write(source: ExportSource, path: Path, opset: int) -> None:
 
 
 def _name_the_batch(model: onnx.ModelProto) -> None:
-    """Put a word in the place of torch's symbol: a person reads it in every viewer."""
+    """Rename torch's symbol for the batch size to ``batch``, because viewers show it."""
     symbol = model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
     if symbol:
         for item in (*model.graph.input, *model.graph.output, *model.graph.value_info):
             for dimension in item.type.tensor_type.shape.dim:
-                if dimension.dim_param:  # the symbol, or an expression with it
+                if dimension.dim_param:  # the symbol, or an expression that contains it
                     dimension.dim_param = re.sub(rf"\b{re.escape(symbol)}\b", BATCH_NAME, dimension.dim_param)
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:
-    """Remove what torch notes of source files and lines: paths of this machine, and different bytes on the next."""
+    """Remove source files and lines that torch writes: they show paths of this machine and make the bytes differ."""
     model.producer_name, model.producer_version = "pluggy-zoo", zoo.__version__
     model.doc_string = ""
-    for item in _everything(model):
+    for item in _parts(model):
         item.doc_string = ""
         del item.metadata_props[:]
 
 
-def _everything(model: onnx.ModelProto) -> Iterator[Any]:
-    """Every part that can carry notes, those of branches, loops and functions included."""
+def _parts(model: onnx.ModelProto) -> Iterator[Any]:
+    """Every part that can have a doc string, including those in branches, loops and functions."""
     graphs: list[Any] = [model.graph, *model.functions]
     while graphs:
         graph = graphs.pop()
@@ -84,7 +84,7 @@ def _everything(model: onnx.ModelProto) -> Iterator[Any]:
 
 
 def _describe(model: onnx.ModelProto, source: ExportSource) -> None:
-    """Put the description in ``metadata_props``: a text as it is, everything else as JSON."""
+    """Write the description to ``metadata_props``: texts unchanged, other values as JSON."""
     del model.metadata_props[:]
     for key, value in sorted(source.description.items()):
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
@@ -92,7 +92,7 @@ def _describe(model: onnx.ModelProto, source: ExportSource) -> None:
 
 
 def _cause(error: BaseException, program: torch.export.ExportedProgram) -> str:
-    """The cause in one line, with the line of the network where an operation has no counterpart."""
+    """The cause in one line; for an operation that ONNX lacks, with the line of the network."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = str(error)
@@ -101,7 +101,7 @@ def _cause(error: BaseException, program: torch.export.ExportedProgram) -> str:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return f"{type(error).__name__}: {lines[0][:300] if lines else 'no message'}"
     name = missing[1].removeprefix("aten.")
-    # torch may have broken what the network calls (linalg_svd) into what it is made of (_linalg_svd)
+    # torch may have decomposed the operation that the network calls (linalg_svd) into others (_linalg_svd)
     for node in program.graph.nodes:
         if name.strip("_") in str(node.target) and node.meta.get("stack_trace"):
             place = _innermost(node.meta["stack_trace"])
@@ -109,7 +109,7 @@ def _cause(error: BaseException, program: torch.export.ExportedProgram) -> str:
     else:
         place = ""
     return (
-        f"ONNX has no operator for {missing[1]}{place}. Write it with others, or leave it out of the exported network."
+        f"ONNX has no operator for {missing[1]}{place}. Use other operations, or leave it out of the exported network."
     )
 
 

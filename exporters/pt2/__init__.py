@@ -1,4 +1,4 @@
-"""``zoo export NAME --pt2``."""
+"""The exporter ``pt2``: ``zoo export NAME --pt2``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def register_exporters(register: Callable[[Exporter], None]) -> None:
     register(
         Exporter(
             name="pt2",
-            summary="one file of torch.export, raw input to probabilities, proven in torch without the network's code",
+            summary="one torch.export file, raw input to probabilities, verified in torch without the network's code",
             suffix=".pt2",
             write="zoo.exporters.pt2.program:write",
             inspect="zoo.exporters.pt2.program:inspect",

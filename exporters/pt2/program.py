@@ -1,4 +1,4 @@
-"""Programs of torch.export: written without a trace of where they were made, run without the network's code."""
+"""Write, inspect and run programs of torch.export. They run without the network's code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PLAIN = re.compile(
 
 
 def write(source: ExportSource, path: Path) -> None:
-    """Write ``source`` to ``path``; its description and the names of its outputs are files inside.
+    """Write ``source`` to ``path``; the description and the names of the outputs are files inside it.
 
     Equal weights give equal bytes, for the same version of torch.
 
@@ -40,16 +40,16 @@ def write(source: ExportSource, path: Path) -> None:
         _DESCRIPTION: json.dumps(source.description, sort_keys=True, ensure_ascii=False),
         _OUTPUTS: json.dumps(source.task.outputs),
     }
-    content = io.BytesIO()  # in a file, its name would be part of the bytes
+    content = io.BytesIO()  # if torch wrote to a file, the file name would be part of the bytes
     try:
         torch.export.save(program, content, extra_files=notes)
-    except Exception as error:  # torch raises many kinds, some private
+    except Exception as error:  # torch raises many kinds, some of them private
         raise ExportError(f"torch cannot write {source.name} as a program: {_one_line(error)}") from error
     path.write_bytes(content.getvalue())
 
 
 def inspect(path: Path) -> Inspection:
-    """The file is a program, whole, with finite weights, for a batch of any size."""
+    """Check that a file is a complete program with finite weights, and list its inputs and outputs."""
     try:
         program, description, names = _load(path)
     except RuntimeFailed as error:
@@ -64,7 +64,7 @@ def inspect(path: Path) -> Inspection:
     )
     return Inspection(
         problem=problem,
-        summary=f"a program of {nodes} operations, batch free",
+        summary=f"a torch.export program, {nodes} operations, any batch size",
         figures={"nodes": nodes, "schema": str(program.verifier.dialect)},
         description=description,
         inputs=tuple(_tensor(name, node.meta["val"]) for name, node in taken.items()),
@@ -73,7 +73,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def open_program(path: Path) -> Runtimes:
-    """The program as torch runs it, operation by operation, on the CPU and where there is one on CUDA.
+    """The program as torch runs it, operation by operation, on the CPU and, if available, on CUDA.
 
     Raises:
         RuntimeFailed: torch cannot load the file.
@@ -86,26 +86,28 @@ def open_program(path: Path) -> Runtimes:
 
 
 def _load(path: Path) -> tuple[ExportedProgram, dict[str, Any], list[str]]:
-    """The program, its description and the names of its outputs; nothing for what a file of another tool lacks."""
+    """The program, its description and the names of its outputs; both are empty for a file of another tool."""
     notes, content = {_DESCRIPTION: "", _OUTPUTS: ""}, path.read_bytes()
     try:
         _refuse_code(content)
-        # from bytes, because torch wants the suffix that a file has only when it is in place
+        # from bytes, because torch requires the suffix .pt2, which the temporary file does not have
         program = torch.export.load(io.BytesIO(content), extra_files=notes)
     except RuntimeFailed:
         raise
-    except Exception as error:  # torch raises many kinds, some private
-        raise RuntimeFailed(f"torch cannot load it: {_one_line(error)}") from error
+    except Exception as error:  # torch raises many kinds, some of them private
+        raise RuntimeFailed(f"torch cannot load the file: {_one_line(error)}") from error
     return program, json.loads(notes[_DESCRIPTION] or "{}"), json.loads(notes[_OUTPUTS] or "[]")
 
 
 def _refuse_code(content: bytes) -> None:
-    """Let nothing through that torch would unpickle freely, which runs whatever is in it."""
+    """Refuse a file with parts that torch would unpickle without limits, because that can run any code."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for name in archive.namelist():
             inside, data = name.partition("/")[2], archive.read(name)
             if not _is_plain(inside, data):
-                raise RuntimeFailed(f"it holds {inside}, which torch would execute; only plain tensors are loaded")
+                raise RuntimeFailed(
+                    f"the file contains {inside}, which torch would execute; only plain tensors are loaded"
+                )
 
 
 def _is_plain(inside: str, data: bytes) -> bool:
@@ -114,7 +116,7 @@ def _is_plain(inside: str, data: bytes) -> bool:
     if inside.startswith("data/sample_inputs/") and data:
         try:
             torch.load(io.BytesIO(data), weights_only=True)
-        except Exception:  # of every kind
+        except Exception:  # torch raises many kinds
             return False
         return True
     return not data or _PLAIN.fullmatch(inside) is not None
@@ -127,15 +129,17 @@ def _runtime(program: ExportedProgram, device: str) -> Runtime:
 @torch.inference_mode()
 def _run(module: nn.Module, device: str, inputs: Tensor) -> list[NDArray[Any]]:
     try:
-        # TF32 rounds inputs to ten bits: fine to run with, not to be judged with
+        # TF32 rounds inputs to ten bits, which would hide errors of the file
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return [output.cpu().numpy() for output in module(inputs.to(device))]
     except Exception as error:  # see _load
-        raise RuntimeFailed(f"torch cannot run it at batch {len(inputs)} ({device}): {_one_line(error)}") from error
+        raise RuntimeFailed(
+            f"torch cannot run the file at batch size {len(inputs)} ({device}): {_one_line(error)}"
+        ) from error
 
 
 def _forget_origin(program: ExportedProgram) -> None:
-    """Remove what torch notes of source files and lines, and the samples that it was traced with."""
+    """Remove source files and lines that torch notes, and the samples that were traced."""
     for module in program.graph_module.modules():
         for node in getattr(getattr(module, "graph", None), "nodes", ()):
             node.meta = {"val": node.meta["val"]} if "val" in node.meta else {}
@@ -149,4 +153,4 @@ def _tensor(name: str, value: Tensor) -> TensorSpec:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:300].rstrip(".")

@@ -1,4 +1,4 @@
-"""The export: what comes out, that it is proven, and that what is damaged is refused."""
+"""Export to ONNX: the contents of the file and its certificate, and that damaged files are refused."""
 
 import copy
 import dataclasses
@@ -16,12 +16,13 @@ from torch import nn
 
 import zoo
 from zoo import DataUnavailable, ExportError, ExportRefused, InvalidValue, create_registry
-from zoo.exporting.export import write_proven
+from zoo.exporting.export import write_verified
+from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import make_source
 from zoo.exporting.split_check import check_test_split
 from zoo.files import sha256
 from zoo.models.trained import load_shipped
-from zoo.specs.specs import resolve_reference
+from zoo.specs.references import resolve_reference
 
 GATES = ["determinism", "independence", "structure", "opset", "numerics", "providers", "test split"]
 
@@ -76,7 +77,7 @@ def test_the_file_says_what_it_is(exported, digits_run):
     assert json.loads(metadata["normalisation"])["mean"][0] == pytest.approx(39.77, abs=0.01)
 
 
-def test_the_certificate_holds_every_verdict_and_the_hash_of_the_file(exported, source):
+def test_the_certificate_holds_every_check_and_the_hash_of_the_file(exported, source):
     written = json.loads(exported.path.read_text())
     assert exported.path.name == "model.onnx.json"
     assert written == exported.to_dict()
@@ -129,7 +130,7 @@ def test_an_opset_out_of_range_is_refused(digits_runs, tmp_path):
         zoo.export("resnet-mini", "onnx", tmp_path, runs_dir=digits_runs, opset=11)
 
 
-# What can go wrong in an export, planted in the model that is written; it is judged as the one that was trained.
+# Faults of an export: the model that is written is changed, and checked against the one that was trained.
 
 
 def network_of(model):
@@ -211,7 +212,7 @@ def test_a_damaged_export_is_refused_by_the_right_gate(damage, exporter, source,
     target = tmp_path / "model.onnx"
     target.write_text("an earlier good file")
     with pytest.raises(ExportRefused) as caught:
-        write_proven(damaged(exporter, damage), source, target, {"opset": 20})
+        write_verified(source, ExportRequest(damaged(exporter, damage), target, {"opset": 20}))
     message = str(caught.value)
     assert f"refused and not written. {DAMAGES[damage]}: " in message
     assert "untouched" in message
@@ -236,7 +237,7 @@ def dropout_trains(model):
 
 @pytest.fixture(scope="module")
 def normalised(digits_runs):
-    """A source with batch normalisation: the weights that come with densenet-mini, judged on digits."""
+    """A source with batch normalisation: the weights that ship with densenet-mini, checked on digits."""
     registry = create_registry()
     data = zoo.load_dataset(registry.dataset("digits"), digits_runs)
     return make_source(load_shipped("densenet-mini", registry), dataclasses.replace(data, stand_in_for="mnist"))
@@ -245,7 +246,7 @@ def normalised(digits_runs):
 @pytest.mark.parametrize("damage", [batch_norm_eps, dropout_trains], ids=lambda damage: damage.__name__)
 def test_a_network_exported_with_other_normalisation_is_refused(damage, exporter, normalised, tmp_path):
     with pytest.raises(ExportRefused, match=r"refused and not written\. numerics: .* from float64, limit"):
-        write_proven(damaged(exporter, damage), normalised, tmp_path / "model.onnx", {"opset": 20})
+        write_verified(normalised, ExportRequest(damaged(exporter, damage), tmp_path / "model.onnx", {"opset": 20}))
 
 
 OPTIONS = {"onnx": {"opset": 20}, "pt2": {}}
@@ -257,9 +258,12 @@ def test_a_batch_norm_that_is_left_in_training_mode_is_refused(format, registry,
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train()
-    with pytest.raises(ExportRefused, match=r"independence: densenet-mini answers .* BatchNorm left in training"):
-        write_proven(
-            registry.exporter(format), dataclasses.replace(normalised, model=model), tmp_path / "m", OPTIONS[format]
+    with pytest.raises(
+        ExportRefused, match=r"independence: predictions of densenet-mini depend .* BatchNorm left in training"
+    ):
+        write_verified(
+            dataclasses.replace(normalised, model=model),
+            ExportRequest(registry.exporter(format), tmp_path / "m", OPTIONS[format]),
         )
 
 
@@ -319,31 +323,33 @@ def break_an_edge(model):
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (fix_the_batch, "structure: the batch is fixed at 3"),
+        (fix_the_batch, "structure: the batch size is fixed at 3"),
         (rename_the_input, "structure: the input is"),
         (drop_the_description, "structure: the description lacks"),
-        (claim_another_opset, "opset: opset 20 was asked for"),
+        (claim_another_opset, "opset: opset 20 was requested"),
         (break_an_edge, "structure: not valid ONNX"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_a_file_with_a_wrong_structure_is_refused(edit, words, exporter, source, tmp_path):
     with pytest.raises(ExportRefused) as caught:
-        write_proven(edited(exporter, edit), source, tmp_path / "model.onnx", {"opset": 20})
+        write_verified(source, ExportRequest(edited(exporter, edit), tmp_path / "model.onnx", {"opset": 20}))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_onnxruntime_runs_at_one_batch_only_is_refused(exporter, source, tmp_path):
     with pytest.raises(ExportRefused, match="batch") as caught:
-        write_proven(edited(exporter, fix_the_batch_inside), source, tmp_path / "model.onnx", {"opset": 20})
+        write_verified(
+            source, ExportRequest(edited(exporter, fix_the_batch_inside), tmp_path / "model.onnx", {"opset": 20})
+        )
     assert "\n" not in str(caught.value)
 
 
 def test_a_recorded_metric_that_the_file_does_not_reach_is_refused(exporter, source, tmp_path):
     flattering = dataclasses.replace(source, recorded={"accuracy": source.recorded["accuracy"] + 1 / 360})
-    with pytest.raises(ExportRefused, match="but recorded was"):
-        write_proven(exporter, flattering, tmp_path / "model.onnx", {"opset": 20})
+    with pytest.raises(ExportRefused, match="but the run recorded"):
+        write_verified(flattering, ExportRequest(exporter, tmp_path / "model.onnx", {"opset": 20}))
 
 
 class Answers:
@@ -372,14 +378,14 @@ def test_one_test_sample_decided_differently_is_refused(source):
         logits[17, [first, second]] = logits[17, [second, first]]
 
     assert split_check(source, lambda logits: None).passed
-    verdict = split_check(source, swap_the_two_best)
-    assert not verdict.passed
-    assert "1 of 360 test samples of digits are decided differently" in verdict.summary
-    assert [change["sample"] for change in verdict.figures["changed"]] == [17]
+    check = split_check(source, swap_the_two_best)
+    assert not check.passed
+    assert "predictions for 1 of 360 test samples of digits differ from torch" in check.summary
+    assert [change["sample"] for change in check.figures["changed"]] == [17]
 
 
-class TiesWhereTold(nn.Module):
-    """The first pixel is the class; where the second is set, it wins by less than rounding, or loses by as little."""
+class Ties(nn.Module):
+    """The first pixel is the class. If the second is set, it wins or loses by less than a rounding error."""
 
     def __init__(self, wins):
         super().__init__()
@@ -399,16 +405,16 @@ def test_a_metric_apart_by_a_tie_passes_and_is_not_called_equal(source):
     inputs[:, 0, 0, 0] = torch.arange(12) % 9
     inputs[3, 0, 0, 1] = 1
     test = zoo.Split(inputs, inputs[:, 0, 0, 0].long())
-    tied = dataclasses.replace(source, model=TiesWhereTold(wins=True), test=test, recorded={"accuracy": 1.0})
+    tied = dataclasses.replace(source, model=Ties(wins=True), test=test, recorded={"accuracy": 1.0})
 
-    (verdict,) = check_test_split(
-        tied, [zoo.Runtime("CPU", "", lambda inputs: [output.numpy() for output in TiesWhereTold(wins=False)(inputs)])]
+    (check,) = check_test_split(
+        tied, [zoo.Runtime("CPU", "", lambda inputs: [output.numpy() for output in Ties(wins=False)(inputs)])]
     )
-    assert verdict.passed
-    assert verdict.figures["accuracy"] == 11 / 12
-    assert "apart by ties" in verdict.summary
-    assert "equal to" not in verdict.summary
-    assert [change["sample"] for change in verdict.figures["changed"]] == [3]
+    assert check.passed
+    assert check.figures["accuracy"] == 11 / 12
+    assert "due to ties" in check.summary
+    assert "equal to" not in check.summary
+    assert [change["sample"] for change in check.figures["changed"]] == [3]
 
 
 class AlwaysDrops(nn.Module):
@@ -458,7 +464,7 @@ class UsesSvd(nn.Module):
         (RunsOneBatchOnly(), "cannot run a batch of 16"),
         (
             FixesTheBatch(),
-            r"batch is fixed at 3.* at .*test_export\.py:\d+ \(`logits = .*reshape\(3, -1\)",
+            r"batch size is fixed at 3.* at .*test_export\.py:\d+ \(`logits = .*reshape\(3, -1\)",
         ),
         (LoopsOnData(), r"branches on its data at .*test_export\.py:\d+ \(`while logits\.abs\(\)\.max\(\) > 1:`\)"),
         (UsesSvd(), r"ONNX has no operator for aten\._linalg_svd at .*test_export\.py:\d+ \(`.*svd.*`\)"),
@@ -469,7 +475,9 @@ def test_a_model_that_cannot_be_exported_faithfully_is_named_in_one_line(
     model, words, exporter, source, tmp_path, capfd
 ):
     with pytest.raises(ExportError, match=words) as caught:
-        write_proven(exporter, dataclasses.replace(source, model=model), tmp_path / "model.onnx", {"opset": 20})
+        write_verified(
+            dataclasses.replace(source, model=model), ExportRequest(exporter, tmp_path / "model.onnx", {"opset": 20})
+        )
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "model.onnx").exists()
     assert capfd.readouterr() == ("", "")
@@ -485,7 +493,7 @@ def test_a_network_whose_randomness_real_samples_do_not_show_is_refused_all_the_
 
     sly = dataclasses.replace(source, model=DrawsInTheCorner())
     with pytest.raises(ExportRefused, match="numerics"):
-        write_proven(exporter, sly, tmp_path / "model.onnx", {"opset": 20})
+        write_verified(sly, ExportRequest(exporter, tmp_path / "model.onnx", {"opset": 20}))
 
 
 @pytest.mark.parametrize("checks", [[], None])
@@ -496,7 +504,7 @@ def test_an_exporter_that_checks_or_writes_nothing_is_refused(checks, exporter, 
     if checks is None:
         lazy = dataclasses.replace(exporter, write=lambda *args, **options: None)
     with pytest.raises(ExportError, match=r"nothing|no file"):
-        write_proven(lazy, source, tmp_path / "model.onnx", {"opset": 20})
+        write_verified(source, ExportRequest(lazy, tmp_path / "model.onnx", {"opset": 20}))
     assert not (tmp_path / "model.onnx").exists()
 
 
@@ -507,11 +515,11 @@ def test_without_the_test_split_nothing_is_certified(tiny_registry, runs_dir, tm
         raise DataUnavailable("bars is not here.")
 
     tiny_registry._specs[zoo.Dataset]["bars"] = dataclasses.replace(tiny_registry.dataset("bars"), loader=gone)
-    with pytest.raises(DataUnavailable, match="judged on the test split of bars"):
+    with pytest.raises(DataUnavailable, match="The test split of bars is needed"):
         zoo.export(run.name, runs_dir=runs_dir, registry=tiny_registry)
 
 
-def test_a_strangers_network_exports_with_the_same_proof(tiny_registry, runs_dir, tmp_path):
+def test_the_network_of_another_package_passes_the_same_gates(tiny_registry, runs_dir, tmp_path):
     run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=2, device="cpu")
     certificate = zoo.export("tiny-cnn", output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
     assert certificate.description["plugin"]["distribution"] == "stranger"
@@ -525,7 +533,7 @@ def test_an_unfinished_run_is_exported_with_a_word_of_it(tiny_registry, runs_dir
     certificate = zoo.export(run.name, output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
     assert "is interrupted" in caplog.text
     assert certificate.checks[-1].figures["recorded"] is None
-    assert "none was recorded" in certificate.checks[-1].summary
+    assert "no recorded value" in certificate.checks[-1].summary
 
 
 def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(
@@ -548,7 +556,7 @@ def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(
 
 
 @pytest.mark.cuda
-def test_the_cuda_provider_is_judged_where_it_runs(exported):
+def test_the_cuda_provider_is_checked_where_it_runs(exported):
     checks = {check.gate: check for check in exported.checks}
     assert {"CUDA as written", "CUDA optimised"} <= set(checks["providers"].figures["ran"])
     assert not checks["providers"].figures["not_tested"]

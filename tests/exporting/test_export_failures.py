@@ -1,4 +1,4 @@
-"""What goes wrong around an export: noise, exporters that fail, full disks, kills. An earlier file survives it all."""
+"""Failures of an export: output of libraries, failing exporters, full disks, kills. An earlier file survives."""
 
 import dataclasses
 import json
@@ -17,7 +17,8 @@ import torch
 
 import zoo
 from zoo import Check, Exporter, ExportError, ExportRefused
-from zoo.exporting.export import write_proven
+from zoo.exporting.export import write_verified
+from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
 from zoo.files import sha256
 from zoo.models.tasks import TASKS
@@ -69,7 +70,7 @@ def talks_and_fails(source, path):
 
 def test_what_the_tools_say_goes_to_a_log_that_the_error_names(source, target, capfd):
     with pytest.raises(ExportError) as caught:
-        write_proven(exporter(talks_and_fails), source, target, {})
+        write_verified(source, ExportRequest(exporter(talks_and_fails), target))
     log = target.with_name("model.txt.log")
     assert str(caught.value) == f"The exporter words failed: ValueError: the true cause. Details: {log}"
     assert capfd.readouterr() == ("", "")
@@ -81,8 +82,8 @@ def test_what_the_tools_say_goes_to_a_log_that_the_error_names(source, target, c
 
 def test_the_log_of_a_failure_goes_when_the_export_succeeds(source, target):
     with pytest.raises(ExportError):
-        write_proven(exporter(talks_and_fails), source, target, {})
-    write_proven(exporter(lambda source, path: path.write_text("fine")), source, target, {})
+        write_verified(source, ExportRequest(exporter(talks_and_fails), target))
+    write_verified(source, ExportRequest(exporter(lambda source, path: path.write_text("fine")), target))
     assert {path.name for path in target.parent.iterdir()} == {"model.txt", "model.txt.json"}
 
 
@@ -91,7 +92,7 @@ def test_a_refusal_that_says_it_all_needs_no_log(source, target):
         lambda source, path: path.write_text("x"), lambda *a, **o: iter([Check("words", False, "it is wrong")])
     )
     with pytest.raises(ExportRefused, match=r"^model.txt was refused and not written\. words: it is wrong\.$"):
-        write_proven(no, source, target, {})
+        write_verified(source, ExportRequest(no, target))
     assert not list(target.parent.iterdir())
 
 
@@ -100,7 +101,7 @@ def test_an_exporter_that_fails_in_its_own_words_keeps_them_and_its_kind(source,
         raise ExportError("No such luck. Try another.") from RuntimeError("inner")
 
     with pytest.raises(ExportError, match=r"^No such luck\. Try another\. Details: .*model\.txt\.log$"):
-        write_proven(exporter(write), source, target, {})
+        write_verified(source, ExportRequest(exporter(write), target))
 
 
 # A full disk and a kill need a process of their own.
@@ -112,7 +113,8 @@ warnings.simplefilter("ignore")
 import torch, zoo
 from pathlib import Path
 from test_export_failures import Network
-from zoo.exporting.export import write_proven
+from zoo.exporting.export import write_verified
+from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
 from zoo.models.tasks import TASKS
 
@@ -123,7 +125,7 @@ exporter = zoo.create_registry().exporter("onnx")
 
 def export():
     source = ExportSource("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
-    return write_proven(exporter, source, Path({target!r}), {{"opset": 20}})
+    return write_verified(source, ExportRequest(exporter, Path({target!r}), {{"opset": 20}}))
 """
 
 
@@ -185,11 +187,11 @@ def test_file_and_certificate_take_their_places_one_right_after_the_other(source
         Path, "replace", lambda self, to: (done.append(f"rename {Path(to).suffix}"), replace(self, to))[1]
     )
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("sync"), fsync(handle))[1])
-    write_proven(registry.exporter("onnx"), source, tmp_path / "m.onnx", {"opset": 20})
+    write_verified(source, ExportRequest(registry.exporter("onnx"), tmp_path / "m.onnx", {"opset": 20}))
     assert done == ["sync", "sync", "rename .onnx", "rename .json", "sync"]
 
 
 def test_a_recorded_metric_that_is_not_reached_says_what_it_means(source, tmp_path, registry):
     flattering = dataclasses.replace(source, recorded={"accuracy": 2.0})
-    with pytest.raises(ExportRefused, match=r"but recorded was 2\.0.*not of this checkpoint or not of this data"):
-        write_proven(registry.exporter("onnx"), flattering, tmp_path / "m.onnx", {"opset": 20})
+    with pytest.raises(ExportRefused, match=r"but the run recorded 2\.0.*not of this checkpoint or not of this data"):
+        write_verified(flattering, ExportRequest(registry.exporter("onnx"), tmp_path / "m.onnx", {"opset": 20}))

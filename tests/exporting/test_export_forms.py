@@ -1,4 +1,4 @@
-"""Other forms of an export: smaller, without normalisation, as a bundle; and what else can be asked for."""
+"""Other exports: smaller forms, without normalisation, as a bundle, with conditions."""
 
 import dataclasses
 import json
@@ -16,9 +16,10 @@ import torch
 
 import zoo
 from zoo import ExportRefused, UsageError
-from zoo.exporting.export import Demands, write_proven
-from zoo.exporting.quantisation import Gain, check_budget
+from zoo.exporting.export import write_verified
+from zoo.exporting.quantisation import Baseline, check_budget
 from zoo.exporting.reference_vectors import ReferenceVectors
+from zoo.exporting.request import ExportRequest
 
 SHIPPED = Path(__file__).parents[2]
 
@@ -116,17 +117,17 @@ def test_a_form_that_is_slower_and_larger_is_not_praised(source):
 
     with torch.inference_mode():
         same = zoo.Runtime("CPU", "", run)
-        check = check_budget("fp16 budget", source, same, 1.0, Gain(zoo.Runtimes((same,)), 1000, 1000))
-    assert "no smaller (1.00 times)" in check.summary
-    assert check.summary.count("so no faster on this CPU") == 2
+        check = check_budget("fp16 budget", source, same, 1.0, Baseline(zoo.Runtimes((same,)), 1000, 1000))
+    assert "not smaller (1.00 times)" in check.summary
+    assert check.summary.count("(no clear gain on this CPU)") == 2
     assert {1, 64} < set(calls)
 
 
 def test_a_budget_that_is_exceeded_leaves_the_earlier_file(source, tmp_path, registry):
     exporter = registry.exporter("onnx")
 
-    def ruin(source, proven, path):
-        model = onnx.load(proven)
+    def ruin(source, verified, path):
+        model = onnx.load(verified)
         for tensor in model.graph.initializer:
             if len(tensor.dims) == 2:
                 values = onnx.numpy_helper.to_array(tensor)
@@ -137,7 +138,7 @@ def test_a_budget_that_is_exceeded_leaves_the_earlier_file(source, tmp_path, reg
     target.write_text("an earlier good file")
     ruined = dataclasses.replace(exporter, reductions={"int8": ruin})
     with pytest.raises(ExportRefused, match=r"int8 budget: .* points lost, 1 allowed.*untouched") as caught:
-        write_proven(ruined, source, target, {"opset": 20}, Demands(reduction="int8"))
+        write_verified(source, ExportRequest(ruined, target, {"opset": 20}, reduction="int8"))
     assert "\n" not in str(caught.value)
     assert target.read_text() == "an earlier good file"
 
@@ -168,7 +169,7 @@ def test_a_provider_that_was_asked_for_and_does_not_run_is_refused(digits_runs, 
     if torch.cuda.is_available():
         pytest.skip("CUDA runs here")
     options = {"output": tmp_path, "runs_dir": digits_runs, "data_dir": tmp_path}
-    with pytest.raises(ExportRefused, match=r"CUDA was asked for, but CPU is what ran \(no CUDA device\)"):
+    with pytest.raises(ExportRefused, match=r"CUDA was requested but does not run here \(no CUDA device\)"):
         zoo.export("resnet-mini", providers=("cuda",), **options)
     assert not (tmp_path / "resnet-mini.onnx").exists()
     assert zoo.export("resnet-mini", providers=("cpu",), **options).file.is_file()
@@ -176,13 +177,13 @@ def test_a_provider_that_was_asked_for_and_does_not_run_is_refused(digits_runs, 
 
 def test_reproducible_means_another_process_wrote_the_same_bytes(source, tmp_path, registry):
     exporter = registry.exporter("onnx")
-    certificate = write_proven(exporter, source, tmp_path / "m.onnx", {"opset": 20}, Demands(reproducible=True))
+    certificate = write_verified(source, ExportRequest(exporter, tmp_path / "m.onnx", {"opset": 20}, reproducible=True))
     check = checks_of(certificate)["reproducible"]
     assert check.figures["sha256"] == certificate.sha256
 
     fickle = dataclasses.replace(exporter, write=write_with_this_folder)
-    with pytest.raises(ExportRefused, match="reproducible: another process in another folder wrote other bytes"):
-        write_proven(fickle, source, tmp_path / "n.onnx", {"opset": 20}, Demands(reproducible=True))
+    with pytest.raises(ExportRefused, match="reproducible: another process in another folder wrote different bytes"):
+        write_verified(source, ExportRequest(fickle, tmp_path / "n.onnx", {"opset": 20}, reproducible=True))
 
 
 def write_with_this_folder(source, path, opset):
@@ -191,9 +192,41 @@ def write_with_this_folder(source, path, opset):
 
 
 @pytest.mark.parametrize(
+    ("fields", "target"),
+    [
+        ({}, "torchvision-resnet18.onnx"),
+        ({"output": "folder"}, "folder/torchvision-resnet18.onnx"),
+        ({"output": "folder", "reduction": "int8"}, "folder/torchvision-resnet18-int8.onnx"),
+        ({"output": "folder/model.bin"}, "folder/model.bin"),
+        ({"bundle": "folder", "reduction": "int8"}, "folder/model.onnx"),
+    ],
+)
+def test_a_request_knows_where_the_file_belongs(fields, target, registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert ExportRequest(registry.exporter("onnx"), **fields).target("torchvision/resnet18") == Path(target)
+
+
+def test_a_request_completes_the_options_and_cannot_be_changed(registry):
+    request = ExportRequest(registry.exporter("onnx"), providers=("cuda",))
+    assert request.options == {"opset": 20}
+    assert request.providers == ("CUDA",)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        request.reduction = "int8"
+
+
+def test_a_format_that_the_zoo_cannot_run_cannot_be_bundled(registry):
+    exporter = dataclasses.replace(
+        registry.exporter("onnx"), check=lambda *args: iter(()), inspect=None, open=None, reductions={}
+    )
+    with pytest.raises(UsageError, match="--onnx cannot be bundled"):
+        ExportRequest(exporter, bundle="folder")
+
+
+@pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"reduction": "int4"}, "no smaller form 'int4'; it has: int8, fp16"),
+        ({"reduction": "int4"}, "no smaller form 'int4'; available: int8, fp16"),
         ({"max_drop": -1.0}, "at least 0"),
         ({"bundle": "b", "output": "o"}, "not both"),
     ],

@@ -1,4 +1,4 @@
-"""The second format: the same contract, the same gates."""
+"""Export to torch.export programs: the same gates as for ONNX, and no code in a file is executed."""
 
 import dataclasses
 import io
@@ -12,7 +12,8 @@ from test_export import DAMAGES, damaged
 
 import zoo
 from zoo import ExportRefused
-from zoo.exporting.export import write_proven
+from zoo.exporting.export import write_verified
+from zoo.exporting.request import ExportRequest
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_its_runner_needs_torch_alone(bundle):
 @pytest.mark.parametrize("damage", [d for d in DAMAGES if DAMAGES[d] != "opset"], ids=lambda damage: damage.__name__)
 def test_a_damaged_export_is_refused_by_the_same_gates(damage, exporter, source, tmp_path):
     with pytest.raises(ExportRefused, match=f"refused and not written. {DAMAGES[damage]}: "):
-        write_proven(damaged(exporter, damage), source, tmp_path / "model.pt2", {})
+        write_verified(source, ExportRequest(damaged(exporter, damage), tmp_path / "model.pt2"))
     assert not (tmp_path / "model.pt2").exists()
 
 
@@ -77,7 +78,7 @@ def test_a_file_that_would_be_executed_is_not_loaded(bundle, place, tmp_path, ca
         target.writestr(f"{source.namelist()[0].partition('/')[0]}/{place}", content.getvalue())
     found = zoo.verify(evil)
     assert not found.passed
-    assert f"it holds {place}, which torch would execute" in found.checks[0].summary
+    assert f"the file contains {place}, which torch would execute" in found.checks[0].summary
     assert "executed" not in capsys.readouterr().out
 
 

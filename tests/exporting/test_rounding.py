@@ -1,4 +1,4 @@
-"""How far correct float32 programs scatter: the estimate against real float32 sums, and what the limits make of it."""
+"""How far correct float32 programs scatter: the estimate compared with real float32 sums, and the limits from it."""
 
 import types
 
@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 import zoo
+from zoo.exporting.limits import MULTIPLE, ErrorSize, error_limits
 from zoo.exporting.numerics import CAP, LARGEST, REAL, RMS, Case, compare, make_cases
 from zoo.exporting.rounding import ROWS, UNIT, Disturbance, deviations
-from zoo.exporting.scatter import MULTIPLE, Scatter, limits_of
 
 
 class Model(nn.Module):
@@ -144,7 +144,7 @@ def compared(found, mine):
 
 
 def test_a_small_error_of_all_samples_alike_is_found_by_their_mean():
-    limit = Scatter(1e-5, np.full(2, 2e-6))
+    limit = ErrorSize(1e-5, np.full(2, 2e-6))
     biased = np.zeros((64, 2))
     biased[:, 1] = 3e-6
     found = compared(case(1e-7, limit), biased)
@@ -154,7 +154,7 @@ def test_a_small_error_of_all_samples_alike_is_found_by_their_mean():
 
 
 def test_a_large_error_of_one_sample_is_found_though_the_mean_hides_it():
-    limit = Scatter(1e-5, np.full(2, 2e-6))
+    limit = ErrorSize(1e-5, np.full(2, 2e-6))
     alone = np.zeros((64, 2))
     alone[5, 0] = 1.2e-5
     found = compared(case(1e-7, limit), alone)
@@ -163,13 +163,13 @@ def test_a_large_error_of_one_sample_is_found_though_the_mean_hides_it():
 
 
 def test_a_mean_over_few_samples_is_not_compared():
-    limit = Scatter(1e-5, np.full(2, 2e-6))
+    limit = ErrorSize(1e-5, np.full(2, 2e-6))
     assert compared(case(0, limit, rows=7), np.full((7, 2), 3e-6)).keys() == {LARGEST}
 
 
 @pytest.mark.parametrize("mine", [np.full((64, 2), np.nan), np.zeros((64, 3))], ids=["NaN", "shape"])
 def test_nan_and_a_wrong_shape_are_infinitely_wrong(mine):
-    found = compared(case(0, Scatter(1e-5, np.full(2, 2e-6))), mine)
+    found = compared(case(0, ErrorSize(1e-5, np.full(2, 2e-6))), mine)
     assert found[LARGEST].of_limit == float("inf")
 
 
@@ -177,20 +177,20 @@ def test_the_limit_is_a_multiple_of_the_scatter_and_no_less_than_torch_itself_sh
     model, inputs = Model(lambda x, layer: layer(x), nn.Linear(40, 3)), torch.rand(64, 40)
     exact = [output.detach().numpy() for output in model(inputs)]
     scatter = deviations(model, inputs, exact)[0]
-    (alone,) = limits_of(model, inputs, exact)
+    (alone,) = error_limits(model, inputs, exact)
     assert alone.largest == MULTIPLE * scatter.max()
     np.testing.assert_allclose(alone.rms, MULTIPLE * np.sqrt((scatter**2).mean(axis=0)))
     unlucky, lucky = [exact[0] + 1e-5], [exact[0][:3] + 1e-3]
-    (with_torch,) = limits_of(model, inputs, exact, [unlucky])
+    (with_torch,) = error_limits(model, inputs, exact, [unlucky])
     assert with_torch.largest == pytest.approx(1e-5)
     np.testing.assert_allclose(with_torch.rms, 1e-5)
-    (with_few,) = limits_of(model, inputs, exact, [lucky])
+    (with_few,) = error_limits(model, inputs, exact, [lucky])
     assert with_few.largest == pytest.approx(1e-3)
     np.testing.assert_array_equal(with_few.rms, alone.rms)
 
 
 def test_no_limit_is_beyond_the_cap_however_far_torch_is_off(source, monkeypatch):
-    monkeypatch.setattr("zoo.exporting.scatter.deviations", lambda *args: [np.ones((ROWS, 10)), np.ones((ROWS, 10))])
+    monkeypatch.setattr("zoo.exporting.limits.deviations", lambda *args: [np.ones((ROWS, 10)), np.ones((ROWS, 10))])
     cases = make_cases(source)
     for output in range(2):
         largest = max(float(np.abs(case.exact[output]).max()) for case in cases)
@@ -207,5 +207,5 @@ def test_outputs_that_nearly_cancel_out_are_no_reason_to_refuse():
     assert in_order == exact[0]
     error = abs(float(in_another) - float(exact[0][0, 0]))
     assert error > 16 * 2 * UNIT * float(exact[0][0, 0])  # so many roundings of the output alone
-    (limit,) = limits_of(model, inputs, exact, [[np.float32([[in_order]])]])
+    (limit,) = error_limits(model, inputs, exact, [[np.float32([[in_order]])]])
     assert error < limit.largest < 100 * error

@@ -1,4 +1,6 @@
-"""The exporter: gates, certificate, verification. Start with ``export.py``.
+"""Export a trained model as a verified file, and verify such files again. Start with ``export.py``.
 
-The room is not called ``export``: ``zoo.export`` is the function.
+In the order in which a model passes through them: ``request``, ``source``, ``tracing``, ``gates`` (with ``checks``,
+``numerics``, ``limits``, ``rounding``, ``split_check``, ``quantisation``), ``reference_vectors``, ``certificate``,
+``bundle``; then ``verify``. The package is not called ``export``, because that is the function ``zoo.export``.
 """

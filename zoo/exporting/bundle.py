@@ -8,20 +8,21 @@ from typing import Any
 
 from ..files import write_json, write_text
 from .certificate import Certificate
-from .checks import INPUT_NAME
 from .reference_vectors import write_test_data
+from .source import INPUT_NAME
 
-_GREYS = 255.0
+_WHITE = 255.0
 
 
 def write_bundle(certificate: Certificate, runners: Iterable[Path]) -> None:
-    """Put beside the certificate's file: reference vectors, samples, labels, Hugging Face's descriptions, programs.
+    """Write reference vectors, samples, labels, Hugging Face's configuration files and programs beside the file.
 
     Args:
-        runners: the programs, which are copied as they are.
+        certificate: of the file; it must have reference vectors.
+        runners: programs that run the file; they are copied unchanged.
     """
     folder, described = certificate.file.parent, certificate.description
-    assert certificate.vectors is not None  # of every format that can be opened
+    assert certificate.vectors is not None  # a request for a bundle needs a format that can be opened
     write_test_data(certificate.vectors, folder / "test_data_set_0", INPUT_NAME)
     write_text(folder / "labels.txt", "".join(f"{label}\n" for label in label_names(certificate)))
     write_json(folder / "config.json", model_config(certificate))
@@ -33,14 +34,14 @@ def write_bundle(certificate: Certificate, runners: Iterable[Path]) -> None:
 
 
 def label_names(certificate: Certificate) -> list[str]:
-    """One for each value of the last output; their places where the data has none."""
+    """A name for each value of the last output: its label, or its index if the data has no labels."""
     assert certificate.vectors is not None
     *_, last = certificate.vectors.outputs.values()
     return list(certificate.description["labels"]) or [str(place) for place in range(last.shape[1])]
 
 
 def model_config(certificate: Certificate) -> dict[str, Any]:
-    """``config.json``, as the transformers library names its entries."""
+    """The content of ``config.json``, with the entries of the transformers library."""
     described, labels = certificate.description, label_names(certificate)
     config: dict[str, Any] = {
         "architectures": [described["architecture"]],
@@ -57,17 +58,17 @@ def model_config(certificate: Certificate) -> dict[str, Any]:
 
 
 def preprocessor_config(described: dict[str, Any]) -> dict[str, Any]:
-    """``preprocessor_config.json``: what is left to do with an image before the file takes it."""
+    """The content of ``preprocessor_config.json``: what remains to be done with an image before the file takes it."""
     _, height, width = described["input_shape"]
-    outside, figures = not described["normalises"], described["normalisation"]
+    outside, statistics = not described["normalises"], described["normalisation"]
     return {
         "image_processor_type": "ViTImageProcessor",
         "do_resize": True,
         "size": {"height": height, "width": width},
-        # where normalisation is part of the file, pixels go in as they are
+        # if normalisation is part of the file, the file takes raw pixels
         "do_rescale": outside,
-        "rescale_factor": 1 / _GREYS,
+        "rescale_factor": 1 / _WHITE,
         "do_normalize": outside,
-        "image_mean": [mean / _GREYS for mean in figures["mean"]],
-        "image_std": [std / _GREYS for std in figures["std"]],
+        "image_mean": [mean / _WHITE for mean in statistics["mean"]],
+        "image_std": [std / _WHITE for std in statistics["std"]],
     }

@@ -1,4 +1,4 @@
-"""What was checked of an exported file, and what came out: the certificate that stands beside it."""
+"""The certificate of an exported file: every check with its result. It is a JSON file beside the exported one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from ..environment import versions
 from ..errors import ZooError
 from ..files import sha256
 from .reference_vectors import ReferenceVectors
+from .source import ExportSource
 
 CERTIFICATE_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One verdict of a certificate.
+    """The result of one check.
 
     Args:
-        gate: its name: ``structure``, ``numerics`` …
-        passed: whether the file may be used.
-        summary: one line, for people: what was held against what, and the figures that decided.
-        figures: all figures, for machines.
+        gate: the name of the check: ``structure``, ``numerics`` …
+        passed: whether the file passed it.
+        summary: one line: what was compared, and the figures that decided; for a failure also what to do.
+        figures: all figures by name, as JSON values. Accuracies are fractions, times are seconds, sizes are bytes,
+            errors have the unit of the output.
     """
 
     gate: str
@@ -34,16 +36,18 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What was checked of an exported file, and what came out. Beside the file as ``FILE.json``.
+    """All checks of an exported file. It is written beside the file, as ``FILE.json``.
 
     Args:
-        file: what it is about.
-        sha256, bytes: of that file.
-        origin: the run, or ``weights of NAME``.
-        description: what is written into the file too.
+        file: the exported file.
+        sha256: of that file, in hexadecimal.
+        bytes: size of that file.
+        origin: the run as ``ARCHITECTURE/RUN``, or ``weights of NAME`` if the weights came with the architecture.
+        description: the metadata that is in the file too: architecture, data, labels, metrics, hash of the checkpoint.
         evaluated_on: the dataset whose test split was used.
-        checks: every verdict, in the order of the gates.
-        vectors: inputs and what the file gives for them, to check it anywhere.
+        checks: every check, in the order in which they ran.
+        vectors: a few inputs with the outputs that are expected for them, to check the file on any machine; None if
+            the exporter cannot open its files.
     """
 
     file: Path
@@ -57,11 +61,11 @@ class Certificate:
 
     @property
     def path(self) -> Path:
-        """Where the certificate itself is."""
+        """The file of the certificate itself."""
         return certificate_path(self.file)
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of the certificate's file."""
+        """The content of the certificate as JSON values; ``docs/export.md`` lists the entries."""
         return {
             "format": CERTIFICATE_FORMAT,
             "passed": all(check.passed for check in self.checks),
@@ -76,11 +80,18 @@ class Certificate:
 
 
 def certify(
-    written: Path, target: Path, checks: tuple[Check, ...], vectors: ReferenceVectors | None, **about: Any
+    source: ExportSource, written: Path, target: Path, checks: tuple[Check, ...], vectors: ReferenceVectors | None
 ) -> Certificate:
-    """The certificate of ``written``, which is to stand at ``target``; ``about``: the other fields."""
+    """The certificate of a file that is at ``written`` and will be moved to ``target``."""
     return Certificate(
-        file=target, sha256=sha256(written), bytes=written.stat().st_size, checks=checks, vectors=vectors, **about
+        file=target,
+        sha256=sha256(written),
+        bytes=written.stat().st_size,
+        origin=source.origin,
+        description=source.description,
+        evaluated_on=source.evaluated_on,
+        checks=checks,
+        vectors=vectors,
     )
 
 
@@ -90,10 +101,10 @@ def certificate_path(file: Path) -> Path:
 
 
 def read_certificate(file: Path) -> dict[str, Any] | None:
-    """The content of the certificate beside ``file``; None where there is none.
+    """The content of the certificate beside ``file``; None if there is none.
 
     Raises:
-        ZooError: what is there is no certificate that this version can read.
+        ZooError: the certificate cannot be read, or is of a format that this version does not know.
     """
     path = certificate_path(file)
     try:
@@ -105,11 +116,11 @@ def read_certificate(file: Path) -> dict[str, Any] | None:
     if isinstance(content, dict) and content.get("format") == 2:
         content = _from_format_2(content)
     if not isinstance(content, dict) or content.get("format") != CERTIFICATE_FORMAT:
-        raise ZooError(f"{path} is no certificate of this version of the zoo. Export the file again.")
+        raise ZooError(f"{path} is not a certificate that this version of the zoo can read. Export the file again.")
     return content
 
 
 def _from_format_2(content: dict[str, Any]) -> dict[str, Any]:
-    """A certificate of format 2 with the names of this one."""
+    """A certificate of format 2 with the names of the present format."""
     names = {"judged_on": "evaluated_on", "golden": "reference_vectors"}
     return {names.get(key, key): value for key, value in content.items()} | {"format": CERTIFICATE_FORMAT}

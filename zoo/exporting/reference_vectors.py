@@ -1,7 +1,7 @@
-"""Reference vectors: inputs, the outputs in float64, and how far a file may be from them on any machine.
+"""Reference vectors: a few inputs, their expected outputs, and how far a file may be from them on any machine.
 
-Inside a certificate they are JSON; in a bundle they are ``test_data_set_0/input_0.pb`` and ``output_0.pb``, the
-convention of the ONNX Model Zoo, which every tool of ONNX reads.
+In a certificate they are JSON. In a bundle they are ``test_data_set_0/input_0.pb`` and ``output_0.pb``, the
+convention of the ONNX Model Zoo, which ONNX tools read.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ..errors import ZooError
 
 Array = NDArray[Any]
 
-# What ONNX's own runner of such vectors allows, where nobody said how far is too far.
+# the tolerance of ONNX's own test runner, for vectors without limits
 RELATIVE, ABSOLUTE = 1e-3, 1e-7
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceVectors:
-    """One batch of inputs and what is expected of it.
+    """One batch of inputs with the expected outputs.
 
     Args:
         inputs: ``[N, …]``, of the type that the file takes.
-        outputs: of each output its name and float32 ``[N, …]``.
-        limits: how far each output may be from it; None for the tolerance of ONNX's own runner.
+        outputs: float32 ``[N, …]`` for each output, by its name and in the file's order.
+        limits: the largest absolute error of each output, in its units; None for the tolerance of ONNX's test runner.
     """
 
     inputs: Array
@@ -40,8 +40,13 @@ class ReferenceVectors:
     limits: tuple[float, ...] | None = None
 
     def largest_excess(self, got: Sequence[Array]) -> tuple[float, str]:
-        """The largest error as a part of what is allowed, and the output that it is of; infinite for NaN, for a
-        missing output and for a wrong shape."""
+        """The largest error as a part of the limit, and the name of its output.
+
+        NaN, a missing output and a wrong shape count as infinite.
+
+        Args:
+            got: a file's outputs ``[N, …]`` for :attr:`inputs`, in the same order.
+        """
         worst = (0.0, "")
         for place, (name, want) in enumerate(self.outputs.items()):
             worst = max(worst, (self._excess(place, want, got), name))
@@ -56,16 +61,16 @@ class ReferenceVectors:
         return ratio if ratio == ratio else float("inf")
 
     def to_json(self) -> dict[str, Any]:
-        """Every array with its type, its shape and its bytes (little-endian) in base64."""
+        """JSON values; each array has its type, its shape and its little-endian bytes in base64."""
         outputs = [{"name": name, **_array_to_json(array)} for name, array in self.outputs.items()]
         return {"input": _array_to_json(self.inputs), "outputs": outputs, "limits": self.limits and list(self.limits)}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> ReferenceVectors:
-        """What :meth:`to_json` gave.
+        """The reference vectors that :meth:`to_json` gave ``content`` for.
 
         Raises:
-            ZooError: it is damaged.
+            ZooError: ``content`` is damaged.
         """
         try:
             return cls(
@@ -77,12 +82,12 @@ class ReferenceVectors:
             raise ZooError(f"The reference vectors of the certificate are damaged: {error!r}.") from error
 
     def tensor(self) -> Tensor:
-        """The inputs for a :class:`zoo.Runtime`."""
+        """The inputs, for a :class:`zoo.Runtime`."""
         return torch.from_numpy(self.inputs)
 
 
 def write_test_data(vectors: ReferenceVectors, folder: Path, input_name: str) -> None:
-    """Write ``folder/input_0.pb`` and ``output_0.pb`` …, a serialised TensorProto each."""
+    """Write ``input_0.pb``, ``output_0.pb`` … to ``folder``, each a serialised TensorProto."""
     from onnx import numpy_helper
 
     from ..files import make_folder, replacing
@@ -96,10 +101,12 @@ def write_test_data(vectors: ReferenceVectors, folder: Path, input_name: str) ->
 
 
 def read_test_data(file: Path) -> dict[str, ReferenceVectors]:
-    """The vectors in every ``test_data_set_N`` beside ``file`` that is for a model of one input, by folder name.
+    """The reference vectors in the folders ``test_data_set_N`` beside ``file``, by folder name.
+
+    A folder for a model with several inputs is skipped.
 
     Raises:
-        ZooError: a file there cannot be read.
+        ZooError: a file of the folders cannot be read.
     """
     from onnx import TensorProto, numpy_helper
 
@@ -108,15 +115,15 @@ def read_test_data(file: Path) -> dict[str, ReferenceVectors]:
         try:
             proto.ParseFromString(path.read_bytes())
             return proto.name, numpy_helper.to_array(proto)
-        except Exception as error:  # protobuf's own, and onnx's for a type that numpy lacks
-            raise ZooError(f"Cannot read the vectors vector {path}: {error}.") from error
+        except Exception as error:  # protobuf's own kinds, and onnx's for types that numpy lacks
+            raise ZooError(f"Cannot read the reference vector {path}: {error}.") from error
 
     found = {}
     for folder in sorted(file.parent.glob("test_data_set_*")):
         inputs, outputs = list(folder.glob("input_*.pb")), list(folder.glob("output_*.pb"))
         if len(inputs) == 1 and outputs:
             ordered = sorted(outputs, key=lambda path: int(path.stem.removeprefix("output_")))
-            # a name need not be written; the place says which output it is
+            # the name is optional; the number in the file name says which output it is
             read = [tensor(path) for path in ordered]
             expected = {name or f"output {place}": array for place, (name, array) in enumerate(read)}
             found[folder.name] = ReferenceVectors(tensor(inputs[0])[1], expected)

@@ -1,18 +1,18 @@
 """How far correct float32 programs scatter around the exact result: Monte Carlo arithmetic on a network.
 
-Every processor and every library sums in an order of its own, so correct float32 programs differ in their last digits.
-By how much depends on the network and its input. Here it is measured: the network runs in float64, and the result of
-every operation is disturbed by a random error of the size that float32 makes there. The output is one that a float32
-program could have computed. Its distance from the undisturbed float64 output tells how far any of them may be off.
+Processors and libraries sum in different orders, so correct float32 programs differ in their last digits. How much
+depends on the network and its input. This module measures it: the network runs in float64, and the result of every
+operation is disturbed by a random error of the size of a float32 rounding error there. The output is one that a float32
+program could have computed. Its distance from the undisturbed float64 output shows how far any such program may be off.
 
 Rounding to float32 changes a result by up to ``UNIT`` of its value, and each error up to that is about equally
 likely. So a rounded result ``x`` becomes ``x * (1 + UNIT * r)``, where ``r`` is uniform in [-1, 1] [1].
 
 A sum of ``k`` products rounds ``k`` products and ``k`` partial sums. The partial sums depend on the order of summation.
 Let ``s`` be the sum and ``q`` the sum of the squared products. A squared partial sum is ``p = s**2 / 3 + q / 6`` on
-average over all orders. In a product of matrices it can be more in the order of storage, and then that is ``p``. So
-``s`` becomes ``s + UNIT * r * sqrt(q + k * p)``. Rounding errors have either sign and partly cancel: hence the root of
-``k``, where a worst-case bound has ``k`` [2, 3].
+average over all orders. In a product of matrices the order of storage can give more, and then ``p`` is that. So ``s``
+becomes ``s + UNIT * r * sqrt(q + k * p)``. Rounding errors have either sign and partly cancel: hence the root of
+``k``; a worst-case bound has ``k`` [2, 3].
 
 [1] D. Stott Parker, Monte Carlo Arithmetic: exploiting randomness in floating-point arithmetic, UCLA CSD-970002, 1997.
 [2] N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, SIAM 2002, chapters 3 and 4.
@@ -37,11 +37,11 @@ Array = NDArray[Any]
 UNIT = 2.0**-24
 """The largest relative error of one rounding to float32."""
 ROWS = 128
-"""Disturbed samples, enough for their largest deviation to be the same within a tenth from one seed to the next."""
+"""Disturbed samples. With so many, the largest deviation differs by less than a tenth between two seeds."""
 BLOCKS = 16
-"""Partial sums that are looked at in one order of summation."""
+"""Partial sums that are computed in the order of storage."""
 CHUNK = 64
-"""Samples in one forward pass, for its memory to stay small."""
+"""Samples in one forward pass, to limit its memory."""
 
 
 def deviations(reference: nn.Module, inputs: Tensor, exact: list[Array]) -> list[Array]:
@@ -49,11 +49,11 @@ def deviations(reference: nn.Module, inputs: Tensor, exact: list[Array]) -> list
 
     Args:
         reference: inputs ``[N, …]`` to a tuple of outputs, computed in float64.
-        inputs: ``[N, …]``; fewer than :data:`ROWS` are repeated, more are cut off.
+        inputs: ``[N, …]``; fewer than :data:`ROWS` are repeated, more are ignored.
         exact: the outputs of ``reference`` for ``inputs``, one array ``[N, …]`` each.
 
     Returns:
-        For each output an array ``[ROWS, …]`` of absolute deviations. A run that overflows counts as exact.
+        For each output an array ``[ROWS, …]`` of absolute deviations, in the output's units; 0 if a run overflows.
     """
     places = torch.arange(ROWS) % len(inputs)
     chunks = [_disturbed(reference, inputs[chunk], seed) for seed, chunk in enumerate(torch.split(places, CHUNK))]
@@ -66,18 +66,18 @@ def deviations(reference: nn.Module, inputs: Tensor, exact: list[Array]) -> list
 
 
 def _disturbed(reference: nn.Module, inputs: Tensor, seed: int) -> tuple[Tensor, ...]:
-    """The outputs of one run. Where torch cannot intercept an operation, inputs and weights are disturbed instead."""
+    """The outputs of one run. If an operation cannot be disturbed, weights and outputs are disturbed instead."""
     outputs: tuple[Tensor, ...]
     try:
         with torch.no_grad(), Disturbance(seed):
             outputs = reference(inputs)
-    except Exception:  # an operation that takes no float32, say; a plugin may have any
-        outputs = _disturbed_from_outside(reference, inputs, Disturbance(seed))
+    except Exception:  # an operation without a float32 version, for example; plugins may use any operation
+        outputs = _disturbed_weights(reference, inputs, Disturbance(seed))
     return outputs
 
 
 @torch.no_grad()
-def _disturbed_from_outside(reference: nn.Module, inputs: Tensor, disturbance: Disturbance) -> tuple[Tensor, ...]:
+def _disturbed_weights(reference: nn.Module, inputs: Tensor, disturbance: Disturbance) -> tuple[Tensor, ...]:
     other = copy.deepcopy(reference)
     for tensor in (*other.parameters(), *other.buffers()):
         tensor.copy_(_each(disturbance.scaled, tensor))
@@ -88,16 +88,16 @@ def _disturbed_from_outside(reference: nn.Module, inputs: Tensor, disturbance: D
 class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While this is active, the result of every operation on float64 tensors has a random float32 rounding error.
 
-    Operations that torch itself composes of others are met as their parts. What an operation is decides its error:
+    An operation that torch composes of others is disturbed in its parts. The error depends on the kind of operation:
 
-    - moving values around, comparing and choosing among them: none;
-    - a sum of products, a mean: see the module's docstring;
-    - a function with values in [-1, 1], a sigmoid for example: two units of 1 however small the value, because
+    - moving, comparing and choosing values: none;
+    - a sum of products, a mean: as described at the top of this module;
+    - a function with values in [-1, 1], sigmoid for example: two units of 1, however small the value, because
       libraries approximate such functions by polynomials;
-    - an activation that is not bounded, GELU for example: two units of its input, at least of 1;
-    - another function of single elements: one rounding, unless float32 can hold the result;
-    - anything else, a normalisation for example: one rounding of every input and one of the result, which is what a
-      backward stable algorithm guarantees.
+    - an unbounded activation, GELU for example: two units of its input, or of 1 if the input is smaller;
+    - another elementwise function: one rounding, unless float32 can represent the result;
+    - any other operation, normalisation for example: one rounding of every input and one of the result, as a backward
+      stable algorithm guarantees.
 
     Args:
         seed: of the random errors.
@@ -136,13 +136,13 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result if _is_one_of(result, args) and not func._schema.is_mutable else _each(self._round, result)
 
     def scaled(self, value: Tensor) -> Tensor:
-        """``value``, each element with an error of one rounding."""
+        """``value`` with an error of one rounding in each element."""
         return value.addcmul(value, self._uniform(value), value=UNIT)
 
     def _sum(
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], terms: float, in_order: Tensor | float = 0.0
     ) -> Tensor:
-        # float32 is precise enough for the size of an error, and faster
+        # the size of an error is computed in float32, which is faster
         squares: Tensor = func(*_each(_square, args), **_each(_square, kwargs))
         result: Tensor = func(*args, **kwargs)
         return self._summed(result, squares, terms, in_order)
@@ -156,11 +156,12 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._summed(result, squares, terms)
 
     def _summed(self, result: Tensor, squares: Tensor, terms: float, in_order: Tensor | float = 0.0) -> Tensor:
-        """``result`` with the error of a sum of so many terms.
+        """``result`` with the error of a sum of ``terms`` products.
 
         Args:
             squares: the sum of the squared products.
-            in_order: the mean square of the partial sums in one order, where it is more than that over all orders.
+            in_order: the mean square of the partial sums in the order of storage; used if it is larger than the average
+                over all orders.
         """
         partial = (squares / 6).add_(result.float().square_(), alpha=1 / 3)
         partial = torch.maximum(partial, torch.as_tensor(in_order, dtype=partial.dtype))
@@ -178,7 +179,7 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return torch.rand(like.shape, generator=self._random, device="cpu").mul_(2).sub_(1).to(like.device)
 
     def _control_flow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A branch or a loop as Python runs it, so that the operations inside are met here."""
+        """Run a branch or a loop in Python, so that the operations inside are disturbed too."""
         if func is torch.ops.higher_order.cond:
             predicate, if_true, if_false, operands = args
             with self:
@@ -189,7 +190,7 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 while bool(condition(*carried, *additional)):
                     carried = body(*carried, *additional)
             return carried
-        raise NotImplementedError(f"{func} is not known here")
+        raise NotImplementedError(f"{func} cannot be disturbed")
 
 
 def _each(function: Callable[[Tensor], Tensor], value: Any) -> Any:
@@ -214,8 +215,8 @@ def _is_one_of(result: Any, args: tuple[Any, ...]) -> bool:
 def _in_storage_order(left: Tensor, right: Tensor) -> Tensor:
     """The mean square of the partial sums of ``left @ right``, summed in the order in which the products lie in memory.
 
-    Neighbouring pixels are alike, and so are the weights that belong to them. Their products have one sign, and partial
-    sums grow further than in a random order.
+    Neighbouring pixels are similar, and so are their weights. Their products have the same sign, so the partial sums
+    grow larger than in a random order.
     """
     length = -(-left.shape[-1] // BLOCKS)
     pairs = zip(torch.split(left, length, -1), torch.split(right, length, -2), strict=True)
@@ -223,27 +224,27 @@ def _in_storage_order(left: Tensor, right: Tensor) -> Tensor:
     return blocks.cumsum_(0).square_().mean(0)
 
 
-def _kernel(args: tuple[Any, ...]) -> float:
+def _convolution_terms(args: tuple[Any, ...]) -> float:
     weight, transposed, groups = args[1], bool(args[6]), int(args[8])
     taken = weight.shape[0] // groups if transposed else weight.shape[1]
     return float(taken * math.prod(weight.shape[2:]))
 
 
 def _named(names: str) -> set[Any]:
-    """Operations by name; what this version of torch lacks is left out."""
+    """Operations by name, without those that this version of torch lacks."""
     return {getattr(_aten, name) for name in names.split() if hasattr(_aten, name)}
 
 
 _aten = torch.ops.aten
 _PRODUCTS = {_aten.mm: (0, 1), _aten.bmm: (0, 1), _aten.addmm: (1, 2), _aten.baddbmm: (1, 2)}
-"""Products of matrices: the places of the two."""
+"""Matrix products: the positions of the two factors among the arguments."""
 _SUMS: dict[Any, Callable[[tuple[Any, ...]], float]] = {
-    _aten.convolution: _kernel,
+    _aten.convolution: _convolution_terms,
     _aten.mv: lambda args: float(args[0].shape[-1]),
     _aten.addmv: lambda args: float(args[1].shape[-1]),
     _aten.dot: lambda args: float(args[0].shape[-1]),
 }
-"""Other sums of products: how many terms."""
+"""Other sums of products: the number of terms, from the arguments."""
 _WINDOWS = _named("avg_pool2d avg_pool3d")
 _MEANS = _named("mean _adaptive_avg_pool2d _adaptive_avg_pool3d") | _WINDOWS
 _BOUNDED = _named("sigmoid sigmoid_ tanh tanh_ erf sin cos _softmax")

@@ -1,40 +1,55 @@
-"""What is exported and judged: a trained model as an exporter sees it."""
+"""The export source: the model and the test data that an exporter gets, and how both are prepared."""
 
 from __future__ import annotations
 
 import copy
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..data.loading import LoadedDataset
+from ..data.loading import LoadedDataset, load_again, load_dataset
 from ..data.splits import Split
+from ..errors import DataUnavailable
 from ..models.scores import predict_logits
 from ..models.tasks import Task
 from ..models.trained import TrainedModel
+from ..registry.registry import Registry
+from ..specs.columns import columns_from_json
+from ..specs.dataset import Dataset
 
+log = logging.getLogger("zoo")
+
+INPUT_NAME, BATCH_NAME = "input", "batch"
+"""The name of an exported model's input, and of the first dimension of its input and outputs."""
 CALIBRATION_SAMPLES = 512
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What an exporter is given.
+    """The model and the data that an exporter gets.
 
     Args:
-        name: of the architecture.
-        model: inputs ``[N, …]`` to a tuple of outputs, one for each of ``task.outputs``, the network's own first;
-            float32, evaluation mode, on the CPU.
-        task: what it learnt.
-        test: the test split: raw inputs, uint8 ``[N, C, H, W]`` or float32 ``[N, F]``, and targets. Standardised
-            inputs where the export leaves the normalisation out.
-        recorded: the run's own test metrics, or None where it was stopped before it had any.
-        description: what goes into the file: architecture, data, labels, metrics, checkpoint. No time stamp.
-        evaluated_on: the dataset that ``test`` is of.
-        origin: the run, or ``weights of NAME``.
-        calibration: training samples like the inputs of ``test``, to choose the ranges of a quantised file by.
+        name: the architecture.
+        model: computes a tuple of outputs, one for each name in ``task.outputs``, from inputs ``[N, …]`` like those of
+            ``test``. The first output ``[N, K]`` is the network's own: logits, or predictions in the target's units.
+            The model is in evaluation mode, float32, on the CPU.
+        task: the task that the model was trained for; it names the outputs and computes the metric.
+        test: the test split. Its inputs are raw: uint8 images ``[N, C, H, W]``, 0 to 255, or float32 columns
+            ``[N, F]`` in their own units, NaN if missing. If the export leaves normalisation out, the inputs are
+            normalised instead: float32, mean 0 and standard deviation 1 over the training split.
+        recorded: the test metrics that the run recorded, by name; accuracy as a fraction, errors in the target's units.
+            None if the training was stopped before its end, or if ``test`` is a stand-in.
+        description: the metadata that goes into the file: architecture, data, labels, metrics, hash of the checkpoint.
+            JSON values only, no time stamp, no path.
+        evaluated_on: the dataset of ``test``, in words.
+        origin: the run as ``ARCHITECTURE/RUN``, or ``weights of NAME`` if the weights came with the architecture.
+        calibration: up to 512 training inputs, of the same shape, type and units as ``test.inputs``, from which
+            quantisation takes the ranges of values; None if there are none.
     """
 
     name: str
@@ -48,16 +63,16 @@ class ExportSource:
     calibration: Tensor | None = None
 
     def samples(self, count: int) -> Tensor:
-        """The first ``count`` inputs of the test split, from the beginning again where it has fewer."""
+        """The first ``count`` inputs of the test split, ``[count, …]``; a smaller split is repeated."""
         return self.test.inputs[torch.arange(count) % len(self.test)]
 
     def in_float64(self) -> nn.Module:
-        """A copy of the model that computes in float64: the judge of everything that computes in float32."""
+        """A copy of the model that computes in float64: the reference for everything that computes in float32."""
         return _InFloat64(copy.deepcopy(self.model).double())
 
 
 class _InFloat64(nn.Module):
-    """Gives ``model`` its inputs in float64 too, where they are floats and it has no normalisation to convert them."""
+    """Converts float inputs to float64 too: without normalisation, nothing else in the model does."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -68,17 +83,49 @@ class _InFloat64(nn.Module):
         return outputs
 
 
-def make_source(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool = True) -> ExportSource:
-    """The source for exporting ``trained``, judged on the test split of ``data``.
+def load_test_data(trained: TrainedModel, registry: Registry, folder: Path) -> LoadedDataset:
+    """The dataset that ``trained`` learnt from, with its test split.
+
+    If the weights came with the architecture and their dataset is missing, a bundled stand-in of the same shape takes
+    its place: it can still show whether an exported file computes the same as torch.
 
     Args:
-        preprocess: whether normalisation is part of the model; else it takes standardised floats.
+        folder: the data folder.
+
+    Raises:
+        DataUnavailable: the dataset is missing and cannot be downloaded.
+        DataError: the dataset has changed since the training.
+    """
+    try:
+        return load_again(trained.metadata, registry, folder)
+    except DataUnavailable as error:
+        recorded = trained.metadata["data"]
+        name = recorded["name"]
+        stand_in = registry.datasets.get(registry.dataset(name).stand_in) if name in registry.datasets else None
+        if trained.shipped and stand_in and _has_same_inputs(stand_in, recorded):
+            log.warning("%s The bundled %s is used instead.", error, stand_in.name)
+            return replace(load_dataset(stand_in, folder, download=False), stand_in_for=name)
+        raise DataUnavailable(
+            f"{error} The test split of {name} is needed; --data-dir sets the folder that it is in."
+        ) from error
+
+
+def _has_same_inputs(dataset: Dataset, recorded: dict[str, Any]) -> bool:
+    columns = columns_from_json(recorded.get("columns", []))
+    return list(dataset.input_shape) == recorded["input_shape"] and dataset.columns == columns
+
+
+def make_source(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool = True) -> ExportSource:
+    """Prepare ``trained`` for export, with the test split of ``data``.
+
+    Args:
+        preprocess: whether normalisation is part of the exported model; otherwise it takes normalised floats.
     """
     task, parts = trained.task, OrderedDict(trained.module.named_children())
     test, calibration = data.splits.test, _calibration(data.splits.train.inputs)
     if not preprocess:
         normalise = parts.pop("preprocess")
-        # clones, because torch traces no tensor that was made in inference mode
+        # cloned, because torch.export cannot trace tensors that were made in inference mode
         test = replace(test, inputs=predict_logits(normalise, test.inputs).clone())
         calibration = predict_logits(normalise, calibration).clone()
     return ExportSource(

@@ -1,4 +1,4 @@
-"""The last gate: every sample of the test split."""
+"""The test-split gate: predictions for every test sample, and the metric that the run recorded."""
 
 from __future__ import annotations
 
@@ -11,51 +11,54 @@ from torch import Tensor, nn
 from ..models.runtime import Runtime
 from ..models.scores import predict_logits
 from .certificate import Check
-from .scatter import limits_of
+from .limits import error_limits
 from .source import ExportSource
 
+GATE = "test split"
 TEST_BATCH = 250
 CLOSEST = 64
-"""Samples that rounding is measured on: those that it matters most for."""
-GATE = "test split"
+"""Samples for which the rounding error is measured: those with the highest risk of a wrong prediction."""
 
 
 def check_test_split(source: ExportSource, runtimes: list[Runtime]) -> Iterator[Check]:
-    """Every test sample, and the metric that the run recorded; one verdict for each runtime."""
-    own = torch_outputs(source)
-    judge = _check_decisions if source.task.decides else _check_predictions
+    """Compare the predictions for every test sample with torch's, and the metric with the recorded one.
+
+    Yields:
+        One check for each runtime.
+    """
+    in_torch = torch_outputs(source)
+    check = _check_classes if source.task.decides else _check_numbers
     for runtime in runtimes:
-        yield judge(source, runtime, own)
+        yield check(source, runtime, in_torch)
 
 
 def torch_outputs(source: ExportSource) -> Tensor:
-    """What torch in float32 gives for the test split, the first output alone."""
+    """The first output of torch in float32 for the test split, ``[N, …]``."""
     return predict_logits(_FirstOutput(source.model), source.test.inputs, TEST_BATCH)
 
 
 def file_outputs(runtime: Runtime, inputs: Tensor) -> Tensor:
-    """What the file gives for all ``inputs``, the first output alone."""
+    """The first output of the file for all ``inputs``, ``[N, …]``."""
     return torch.from_numpy(np.concatenate([runtime.run(batch)[0] for batch in torch.split(inputs, TEST_BATCH)]))
 
 
-def _check_decisions(source: ExportSource, runtime: Runtime, own: Tensor) -> Check:
-    """The same decision as torch, but for ties."""
+def _check_classes(source: ExportSource, runtime: Runtime, in_torch: Tensor) -> Check:
+    """Every predicted class is the same as in torch, except for ties."""
     task, test = source.task, source.test
     got = file_outputs(runtime, test.inputs)
-    changed = torch.nonzero(task.decisions(got) != task.decisions(own)).flatten()
+    changed = torch.nonzero(task.decisions(got) != task.decisions(in_torch)).flatten()
     margins: list[float] = []
-    real_changes = 0
+    wrong = 0
     if len(changed):
         reference = _FirstOutput(source.in_float64())
         margins = task.margins(predict_logits(reference, test.inputs[changed], TEST_BATCH)).tolist()
         widest = changed[torch.tensor(margins).argsort(descending=True)[:CLOSEST]]
         tie = _tie(reference, test.inputs[widest])
-        real_changes = sum(margin > tie for margin in margins)
+        wrong = sum(margin > tie for margin in margins)
 
     metric = float(task.metric_of_each(got, test.targets).double().mean())
     recorded = (source.recorded or {}).get(task.metric)
-    differs = recorded is not None and _differs_by_more_than_ties(source, own, abs(metric - recorded))
-    where = _where(source)
+    differs = recorded is not None and _differs_by_more_than_ties(source, in_torch, abs(metric - recorded))
     figures = {
         "samples": len(test),
         "runtime": str(runtime),
@@ -63,56 +66,58 @@ def _check_decisions(source: ExportSource, runtime: Runtime, own: Tensor) -> Che
         "recorded": recorded,
         "changed": [{"sample": int(i), "margin": margin} for i, margin in zip(changed, margins, strict=True)],
     }
-    if real_changes:
-        summary = f"{real_changes} of {where} are decided differently than in torch"
+    samples = _samples(source)
+    if wrong:
+        summary = f"predictions for {wrong} of {samples} differ from torch"
     elif differs:
-        summary = f"{task.metric} {metric:.6f} on {where}, but recorded was {recorded:.6f}. {_NOT_WHAT_WAS_MEASURED}"
+        summary = f"{task.metric} {metric:.6f} on {samples}, but the run recorded {recorded:.6f}. {_WRONG_RECORD}"
     else:
         if recorded is None:
-            held = "none was recorded"
+            comparison = "no recorded value"
         elif metric == recorded:
-            held = "equal to the recorded"
+            comparison = "equal to the recorded value"
         else:
-            held = f"recorded {recorded:.4%}, apart by ties"
-        summary = f"{task.metric} {metric:.4%} on {where}, {held}; {len(changed)} decisions changed"
-    return Check(GATE, not (real_changes or differs), summary, figures)
+            comparison = f"recorded {recorded:.4%}, the difference is due to ties"
+        summary = f"{task.metric} {metric:.4%} on {samples}, {comparison}; {len(changed)} predictions differ from torch"
+    return Check(GATE, not (wrong or differs), summary, figures)
 
 
 def _tie(reference: nn.Module, inputs: Tensor) -> float:
-    """The largest margin of a decision that two correct float32 programs may take differently: each may be off."""
+    """The largest margin at which two correct float32 programs may predict different classes: twice the error limit."""
     exact = predict_logits(reference, inputs, TEST_BATCH)
-    return 2 * limits_of(_Tuple(reference), inputs, [exact.numpy()])[0].largest
+    return 2 * error_limits(_Tuple(reference), inputs, [exact.numpy()])[0].largest
 
 
-def _differs_by_more_than_ties(source: ExportSource, own: Tensor, difference: float) -> bool:
-    """Whether two values of the metric are further apart than ties allow: the run may have been evaluated on another
-    device or processor, where a tie is decided differently."""
-    # in samples, with room for the rounding of the two means: as fractions, one twelfth is not one less eleven twelfths
+def _differs_by_more_than_ties(source: ExportSource, in_torch: Tensor, difference: float) -> bool:
+    """Whether two values of the metric differ by more than ties allow.
+
+    The run may have been evaluated on another device or processor, which may predict another class at a tie.
+    """
+    # counted in samples and with a margin, because the two means are rounded: 1/12 is not exactly 1 - 11/12
     samples = difference * len(source.test)
     if samples <= 1e-6:
         return False
-    margins = source.task.margins(own)
+    margins = source.task.margins(in_torch)
     closest = margins.argsort()[:CLOSEST]
     tie = _tie(_FirstOutput(source.in_float64()), source.test.inputs[closest])
     return samples > int((margins <= tie).sum()) + 1e-6
 
 
-def _check_predictions(source: ExportSource, runtime: Runtime, own: Tensor) -> Check:
-    """Every prediction as close to float64 as correct float32 programs are."""
+def _check_numbers(source: ExportSource, runtime: Runtime, in_torch: Tensor) -> Check:
+    """Every prediction of a regression is as close to float64 as correct float32 programs are."""
     task, test = source.task, source.test
     got = file_outputs(runtime, test.inputs).double()
     reference = _FirstOutput(source.in_float64())
     exact = predict_logits(reference, test.inputs, TEST_BATCH)
-    error, torch_error = float((got - exact).abs().max()), float((own.double() - exact).abs().max())
-    # rounding is measured where the file is furthest off: if it is at fault, it is so there
+    error, torch_error = float((got - exact).abs().max()), float((in_torch.double() - exact).abs().max())
+    # the limit is measured where the file's error is largest, because a wrong file is wrong there
     furthest = (got - exact).abs().flatten(1).amax(1).argsort(descending=True)[:CLOSEST]
-    few = [tensor[furthest].numpy() for tensor in (exact, own.double())]
-    limit = limits_of(_Tuple(reference), test.inputs[furthest], few[:1], [few[1:]])[0].largest
+    few = [tensor[furthest].numpy() for tensor in (exact, in_torch.double())]
+    limit = error_limits(_Tuple(reference), test.inputs[furthest], few[:1], [few[1:]])[0].largest
     metric = float(task.metric_of_each(got, test.targets.double()).mean())
     recorded = (source.recorded or {}).get(task.metric)
-    # a mean of absolute errors moves by no more than its terms do; the run's own was taken in float32, batch by batch
+    # a mean absolute error changes by no more than the predictions do; the recorded one was computed in float32
     differs = recorded is not None and not abs(metric - recorded) <= 2 * limit
-    where = _where(source)
     figures = {
         "samples": len(test),
         "runtime": str(runtime),
@@ -122,30 +127,31 @@ def _check_predictions(source: ExportSource, runtime: Runtime, own: Tensor) -> C
         "torch_error": torch_error,
         "limit": limit,
     }
+    samples = _samples(source)
     if not error <= limit:
-        summary = f"a prediction is {error:.2g} from float64 on {where}; {limit:.2g} is allowed"
+        summary = f"a prediction is {error:.2g} from float64 on {samples}, limit {limit:.2g}"
     elif differs:
-        summary = f"{task.metric} {metric:.6g} on {where}, but recorded was {recorded:.6g}. {_NOT_WHAT_WAS_MEASURED}"
+        summary = f"{task.metric} {metric:.6g} on {samples}, but the run recorded {recorded:.6g}. {_WRONG_RECORD}"
     else:
-        held = "none was recorded" if recorded is None else f"recorded {recorded:.6g}"
+        comparison = "no recorded value" if recorded is None else f"recorded {recorded:.6g}"
         summary = (
-            f"{task.metric} {metric:.6g} on {where}, {held}; every prediction within {error:.2g} of "
+            f"{task.metric} {metric:.6g} on {samples}, {comparison}; every prediction within {error:.2g} of "
             f"float64, limit {limit:.2g}"
         )
     return Check(GATE, error <= limit and not differs, summary, figures)
 
 
-_NOT_WHAT_WAS_MEASURED = (
-    "The file does what torch does, so what was recorded is not of this checkpoint or not of this data; train again"
+_WRONG_RECORD = (
+    "The file agrees with torch, so the recorded value is not of this checkpoint or not of this data; train again"
 )
 
 
-def _where(source: ExportSource) -> str:
+def _samples(source: ExportSource) -> str:
     return f"{len(source.test):,} test samples of {source.evaluated_on}"
 
 
 class _Tuple(nn.Module):
-    """The one output as a tuple."""
+    """A model whose one output is given as a tuple."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -156,7 +162,7 @@ class _Tuple(nn.Module):
 
 
 class _FirstOutput(nn.Module):
-    """The logits alone."""
+    """A model that gives its first output only."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
