@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import zoo
-from zoo.conformance.check import DEMANDS
+from zoo.conformance.contract import REQUIREMENTS
 from zoo.specs import hookspecs
 
 ROOT = Path(__file__).parent.parent
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "zoo_spec")]
 DECLARED = ("Architecture", "Dataset", "Column", "Option", "Exporter")
-GIVEN = ("Split", "Splits", "ExportSource", "Check", "TrainingStart", "Progress")
+GIVEN = ("Split", "Splits", "ExportSource", "Check", "TrainingStart", "Progress", "EpochMetrics")
 
 
 def include(path: str) -> str:
@@ -36,10 +36,10 @@ def classes(names: tuple[str, ...]) -> str:
 
 
 def checks() -> str:
-    """What the conformance suite checks, of whom."""
-    rows = ["| of | check | promise |", "|---|---|---|"]
-    for kind, demands in DEMANDS.items():
-        rows += [f"| {kind} | `{demand.name}` | {demand.promise} |" for demand in demands]
+    """The plugin contract: every requirement and the kind of item that it is for."""
+    rows = ["| kind | check | requirement |", "|---|---|---|"]
+    for kind, requirements in REQUIREMENTS.items():
+        rows += [f"| {kind} | `{requirement.name}` | {requirement.description} |" for requirement in requirements]
     return "\n".join(rows)
 
 
@@ -55,10 +55,17 @@ def _class(cls: type) -> str:
         "| field | type | default | meaning |",
         "|---|---|---|---|",
     ]
-    for field in dataclasses.fields(cls):
-        kind = str(field.type).replace("|", "or")
-        rows.append(f"| `{field.name}` | `{kind}` | {_default(field)} | {meanings.get(field.name, '')} |")
+    for name, kind, default in _fields(cls):
+        rows.append(f"| `{name}` | `{kind.replace('|', 'or')}` | {default} | {meanings.get(name, '')} |")
     return "\n".join([*rows, ""])
+
+
+def _fields(cls: type) -> list[tuple[str, str, str]]:
+    """Name, type and default of each field of a dataclass or a TypedDict."""
+    if dataclasses.is_dataclass(cls):
+        return [(field.name, str(field.type), _default(field)) for field in dataclasses.fields(cls)]
+    annotations = inspect.get_annotations(cls)
+    return [(name, getattr(kind, "__forward_arg__", str(kind)), "always there") for name, kind in annotations.items()]
 
 
 def _default(field: dataclasses.Field) -> str:

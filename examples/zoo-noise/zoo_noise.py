@@ -1,4 +1,4 @@
-"""``zoo noise NAME``: how much noise a trained network bears before it no longer knows what it sees."""
+"""The command ``zoo noise NAME``: the accuracy of a trained image classifier on noisy images."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def register_commands(cli: click.Group) -> None:
     "levels",
     multiple=True,
     type=click.FloatRange(0, 255),
-    help="Deviation of the noise, in grey values; as often as you like. [0 16 32 64 96]",
+    help="Standard deviation of the noise, in grey values. Can be repeated. [0 16 32 64 96]",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the noise.")
 @data_dir_option
 @runs_dir_option
 @json_option
@@ -43,7 +43,7 @@ def register_commands(cli: click.Group) -> None:
 def noise(
     ctx: click.Context, /, name: str, levels: tuple[float, ...], seed: int, as_json: bool, **folders: Any
 ) -> None:
-    """Measure a trained image classifier under growing noise.
+    """Measure the accuracy of a trained image classifier on noisy images.
 
     \b
     zoo noise resnet-mini
@@ -65,28 +65,28 @@ def accuracies(
     data_dir: Path | None = None,
     runs_dir: Path | None = None,
 ) -> list[dict[str, float]]:
-    """The test accuracy at each level of noise.
+    """The test accuracy at each noise level.
 
     Args:
-        name: of an architecture or a run.
-        levels: standard deviations of normal noise, in grey values of 0 to 255.
+        name: an architecture or a run.
+        levels: standard deviations of normal noise, in grey values from 0 to 255.
 
     Raises:
-        zoo.UsageError: the network takes no images.
+        zoo.UsageError: the network is not an image classifier.
     """
     import torch
 
     trained = zoo.load(name, runs_dir=runs_dir, registry=registry)
     data = trained.metadata["data"]
     if len(data["input_shape"]) != 3 or trained.metadata["task"] != "classification":
-        raise zoo.UsageError(f"{name} is no classifier of images, so pixels cannot be disturbed.")
+        raise zoo.UsageError(f"{name} is not an image classifier; `zoo noise` needs one.")
     spec = registry.dataset(data["name"])
     test = zoo.load_dataset(spec, zoo.data_folder(data_dir, trained.data_folder), options=data["options"]).splits.test
     random = torch.Generator().manual_seed(seed)
-    unit = torch.randn(test.inputs.shape, generator=random)  # the same noise at every level, only stronger
+    unit = torch.randn(test.inputs.shape, generator=random)  # the same noise at every level, scaled
     found = []
     for level in levels:
-        disturbed = (test.inputs + level * unit).round().clamp(0, 255).to(torch.uint8)
-        scores = zoo.evaluate(trained.module, zoo.Split(disturbed, test.targets), trained.task)
+        noisy = (test.inputs + level * unit).round().clamp(0, 255).to(torch.uint8)
+        scores = zoo.evaluate(trained.module, zoo.Split(noisy, test.targets), trained.task)
         found.append({"level": float(level), "accuracy": scores.metrics["accuracy"]})
     return found

@@ -1,4 +1,4 @@
-"""``penguins``: which of three species a penguin is, by where it lives, its sex and four measurements."""
+"""The dataset ``penguins``: predict the species of a penguin from its island, its sex and four measurements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ URL = (
 SHA256 = "97d467baa3522040aa892fa7f2ff57b5195be5fef3cceca3f78a6b1a6e32d7a2"
 
 SPECIES = ("Adelie", "Chinstrap", "Gentoo")
-WORDS = {"island": ("Biscoe", "Dream", "Torgersen"), "sex": ("female", "male")}
+CATEGORIES = {"island": ("Biscoe", "Dream", "Torgersen"), "sex": ("female", "male")}
 NUMBERS = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
 TEST_SAMPLES = 69
 
@@ -28,21 +28,21 @@ TEST_SAMPLES = 69
 @hookimpl
 def register_datasets(register: Callable[[Dataset], None]) -> None:
     """Register ``penguins``."""
-    words = tuple(
+    category_columns = tuple(
         Column(name=name, kind="category", values=tuple(float(i) for i in range(len(labels))), labels=labels)
-        for name, labels in WORDS.items()
+        for name, labels in CATEGORIES.items()
     )
-    numbers = tuple(Column(name=name) for name in NUMBERS)
+    number_columns = tuple(Column(name=name) for name in NUMBERS)
     register(
         Dataset(
             name="penguins",
-            summary="three species of penguins, by island, sex and four measurements",
+            summary="species of a penguin, from its island, its sex and four measurements",
             task="classification",
             loader="zoo_penguins:load",
             input_shape=(6,),
             num_outputs=3,
             labels=SPECIES,
-            columns=(*words, *numbers),
+            columns=(*category_columns, *number_columns),
             sizes={"train": 275, "test": TEST_SAMPLES},
             files=(FILE,),
             fingerprint="91d509cb258eed300ed3f8b0a99ce58c89edb05e09b7287282247d838d286e89",
@@ -54,10 +54,10 @@ def register_datasets(register: Callable[[Dataset], None]) -> None:
 
 
 def load(folder: Path, download: bool) -> Splits:
-    """344 penguins, of which a fifth, by species and a fixed seed, is the test split. What is not known is NaN.
+    """Load 344 penguins. A fifth is the test split, stratified by species with a fixed seed. Missing values are NaN.
 
     Raises:
-        zoo.DataUnavailable: the file is not in ``folder``, and could not be or was not to be fetched.
+        zoo.DataUnavailable: the file is not in ``folder``, and ``download`` is false or the download failed.
     """
     import numpy as np
     import torch
@@ -71,7 +71,7 @@ def load(folder: Path, download: bool) -> Splits:
         raise DataUnavailable(f"penguins is not in {folder}.")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    inputs = torch.from_numpy(np.array([[*places(row), *numbers(row)] for row in rows], dtype=np.float32))
+    inputs = torch.from_numpy(np.array([[*categories(row), *numbers(row)] for row in rows], dtype=np.float32))
     targets = torch.tensor([SPECIES.index(row["species"]) for row in rows])
     whole = Split(inputs, targets)
     train, test = stratified_split(targets, TEST_SAMPLES, seed=0)
@@ -79,10 +79,10 @@ def load(folder: Path, download: bool) -> Splits:
 
 
 def fetch(path: Path) -> None:
-    """Put the published file at ``path``, complete and checked, or nothing.
+    """Download the published file to ``path`` and check its SHA-256. If this fails, nothing is written.
 
     Raises:
-        zoo.DataUnavailable: the server does not answer, or gives something else.
+        zoo.DataUnavailable: the server does not answer, or sends a different file.
     """
     import pooch
 
@@ -105,11 +105,11 @@ def fetch(path: Path) -> None:
         ) from error
 
 
-def places(row: dict[str, str]) -> list[float]:
-    """Each word as its place in the list of its column; NaN where it is not known."""
-    return [labels.index(row[name]) if row[name] in labels else float("nan") for name, labels in WORDS.items()]
+def categories(row: dict[str, str]) -> list[float]:
+    """Each category as its index in the labels of its column; NaN if it is missing."""
+    return [labels.index(row[name]) if row[name] in labels else float("nan") for name, labels in CATEGORIES.items()]
 
 
 def numbers(row: dict[str, str]) -> list[float]:
-    """The measurements; NaN where they are not known."""
+    """The measurements; NaN if they are missing."""
     return [float("nan") if row[name] == "NA" else float(row[name]) for name in NUMBERS]

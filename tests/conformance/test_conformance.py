@@ -1,4 +1,4 @@
-"""The conformance suite: every built-in plugin passes, and every promise that is broken is named with its remedy."""
+"""The conformance suite: built-in plugins pass; each broken requirement fails with a reason and a remedy."""
 
 import ast
 import io
@@ -14,12 +14,13 @@ from torch import nn
 
 import zoo
 from zoo import create_registry
-from zoo.conformance.check import DEMANDS, Subject, bench_for, find_subjects, judge
-from zoo.specs.specs import resolve_reference
+from zoo.conformance.check import CheckedItem, find_items, open_workspace, run_check
+from zoo.conformance.contract import REQUIREMENTS
+from zoo.specs.references import resolve_reference
 
 
 class Plugin:
-    """A plugin made here, of whatever is given."""
+    """A plugin that registers the given declarations."""
 
     def __init__(self, *specs):
         self.specs = specs
@@ -42,14 +43,14 @@ class Plugin:
         self._give(zoo.Exporter, register)
 
 
-def verdict(spec, check, tmp_path, **settings):
-    """The suite's verdict on one promise of a declaration."""
+def result_of(spec, check, tmp_path, **settings):
+    """The result of one check of a declaration."""
     registry = create_registry()
     registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(spec))
-    (subject,) = [s for s in find_subjects(registry, ["theirs"]) if s.kind != "plugin"]
-    (demand,) = [demand for demand in DEMANDS[subject.kind] if demand.name == check]
-    with bench_for(subject, registry, tmp_path, **settings) as bench:
-        return judge(bench, demand)
+    (item,) = [item for item in find_items(registry, ["theirs"]) if item.kind != "plugin"]
+    (requirement,) = [requirement for requirement in REQUIREMENTS[item.kind] if requirement.name == check]
+    with open_workspace(item, registry, tmp_path, **settings) as workspace:
+        return run_check(workspace, requirement)
 
 
 def architecture(builder, parameters=None, **fields):
@@ -69,7 +70,7 @@ def good(input_shape, num_outputs):
 
 
 class Wrapped(nn.Module):
-    """The good network, and something wrong around it."""
+    """The good network. Subclasses add an error to it."""
 
     def __init__(self, input_shape, num_outputs):
         super().__init__()
@@ -127,7 +128,7 @@ class Infinite(Wrapped):
 
 
 class Forgetful(Wrapped):
-    """Keeps what it learnt of its inputs outside every parameter and buffer."""
+    """Keeps state outside parameters and buffers."""
 
     scale = 1.0
 
@@ -166,7 +167,7 @@ BROKEN_NETWORKS = {
     "shapes  ": (architecture(Infinite), "not finite"),
     "shapes   ": (architecture(Tuple), "not a tensor"),
     "batches": (architecture(Squeezed), "squeeze"),
-    "batches ": (architecture(Mixed), "other samples of its batch"),
+    "batches ": (architecture(Mixed), "other samples of the batch"),
     "gradients": (architecture(Unused), "unused.weight gets no gradient"),
     "logits": (architecture(Softmax), "softmax"),
     "seed": (architecture(unseeded), "1.bias differs"),
@@ -176,27 +177,27 @@ BROKEN_NETWORKS = {
     "checkpoint": (architecture(Forgetful), "registered buffers"),
     "resume": (architecture(Forgetful), "differs between"),
     "export": (architecture(AlwaysDropping), "self.training"),
-    "weights": (architecture(good, weights=zoo.data_folder() / "none.safetensors"), "is not there"),
+    "weights": (architecture(good, weights=zoo.data_folder() / "none.safetensors"), "does not exist"),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN_NETWORKS)
-def test_a_broken_promise_of_an_architecture_is_named_with_its_remedy(case, tmp_path):
+def test_an_architecture_that_breaks_the_contract_fails_with_a_remedy(case, tmp_path):
     spec, expected = BROKEN_NETWORKS[case]
-    made = verdict(spec, case.strip(), tmp_path)
-    assert made.status == "failed", made
-    assert made.remedy
-    assert expected in f"{made.reason} {made.remedy}"
-    assert "\n" not in made.reason + made.remedy
+    result = result_of(spec, case.strip(), tmp_path)
+    assert result.status == "failed", result
+    assert result.remedy
+    assert expected in f"{result.reason} {result.remedy}"
+    assert "\n" not in result.reason + result.remedy
 
 
-def test_a_sound_architecture_of_a_stranger_keeps_every_promise(tmp_path):
+def test_a_correct_architecture_meets_every_requirement(tmp_path):
     registry = create_registry()
     registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(architecture(good)))
-    made = list(zoo.check("theirs-net", registry=registry, data_dir=tmp_path))
-    assert [v.check for v in made] == [demand.name for demand in DEMANDS["architecture"]]
-    assert {v.status for v in made} == {"passed"}, made
-    assert "zoo-check-data" not in registry.datasets  # checked on a copy
+    results = list(zoo.check("theirs-net", registry=registry, data_dir=tmp_path))
+    assert [result.check for result in results] == [requirement.name for requirement in REQUIREMENTS["architecture"]]
+    assert {result.status for result in results} == {"passed"}, results
+    assert "zoo-check-data" not in registry.datasets  # the checks use a copy of the registry
 
 
 def dataset(load, **fields):
@@ -254,62 +255,62 @@ BROKEN_DATASETS = {
     "described": (dataset(load_good, licence=""), "Declare licence="),
     "described ": (dataset(load_good, labels=()), "Declare labels="),
     "offline": (dataset(load_missing, files=("theirs.bin",)), "zoo.DataUnavailable"),
-    "offline ": (dataset(load_eagerly, files=("theirs.bin",)), "Fetch only if `download` is true"),
+    "offline ": (dataset(load_eagerly, files=("theirs.bin",)), "Download only if `download` is true"),
     "offline  ": (dataset(load_good, files=("theirs.bin",)), "it is bundled"),
     "loads": (dataset(load_good, input_shape=(1, 5, 5)), "(1, 4, 4)"),
     "loads ": (dataset(load_good, sizes={"train": 41}), "40 samples, not 41"),
     "fingerprint": (dataset(load_anew), "different data"),
     "labels": (dataset(load_one_class), "is of class b"),
     "disjoint": (dataset(load_leaking), "12 of 12"),
-    "stand-in": (dataset(load_good, stand_in="mnist"), "has to be fetched itself"),
+    "stand-in": (dataset(load_good, stand_in="mnist"), "mnist is not bundled"),
     "stand-in ": (dataset(load_good, stand_in="iris"), "of shape (4,)"),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN_DATASETS)
-def test_a_broken_promise_of_a_dataset_is_named_with_its_remedy(case, tmp_path):
+def test_a_dataset_that_breaks_the_contract_fails_with_a_remedy(case, tmp_path):
     spec, expected = BROKEN_DATASETS[case]
-    made = verdict(spec, case.strip(), tmp_path)
-    assert made.status == "failed", made
-    assert made.remedy
-    assert expected in f"{made.reason} {made.remedy}"
+    result = result_of(spec, case.strip(), tmp_path)
+    assert result.status == "failed", result
+    assert result.remedy
+    assert expected in f"{result.reason} {result.remedy}"
 
 
-@pytest.mark.parametrize("check", [demand.name for demand in DEMANDS["dataset"]])
-def test_a_sound_dataset_of_a_stranger_keeps_every_promise(check, tmp_path):
-    assert verdict(dataset(load_good), check, tmp_path).status == "passed"
+@pytest.mark.parametrize("check", [requirement.name for requirement in REQUIREMENTS["dataset"]])
+def test_a_correct_dataset_meets_every_requirement(check, tmp_path):
+    assert result_of(dataset(load_good), check, tmp_path).status == "passed"
 
 
-def test_data_that_is_not_there_is_skipped_with_the_way_to_get_it(tmp_path):
+def test_a_missing_dataset_is_skipped_with_the_command_that_downloads_it(tmp_path):
     def load(folder, download):
         raise zoo.DataUnavailable("theirs.bin is not there")
 
-    made = verdict(dataset(load, files=("theirs.bin",)), "loads", tmp_path)
-    assert made.status == "skipped"
-    assert "zoo fetch theirs-data" in made.reason
+    result = result_of(dataset(load, files=("theirs.bin",)), "loads", tmp_path)
+    assert result.status == "skipped"
+    assert "zoo fetch theirs-data" in result.reason
 
 
-def write(subject, path):
+def write(source, path):
     buffer = io.BytesIO()
-    torch.save(subject.model.state_dict(), buffer)
+    torch.save(source.model.state_dict(), buffer)
     path.write_bytes(buffer.getvalue())
 
 
-def check_soundly(subject, path):
+def check_weights(source, path):
     written = torch.load(path, weights_only=True)
-    same = all(torch.equal(tensor, written[name]) for name, tensor in subject.model.state_dict().items())
+    same = all(torch.equal(tensor, written[name]) for name, tensor in source.model.state_dict().items())
     yield zoo.Check("weights", same, "every weight is in the file")
 
 
-def check_nothing(subject, path):
+def check_nothing(source, path):
     yield zoo.Check("exists", path.is_file(), "there is a file")
 
 
-def check_never(subject, path):
-    yield zoo.Check("never", False, "nothing is good enough")
+def check_never(source, path):
+    yield zoo.Check("never", False, "never passes")
 
 
-def write_randomly(subject, path):
+def write_randomly(source, path):
     path.write_bytes(str(torch.seed()).encode())
 
 
@@ -318,51 +319,52 @@ def exporter(write, check):
 
 
 @pytest.mark.parametrize(
-    ("write", "check", "demand", "expected"),
+    ("write", "check", "requirement", "expected"),
     [
-        (write, check_never, "writes", "it refuses a sound network"),
+        (write, check_never, "writes", "it refuses a correct network"),
         (write_randomly, check_nothing, "repeatable", "time stamps"),
         (write, check_nothing, "refuses-other-weights", "in_float64()"),
-        (write, check_nothing, "refuses-damage", "cut short"),
+        (write, check_nothing, "refuses-damage", "truncated"),
     ],
 )
-def test_a_broken_promise_of_an_exporter_is_named_with_its_remedy(write, check, demand, expected, tmp_path):
-    made = verdict(exporter(write, check), demand, tmp_path)
-    assert made.status == "failed", made
-    assert expected in f"{made.reason} {made.remedy}"
+def test_an_exporter_that_breaks_the_contract_fails_with_a_remedy(write, check, requirement, expected, tmp_path):
+    result = result_of(exporter(write, check), requirement, tmp_path)
+    assert result.status == "failed", result
+    assert expected in f"{result.reason} {result.remedy}"
 
 
-@pytest.mark.parametrize("demand", [demand.name for demand in DEMANDS["exporter"]])
-def test_a_sound_exporter_of_a_stranger_keeps_every_promise(demand, tmp_path):
-    assert verdict(exporter(write, check_soundly), demand, tmp_path).status == "passed"
+@pytest.mark.parametrize("requirement", [requirement.name for requirement in REQUIREMENTS["exporter"]])
+def test_a_correct_exporter_meets_every_requirement(requirement, tmp_path):
+    assert result_of(exporter(write, check_weights), requirement, tmp_path).status == "passed"
 
 
 @pytest.mark.parametrize("name", ["digits", "diabetes-mlp"])
-def test_what_is_built_in_keeps_every_promise(name, registry):
-    assert {v.status for v in zoo.check(name, registry=registry)} == {"passed"}
+def test_a_built_in_dataset_or_architecture_meets_every_requirement(name, registry):
+    assert {result.status for result in zoo.check(name, registry=registry)} == {"passed"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("subject", find_subjects(create_registry(), ["pluggy-zoo"]), ids=str)
-def test_everything_that_is_built_in_keeps_every_promise(subject, registry):
-    failed = [v for v in zoo.check(subject.name, registry=registry) if v.status == "failed"]
+@pytest.mark.parametrize("item", find_items(create_registry(), ["pluggy-zoo"]), ids=str)
+def test_every_built_in_item_meets_every_requirement(item, registry):
+    failed = [result for result in zoo.check(item.name, registry=registry) if result.status == "failed"]
     assert not failed
 
 
-def test_an_architecture_that_is_known_but_not_listed_is_checked_too(registry):
-    made = {v.check: v for v in zoo.check("torchvision/vgg11", registry=registry)}
-    assert made["parameters"].status == "passed"
-    assert made["shapes"].status == "passed"
-    assert made["learns"].status == "skipped"
-    assert "only its shapes are checked" in made["learns"].reason
+def test_an_architecture_that_is_not_listed_is_checked_too(registry):
+    results = {result.check: result for result in zoo.check("torchvision/vgg11", registry=registry)}
+    assert results["parameters"].status == "passed"
+    assert results["shapes"].status == "passed"
+    assert results["learns"].status == "skipped"
+    assert "only its shapes are checked" in results["learns"].reason
 
 
-def test_each_promise_has_a_function_that_says_what_it_does():
-    for demands in DEMANDS.values():
-        for demand in demands:
-            function = resolve_reference(f"zoo.conformance.{demand.module}:{demand.name.replace('-', '_')}")
+def test_each_requirement_has_a_function_that_checks_it():
+    for requirements in REQUIREMENTS.values():
+        for requirement in requirements:
+            name = requirement.name.replace("-", "_")
+            function = resolve_reference(f"zoo.conformance.{requirement.module}:{name}")
             assert function.__doc__
-            assert demand.promise
+            assert requirement.description
 
 
 HEAVY = """
@@ -374,33 +376,33 @@ def register_architectures(register):
 """
 
 
-def plugin_verdicts(point, registry):
+def plugin_results(point, registry):
     registry = create_registry([point])
-    return {v.check: v for v in zoo.check(point.name, registry=registry) if v.kind == "plugin"}
+    return {result.check: result for result in zoo.check(point.name, registry=registry) if result.kind == "plugin"}
 
 
-def test_an_import_that_brings_torch_is_named(add_plugin, registry):
-    made = plugin_verdicts(add_plugin("theirs", HEAVY.format(heavy="torch", builder="math:prod")), registry)
-    assert made["cheap"].status == "failed"
-    assert "torch" in made["cheap"].reason
-    assert made["loads"].status == made["references"].status == "passed"
-    light = plugin_verdicts(add_plugin("light", HEAVY.format(heavy="math", builder="math:prodd")), registry)
+def test_a_plugin_that_imports_torch_fails(add_plugin, registry):
+    results = plugin_results(add_plugin("theirs", HEAVY.format(heavy="torch", builder="math:prod")), registry)
+    assert results["cheap"].status == "failed"
+    assert "torch" in results["cheap"].reason
+    assert results["loads"].status == results["references"].status == "passed"
+    light = plugin_results(add_plugin("light", HEAVY.format(heavy="math", builder="math:prodd")), registry)
     assert light["cheap"].status == "passed"
     assert light["references"].status == "failed"
     assert "prodd" in light["references"].reason
 
 
-def test_what_failed_to_load_fails_the_suite(add_plugin, registry):
-    made = plugin_verdicts(add_plugin("theirs", "import nothing_of_that_name"), registry)
-    assert made["loads"].status == "failed"
-    assert "nothing_of_that_name" in made["loads"].reason
+def test_a_plugin_that_fails_to_load_fails(add_plugin, registry):
+    results = plugin_results(add_plugin("theirs", "import nothing_of_that_name"), registry)
+    assert results["loads"].status == "failed"
+    assert "nothing_of_that_name" in results["loads"].reason
 
 
-def test_the_command_prints_a_verdict_a_line_and_fails_where_one_fails(zoo_command, registry):
-    sound = zoo_command("check", "iris")
-    assert sound.code == 0
-    assert "  passed   fingerprint" in sound.out
-    assert sound.out.splitlines()[-1].endswith(" passed")
+def test_the_command_prints_one_result_per_line_and_fails_if_a_check_fails(zoo_command, registry):
+    correct = zoo_command("check", "iris")
+    assert correct.code == 0
+    assert "  passed   fingerprint" in correct.out
+    assert correct.out.splitlines()[-1].endswith(" passed")
     registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(dataset(load_good, licence="")))
     broken = zoo_command("check", "theirs-data")
     assert broken.code == 1
@@ -411,7 +413,7 @@ def test_the_command_prints_a_verdict_a_line_and_fails_where_one_fails(zoo_comma
     assert "Did you mean 'resnet-mini'?" in zoo_command("check", "resnet-mni").error
 
 
-def test_without_a_name_everything_is_checked_that_is_not_built_in(zoo_command, registry):
+def test_without_a_name_everything_is_checked_except_the_built_in_plugins(zoo_command, registry):
     assert "No plugin is installed" in zoo_command("check").err
     registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(dataset(load_good)))
     assert {fact["name"] for fact in json.loads(zoo_command("check", "--json").out)} == {"theirs", "theirs-data"}
@@ -427,7 +429,7 @@ def register_commands(cli):
 """
 
 
-def test_a_command_without_an_example_is_named(add_plugin, tmp_path):
+def test_a_command_without_an_example_fails(add_plugin, tmp_path):
     point = add_plugin("waver", COMMAND.format(doc='"""Wave."""'))
     folder = tmp_path / "files"
     folder.mkdir()
@@ -439,10 +441,10 @@ def test_a_command_without_an_example_is_named(add_plugin, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
         return {fact["check"]: fact for fact in json.loads(done.stdout)}
 
-    made = run()
-    assert made["help"]["status"] == "failed"
-    assert "shows no example" in made["help"]["reason"]
-    assert made["cheap"]["status"] == "passed"
+    results = run()
+    assert results["help"]["status"] == "failed"
+    assert "shows no example" in results["help"]["reason"]
+    assert results["cheap"]["status"] == "passed"
     (folder / "waver.py").write_text(source.replace("Wave.", "Wave.\\n\\n    \\b\\n    zoo wave"))
     assert run()["help"]["status"] == "passed"
 
@@ -452,10 +454,10 @@ def test_the_pytest_plugin_makes_one_test_of_each_check(pytester_folder):
     assert done.returncode == 0, done.stdout
     ids = re.findall(r"test_it\[(\S+)\] PASSED", done.stdout)
     assert ids[:2] == ["dataset-iris-described", "dataset-iris-offline"]
-    assert len(ids) == len(DEMANDS["dataset"])
+    assert len(ids) == len(REQUIREMENTS["dataset"])
 
 
-def test_the_pytest_plugin_says_what_is_not_installed(pytester_folder):
+def test_the_pytest_plugin_names_a_plugin_that_is_not_installed(pytester_folder):
     done = pytester_folder('@pytest.mark.zoo("linear-regresion")')
     assert done.returncode != 0
     assert "Did you mean 'linear-regression'?" in done.stdout + done.stderr
@@ -464,7 +466,7 @@ def test_the_pytest_plugin_says_what_is_not_installed(pytester_folder):
 
 @pytest.fixture
 def pytester_folder(tmp_path):
-    """Runs an author's three-line test file in a process of its own."""
+    """Runs the three-line test file of a plugin author in a new process."""
 
     def run(marker):
         (tmp_path / "test_theirs.py").write_text(
@@ -476,12 +478,11 @@ def pytester_folder(tmp_path):
     return run
 
 
-def test_the_pytest_plugin_costs_other_suites_nothing():
-
+def test_the_pytest_plugin_imports_nothing_heavy():
     script = "import sys, zoo.conformance.pytest_plugin; print(sorted({m.partition('.')[0] for m in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "click", "pluggy_zoo"} & set(ast.literal_eval(done.stdout))
 
 
-def test_a_subject_is_called_by_its_kind_and_name(registry):
-    assert str(Subject("architecture", "lenet", registry.plugins[0])) == "architecture lenet"
+def test_an_item_is_printed_as_its_kind_and_name(registry):
+    assert str(CheckedItem("architecture", "lenet", registry.plugins[0])) == "architecture lenet"

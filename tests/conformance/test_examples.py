@@ -1,4 +1,4 @@
-"""The example packages: loaded without a complaint here; installed and tested in a fresh environment as slow tests."""
+"""The example packages load without errors; the slow tests install them in a new environment and run their tests."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
 
 @pytest.fixture(params=NAMES)
 def example(request, monkeypatch):
-    """Folder and registry of one example, which stands on the path as an editable install puts it there."""
+    """The folder of an example, which is on the import path as after an editable install, and a registry with it."""
     folder = EXAMPLES / request.param
     monkeypatch.syspath_prepend(str(folder))
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
@@ -25,7 +25,7 @@ def example(request, monkeypatch):
     return folder, zoo.create_registry([*find_entry_points(), point])
 
 
-def test_an_example_is_loaded_without_a_complaint(example):
+def test_an_example_loads_without_errors(example):
     folder, registry = example
     plugin = registry.plugins[-1]
     registry.commands(())
@@ -33,7 +33,7 @@ def test_an_example_is_loaded_without_a_complaint(example):
     assert (plugin.status, plugin.distribution, plugin.errors, plugin.notes) == ("loaded", folder.name, [], [])
 
 
-def test_each_kind_that_the_readme_promises_is_there(registry):
+def test_the_readme_lists_every_example(registry):
     table = (EXAMPLES / "README.md").read_text()
     assert [name for name in NAMES if f"[{name}]({name})" in table] == NAMES
     assert len(NAMES) == 3
@@ -47,7 +47,7 @@ def test_an_example_installs_and_passes_its_own_tests(name, fresh, tmp_path):
     fresh("pip", "install", "-q", "--no-index", "--no-build-isolation", "-e", ".[test]", folder=folder)
     rows = {fact["name"]: fact["status"] for fact in json.loads(fresh("zoo", "plugins", "--json", folder=folder))}
     assert rows[name] == "loaded"
-    told = fresh("pytest", "-q", "-p", "no:cacheprovider", folder=folder)
-    assert " passed" in told
-    assert "failed" not in told
+    output = fresh("pytest", "-q", "-p", "no:cacheprovider", folder=folder)
+    assert " passed" in output
+    assert "failed" not in output
     fresh("pip", "uninstall", "-y", "-q", name, folder=folder)

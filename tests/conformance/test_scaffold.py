@@ -1,4 +1,4 @@
-"""``zoo new``: complete packages, proven by installing them and running their tests."""
+"""``zoo new`` creates complete packages; the slow tests install them and run their tests."""
 
 import ast
 import functools
@@ -38,7 +38,7 @@ def test_a_new_package_is_complete_and_leaves_no_placeholder(kind, tmp_path, reg
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_new_is_registered_without_a_complaint(kind, tmp_path, registry, monkeypatch):
+def test_a_new_package_is_registered_without_errors(kind, tmp_path, registry, monkeypatch):
     name = f"their-{kind}"
     folder = new_package(name, kind, tmp_path, registry=registry)
     monkeypatch.syspath_prepend(str(folder / "src"))
@@ -56,19 +56,19 @@ def test_what_is_new_is_registered_without_a_complaint(kind, tmp_path, registry,
     ("arguments", "expected"),
     [
         (["new", "My Net"], "lower-case"),
-        (["new", "lenet"], "an architecture named 'lenet' already"),
-        (["new", "digits", "--kind", "dataset"], "a dataset named 'digits' already"),
-        (["new", "onnx", "--kind", "exporter"], "an exporter named 'onnx' already"),
-        (["new", "train", "--kind", "command"], "a command named 'train' already"),
-        (["new", "json"], "a module or keyword 'json' already"),
-        (["new", "class"], "a module or keyword 'class' already"),
-        (["new", "zoo"], "a module or keyword 'zoo' already"),
-        (["new", "here"], "is there already"),
+        (["new", "lenet"], "already an architecture named 'lenet'"),
+        (["new", "digits", "--kind", "dataset"], "already a dataset named 'digits'"),
+        (["new", "onnx", "--kind", "exporter"], "already an exporter named 'onnx'"),
+        (["new", "train", "--kind", "command"], "already a command named 'train'"),
+        (["new", "json"], "already has a module or keyword 'json'"),
+        (["new", "class"], "already has a module or keyword 'class'"),
+        (["new", "zoo"], "already has a module or keyword 'zoo'"),
+        (["new", "here"], "already exists"),
         (["new", "their-net", "--kind", "network"], "'network' is not one of"),
         (["new"], "NAME"),
     ],
 )
-def test_a_name_that_cannot_be_used_is_one_clear_line_and_writes_nothing(arguments, expected, zoo_command):
+def test_a_name_that_cannot_be_used_gives_one_line_and_writes_nothing(arguments, expected, zoo_command):
     Path("here").mkdir()
     result = zoo_command(*arguments)
     assert result.code == 2
@@ -76,14 +76,14 @@ def test_a_name_that_cannot_be_used_is_one_clear_line_and_writes_nothing(argumen
     assert files(Path()) == set()
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_clear_line(zoo_command):
+def test_a_folder_that_cannot_be_created_gives_one_line(zoo_command):
     Path("file").write_text("")
     result = zoo_command("new", "their-net", "-o", "file/in-it")
     assert result.code == 1
     assert "Cannot write" in result.error
 
 
-def test_the_command_says_what_to_do_next(zoo_command):
+def test_the_command_prints_the_next_steps(zoo_command):
     result = zoo_command("new", "their-net")
     assert result.code == 0
     assert [line.strip() for line in result.out.splitlines()[1:]] == [
@@ -107,10 +107,10 @@ def test_a_new_package_installs_passes_its_own_tests_and_can_be_removed(kind, fr
     folder = tmp_path / name
     run("pip", "install", "-q", "--no-index", "--no-build-isolation", "-e", ".[test]", folder=folder)
     assert rows()[name]["status"] == "loaded"
-    told = run("pytest", "-q", "-p", "no:cacheprovider", folder=folder)
-    assert " passed" in told
-    assert "failed" not in told
-    assert "skipped" not in told
+    output = run("pytest", "-q", "-p", "no:cacheprovider", folder=folder)
+    assert " passed" in output
+    assert "failed" not in output
+    assert "skipped" not in output
     run("zoo", "check", name)
 
     (folder / "src" / name.replace("-", "_") / "__init__.py").write_text("import nothing_of_that_name\n")

@@ -1,7 +1,7 @@
-"""``zoo demo``: the exported file itself, in a browser.
+"""``zoo demo``: a page that runs an exported file in the browser.
 
-The tests in Chromium need chromium, its driver, selenium, and npm's onnxruntime-web, whose dist folder $ORT_WEB_DIST
-names; without one of them they are skipped.
+The tests in Chromium need chromium, chromedriver, selenium, and the dist folder of the npm package onnxruntime-web in
+$ORT_WEB_DIST. They are skipped if one of these is missing.
 """
 
 import base64
@@ -49,7 +49,7 @@ def digits_file(digits_runs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table_file(tmp_path_factory):
-    """A network for a table with a category, and words that HTML could trip over."""
+    """A network for a table with a category, and labels that contain HTML."""
     folder = tmp_path_factory.mktemp("table")
     random = np.random.RandomState(0)
     with (folder / "plants.csv").open("w") as handle:
@@ -74,7 +74,7 @@ def in_python(file, inputs):
     return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"input": inputs})[-1]
 
 
-def test_the_page_holds_the_file_and_loads_nothing_else(digits_file, zoo_command, tmp_path):
+def test_the_page_contains_the_file_and_loads_only_the_runtime(digits_file, zoo_command, tmp_path):
     done = zoo_command("demo", digits_file, "-o", tmp_path / "page.html")
     assert done.code == 0
     page = (tmp_path / "page.html").read_text()
@@ -89,26 +89,26 @@ def test_a_run_is_exported_first(digits_run, tmp_path, zoo_command):
     assert "digits" in (tmp_path / "page.html").read_text()
 
 
-def test_words_of_the_data_cannot_break_the_page(table_file):
+def test_labels_with_html_are_escaped(table_file):
     page = zoo.demo_page(table_file)
-    assert page.count("</script>") == 2  # those of the page itself
+    assert page.count("</script>") == 2  # the tags of the page
     assert "<b>clay</b>" not in page
 
 
-def test_a_folder_without_the_runtime_is_one_line(digits_file, zoo_command, tmp_path):
-    said = zoo_command("demo", digits_file, "--assets", tmp_path).error
-    assert "ort.wasm.bundle.min.mjs" in said
-    assert "npm install" in said
+def test_a_folder_without_the_runtime_gives_one_line(digits_file, zoo_command, tmp_path):
+    error = zoo_command("demo", digits_file, "--assets", tmp_path).error
+    assert "ort.wasm.bundle.min.mjs" in error
+    assert "npm install" in error
 
 
 def test_it_is_served_on_this_machine_only():
     addresses, ready = [], threading.Event()
 
-    def told(address):
+    def on_ready(address):
         addresses.append(address)
         ready.set()
 
-    threading.Thread(target=zoo.serve, args=("<p>ü</p>", 0, told), daemon=True).start()
+    threading.Thread(target=zoo.serve, args=("<p>ü</p>", 0, on_ready), daemon=True).start()
     assert ready.wait(10)
     assert addresses[0].startswith("http://127.0.0.1:")
     with urllib.request.urlopen(addresses[0], timeout=10) as answer:
@@ -118,7 +118,7 @@ def test_it_is_served_on_this_machine_only():
     refused.value.close()
     port = addresses[0].rstrip("/").rpartition(":")[2]
     with pytest.raises(zoo.ZooError, match="--port"):
-        zoo.serve("", int(port), told)
+        zoo.serve("", int(port), on_ready)
 
 
 @pytest.fixture(scope="module")
@@ -146,38 +146,40 @@ def open_page(browser, file, folder, **settings):
 
 
 def wait(browser, promise, *arguments):
-    """What a promise of the page gives."""
+    """The value of a promise of the page."""
     script = (
         f"const done = arguments[arguments.length - 1]; Promise.resolve({promise}).then(done, (e) => done(String(e)))"
     )
     return browser.execute_async_script(script, *arguments)
 
 
-def complaints(browser):
+def console_errors(browser):
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def test_known_digits_in_chromium(browser, digits_file, digits, tmp_path):
     open_page(browser, digits_file, tmp_path, assets=DIST)
     wanted = in_python(digits_file, digits[:20])
-    given = [wait(browser, "zooDemo.answer(arguments[0])", sample.ravel().tolist()) for sample in digits[:20]]
+    given = [wait(browser, "zooDemo.predict(arguments[0])", sample.ravel().tolist()) for sample in digits[:20]]
     assert np.abs(np.array(given) - wanted).max() < 1e-5
-    said = browser.find_element("id", "answer").text
-    assert said.startswith(str(wanted[19].argmax()))
-    assert not complaints(browser)
+    text = browser.find_element("id", "prediction").text
+    assert text.startswith(str(wanted[19].argmax()))
+    assert not console_errors(browser)
 
 
-def test_a_dropped_picture_is_seen_as_python_sees_it(browser, digits_file, digits, tmp_path):
+def test_a_dropped_image_gives_the_same_input_as_in_python(browser, digits_file, digits, tmp_path):
     open_page(browser, digits_file, tmp_path, assets=DIST)
     for sample in (digits[3, 0], 255 - digits[4, 0]):
         Image.fromarray(sample).save(tmp_path / "x.png")
         content = base64.b64encode((tmp_path / "x.png").read_bytes()).decode()
-        fetched = "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.open(b))"
+        fetched = (
+            "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.openImage(b))"
+        )
         given = wait(browser, fetched, content)
         (answer,) = zoo.predict(digits_file, [tmp_path / "x.png"])
         assert np.abs(np.array(given) - list(answer.probabilities.values())).max() < 1e-5
     assert browser.find_element("id", "steps").text == "inverted"
-    # a large drawing is framed by other arithmetic than Pillow's, to nearly the same pixels
+    # a large drawing is resized by other arithmetic than in Pillow, with nearly the same pixels
     picture = Image.new("L", (600, 400), 255)
     ImageDraw.Draw(picture).line([(60, 60), (200, 60), (110, 260)], width=26, joint="curve")
     picture.save(tmp_path / "x.png")
@@ -187,7 +189,7 @@ def test_a_dropped_picture_is_seen_as_python_sees_it(browser, digits_file, digit
     assert browser.find_element("id", "steps").text == "inverted, framed"
 
 
-def test_a_picture_in_colour(browser, tmp_path):
+def test_a_colour_image(browser, tmp_path):
     random = np.random.RandomState(0)
     for label, channel in (("red", 0), ("blue", 2)):
         (tmp_path / "photos" / label).mkdir(parents=True)
@@ -207,7 +209,7 @@ def test_a_picture_in_colour(browser, tmp_path):
     pixels = random.randint(0, 256, (16, 16, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
     content = base64.b64encode((tmp_path / "x.png").read_bytes()).decode()
-    fetched = "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.open(b))"
+    fetched = "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.openImage(b))"
     given = wait(browser, fetched, content)
     (answer,) = zoo.predict(file, [tmp_path / "x.png"])
     assert np.abs(np.array(given) - list(answer.probabilities.values())).max() < 1e-5
@@ -223,15 +225,15 @@ def test_drawing_with_the_mouse(browser, digits_file, tmp_path):
     strokes = ActionChains(browser, duration=20).move_to_element_with_offset(canvas, -side // 5, -side // 4)
     strokes.click_and_hold().move_by_offset(side * 2 // 5, 0).move_by_offset(-side // 4, side // 2).release().perform()
     browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 300))")
-    seen = np.array(browser.execute_script("return zooDemo.seen()"), dtype=np.uint8).reshape(1, 1, 28, 28)
+    seen = np.array(browser.execute_script("return zooDemo.inputPixels()"), dtype=np.uint8).reshape(1, 1, 28, 28)
     assert seen.max() > 200
     wanted = in_python(digits_file, seen)[0]
     given = wait(browser, "zooDemo.run(arguments[0])", seen.ravel().tolist())
     assert np.abs(np.array(given) - wanted).max() < 1e-5
-    assert browser.find_element("id", "answer").text.startswith("7")
+    assert browser.find_element("id", "prediction").text.startswith("7")
     browser.find_element("id", "clear").click()
     browser.execute_async_script("setTimeout(arguments[0], 300)")
-    assert not any(browser.execute_script("return zooDemo.seen()"))
+    assert not any(browser.execute_script("return zooDemo.inputPixels()"))
 
 
 def test_columns_are_filled_in(browser, table_file, tmp_path):
@@ -252,20 +254,20 @@ def test_columns_are_filled_in(browser, table_file, tmp_path):
     (answer,) = zoo.predict(table_file, ["soil=sand"])
     shown = [bar.text for bar in browser.find_elements("css selector", ".bar output")]
     assert float(shown[0].rstrip("%")) == pytest.approx(100 * next(iter(answer.probabilities.values())), abs=0.01)
-    assert not complaints(browser)
+    assert not console_errors(browser)
 
 
-def test_the_runtime_from_elsewhere(browser, digits_file, digits, tmp_path):
-    """As from a CDN: another origin than the page's."""
+def test_the_runtime_from_another_origin(browser, digits_file, digits, tmp_path):
+    """As from a CDN."""
     with served(DIST) as address:
         open_page(browser, digits_file, tmp_path, runtime=address)
         given = wait(browser, "zooDemo.run(arguments[0])", digits[0].ravel().tolist())
     assert np.abs(np.array(given) - in_python(digits_file, digits[:1])[0]).max() < 1e-5
 
 
-def test_without_the_runtime_the_page_says_so(browser, digits_file, tmp_path):
+def test_a_missing_runtime_shows_an_error(browser, digits_file, tmp_path):
     open_page(browser, digits_file, tmp_path, runtime="http://127.0.0.1:9/")
-    assert "--assets" in browser.find_element("id", "trouble").text
+    assert "--assets" in browser.find_element("id", "error").text
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""``zoo report``: one page that loads nothing, and a model card."""
+"""``zoo report``: a self-contained HTML report and a model card."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def run_folder(digits_run, tmp_path):
 
 
 class Page(HTMLParser):
-    """What a page loads, and its text; complains about tags that do not match."""
+    """The files that a page loads, and its text. Fails if tags do not match."""
 
     VOID = frozenset({"meta", "br", "img", "input", "link", "hr"})
 
@@ -51,7 +51,7 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-def test_the_page_tells_everything_and_loads_nothing(run_folder, zoo_command, digits_run):
+def test_the_report_is_complete_and_self_contained(run_folder, zoo_command, digits_run):
     done = zoo_command("report", run_folder)
     assert done.code == 0, done.err
     page = Page((run_folder / "report.html").read_text())
@@ -60,7 +60,7 @@ def test_the_page_tells_everything_and_loads_nothing(run_folder, zoo_command, di
     text = " ".join(" ".join(page.words).split())
     certificate = json.loads((run_folder / "exports" / "resnet-mini.onnx.json").read_text())
     accuracy = digits_run.config["results"]["test"]["accuracy"]
-    told = [
+    expected = [
         f"{accuracy:.2%}",
         digits_run.config["data"]["fingerprint"],
         certificate["file"]["sha256"],
@@ -69,12 +69,12 @@ def test_the_page_tells_everything_and_loads_nothing(run_folder, zoo_command, di
         "onnxruntime.InferenceSession",
         digits_run.config["versions"]["torch"],
     ]
-    for fact in told:
+    for fact in expected:
         assert fact in text, fact
     assert len(re.findall(r"<img", (run_folder / "report.html").read_text())) == round((1 - accuracy) * 360)
 
 
-def test_the_card_has_a_front_matter_that_can_be_read(run_folder, zoo_command, digits_run):
+def test_the_front_matter_of_the_model_card_is_valid(run_folder, zoo_command, digits_run):
     yaml = pytest.importorskip("yaml")
     done = json.loads(zoo_command("report", run_folder, "--json").out)
     card = (run_folder / "model-card.md").read_text()
@@ -89,7 +89,7 @@ def test_the_card_has_a_front_matter_that_can_be_read(run_folder, zoo_command, d
     assert "\n\n\n\n" not in body
 
 
-def test_an_exported_file_of_this_checkpoint_is_taken_as_it_is(run_folder, zoo_command):
+def test_an_exported_file_of_the_same_checkpoint_is_reused(run_folder, zoo_command):
     first = zoo.report(str(run_folder))
     before = first.file.stat().st_mtime_ns
     assert zoo.report(str(run_folder)).file.stat().st_mtime_ns == before
@@ -100,7 +100,7 @@ def test_an_exported_file_of_this_checkpoint_is_taken_as_it_is(run_folder, zoo_c
     assert zoo.report(str(run_folder)).file.stat().st_mtime_ns != before
 
 
-def test_a_regression_shows_its_errors(zoo_command, tmp_path):
+def test_the_report_of_a_regression_shows_errors(zoo_command, tmp_path):
     zoo.train("linear-regression", runs_dir=tmp_path / "runs", epochs=3)
     done = zoo_command("report", "linear-regression", "--runs-dir", tmp_path / "runs", "-o", tmp_path / "report")
     assert done.code == 0, done.err
@@ -109,8 +109,8 @@ def test_a_regression_shows_its_errors(zoo_command, tmp_path):
     assert "predicted y" in " ".join(page.words)
 
 
-def test_without_the_data_it_goes_without(run_folder, zoo_command, tmp_path):
-    """The run says that it was trained on a folder which is no longer there."""
+def test_without_the_dataset_the_report_has_no_test_results(run_folder, zoo_command, tmp_path):
+    """The run was trained on data with another fingerprint, which is not available."""
     config = json.loads((run_folder / "run.json").read_text())
     config["data"]["fingerprint"] = "0" * 64
     (run_folder / "run.json").write_text(json.dumps(config))
@@ -121,17 +121,17 @@ def test_without_the_data_it_goes_without(run_folder, zoo_command, tmp_path):
     save_tensors(run_folder / "best.safetensors", tensors, metadata)
     done = zoo_command("report", run_folder)
     assert done.code == 0
-    assert "goes without" in done.err
+    assert "The report has no results" in done.err
     page = Page((run_folder / "report.html").read_text())
     assert page.svgs == 1
     assert "There is no exported file" in " ".join(page.words)
 
 
-def test_no_run_is_one_line(zoo_command):
+def test_a_missing_run_gives_one_line(zoo_command):
     assert "zoo train" in zoo_command("report", "resnet-mini").error
 
 
-def test_the_command_that_repeats_a_run_gives_the_same_weights(tiny_registry, tmp_path, zoo_command):
+def test_the_command_line_of_a_run_gives_the_same_weights(tiny_registry, tmp_path, zoo_command):
     settings = {"epochs": 2, "lr": 0.07, "weight_decay": 0.000123456789, "dropout": 0.1, "seed": 3}
     first = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=tmp_path / "a", **settings)
     command = repeat_command(first.config, tiny_registry)

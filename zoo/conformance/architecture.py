@@ -1,4 +1,4 @@
-"""The conformance suite on an architecture: what its builder gives."""
+"""Checks of an architecture: the network that its builder returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import BuildError, UnknownName, ZooError
 from ..models.build import build_network, count_parameters
 from ..models.tasks import TASKS
 from ..specs.hyperparameters import resolve
-from .check import LARGE, Bench, NotChecked, Problem
+from .check import Problem, Workspace
 
 Shape = tuple[int, ...]
 
@@ -23,118 +23,129 @@ _SAMPLES = 16
 _STEPS = 400
 
 
-def dataset(bench: Bench) -> str:
-    """The dataset that it names."""
-    spec = bench.architecture
+def dataset(workspace: Workspace) -> str:
+    """Look up its dataset and compare the tasks."""
+    spec = workspace.architecture
     try:
-        found = bench.registry.dataset(spec.dataset)
+        found = workspace.registry.dataset(spec.dataset)
     except UnknownName as error:
-        raise Problem(str(error), "Register the dataset too, or name one of `zoo datasets`.") from error
+        raise Problem(str(error), "Register the dataset too, or choose one of `zoo datasets`.") from error
     if found.task != spec.task:
-        raise Problem(f"{spec.name} learns {spec.task}, {found.name} is for {found.task}", "Choose another dataset.")
+        raise Problem(
+            f"the task of {spec.name} is {spec.task}, the task of {found.name} is {found.task}",
+            "Choose another dataset.",
+        )
     return f"{found.name}, {spec.task}"
 
 
-def parameters(bench: Bench) -> str:
-    """The number declared against the number built."""
-    count, declared = count_parameters(_build(bench)), bench.architecture.parameters
+def parameters(workspace: Workspace) -> str:
+    """Compare the declared number of parameters with that of the network."""
+    count, declared = count_parameters(_build(workspace)), workspace.architecture.parameters
     if count != declared:
-        raise Problem(f"{declared:,} are declared, {count:,} are built", f"Declare parameters={count:_}.")
+        raise Problem(f"{declared:,} are declared, the network has {count:,}", f"Declare parameters={count:_}.")
     return f"{count:,}, as declared"
 
 
-def shapes(bench: Bench) -> str:
-    """Other inputs and other numbers of outputs than its own dataset's."""
-    own = _own_shape(bench)
-    counts = (1,) if bench.architecture.task == "binary" else (bench.dataset.num_outputs, 2, 10)
+def shapes(workspace: Workspace) -> str:
+    """Build and run it for other input shapes and output counts than those of its dataset."""
+    own = _own_shape(workspace)
+    counts = (1,) if workspace.architecture.task == "binary" else (workspace.dataset.num_outputs, 2, 10)
     for count in counts:
-        _check_outputs(bench, own, count)
+        _check_outputs(workspace, own, count)
     others = [shape for shape in _SHAPES.get(len(own), ()) if shape != own]
     refused = []
     for shape in others:
         try:
             for count in counts:
-                _check_outputs(bench, shape, count)
+                _check_outputs(workspace, shape, count)
         except _Refused as refusal:
             refused.append(f"{shape}: {refusal}")
     if others and len(refused) == len(others):
         raise Problem(
-            f"it builds for {own} only; {refused[0]}",
-            "Work the sizes out from input_shape and num_outputs instead of writing them down.",
+            f"it builds for input shape {own} only; {refused[0]}",
+            "Compute the layer sizes from input_shape and num_outputs instead of hard-coding them.",
         )
-    told = f"; refuses {', '.join(line.partition(':')[0] for line in refused)}" if refused else ""
-    return f"{len(others) - len(refused) + 1} input shapes, {len(set(counts))} output counts{told}"
+    note = f"; refuses {', '.join(line.partition(':')[0] for line in refused)}" if refused else ""
+    return f"{len(others) - len(refused) + 1} input shapes, {len(set(counts))} output counts{note}"
 
 
-def batches(bench: Bench) -> str:
-    """A sample alone against the same sample among others."""
-    network = _small(bench).eval()
-    inputs = _noise(_own_shape(bench), 5)
+def batches(workspace: Workspace) -> str:
+    """Compare the output of a sample alone with its output in a batch."""
+    network = _build_to_run(workspace).eval()
+    inputs = _random_inputs(_own_shape(workspace), 5)
     together = _outputs(network, inputs)
     for index in range(len(inputs)):
         alone = _outputs(network, inputs[index : index + 1])
         if alone.shape != (1, *together.shape[1:]):
             raise Problem(
-                f"at batch size 1 it gives {tuple(alone.shape)}, among others {tuple(together.shape)}",
-                "Do not squeeze() the batch; flatten from dimension 1 on.",
+                f"at batch size 1 the output shape is {tuple(alone.shape)}, at batch size 5 {tuple(together.shape)}",
+                "Do not squeeze() the batch dimension; flatten from dimension 1.",
             )
         if not torch.allclose(alone[0], together[index], rtol=1e-3, atol=1e-4 * float(together.abs().max() + 1)):
             raise Problem(
-                "a sample's output depends on the other samples of its batch",
+                "the output of a sample depends on the other samples of the batch",
                 "Look for a normalisation or a softmax over dimension 0, or a view() that mixes samples.",
             )
-    return "5 samples, alone and together"
+    return "5 samples, one by one and as a batch"
 
 
-def gradients(bench: Bench) -> str:
-    """One backward pass."""
-    network = _small(bench).train()
-    network(_noise(_own_shape(bench), 4)).square().mean().backward()
+def gradients(workspace: Workspace) -> str:
+    """Run one backward pass."""
+    network = _build_to_run(workspace).train()
+    network(_random_inputs(_own_shape(workspace), 4)).square().mean().backward()
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
         if parameter.grad is None:
-            raise Problem(f"{name} gets no gradient", "Use it in forward(), or leave it out.")
+            raise Problem(f"{name} gets no gradient", "Use it in forward(), or remove it.")
         if not parameter.grad.isfinite().all():
-            raise Problem(f"the gradient of {name} is not finite", "Look for a division by zero or a root of zero.")
+            raise Problem(
+                f"the gradient of {name} is not finite", "Look for a division by zero or a square root of zero."
+            )
     return f"{sum(1 for _ in network.parameters())} tensors"
 
 
-def logits(bench: Bench) -> str:
-    """Outputs under large random weights: a logit leaves 0 … 1 then, a probability never does."""
-    task = bench.architecture.task
+def logits(workspace: Workspace) -> str:
+    """Look at the outputs with large random weights: logits leave the range 0 to 1, probabilities do not."""
+    task = workspace.architecture.task
     if task == "regression":
-        return "any number may be predicted"
-    network = _small(bench).eval()
+        return "a regression may return any number"
+    network = _build_to_run(workspace).eval()
     random = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         parameter.data = 3 * torch.randn(parameter.shape, generator=random)
-    outputs = _outputs(network, _noise(_own_shape(bench), 32))
+    outputs = _outputs(network, _random_inputs(_own_shape(workspace), 32))
     inside = bool(((outputs >= 0) & (outputs <= 1)).all())
     if task == "classification" and outputs.shape[1] > 1:
         inside = inside and bool(torch.allclose(outputs.sum(dim=1), torch.ones(len(outputs)), atol=1e-4))
     if inside:
         kind = "softmax" if task == "classification" else "sigmoid"
-        raise Problem(f"the outputs are probabilities: there is a {kind} at the end", "Leave it out; the loss has it.")
+        raise Problem(
+            f"the outputs are probabilities: the network ends with a {kind}",
+            f"Return the logits; the loss applies the {kind}.",
+        )
     return f"from {float(outputs.min()):.2g} to {float(outputs.max()):.2g}"
 
 
-def seed(bench: Bench) -> str:
-    """Two builds from one seed."""
+def seed(workspace: Workspace) -> str:
+    """Build it twice with one seed and compare the weights."""
     states = []
     for _ in range(2):
         torch.manual_seed(1)
-        states.append(_small(bench).state_dict())
+        states.append(_build_to_run(workspace).state_dict())
     for name, tensor in states[0].items():
         if not torch.equal(tensor, states[1][name]):
-            raise Problem(f"{name} differs between two builds from one seed", "Draw from torch's own generator only.")
-    return "equal to the bit"
+            raise Problem(
+                f"{name} differs between two builds with the same seed",
+                "Use only torch's random generator.",
+            )
+    return "two builds, equal bit for bit"
 
 
-def evaluation(bench: Bench) -> str:
-    """The same input twice, under other seeds."""
-    network = _small(bench).eval()
-    inputs = _noise(_own_shape(bench), 4)
+def evaluation(workspace: Workspace) -> str:
+    """Run it twice on the same input with different seeds."""
+    network = _build_to_run(workspace).eval()
+    inputs = _random_inputs(_own_shape(workspace), 4)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     torch.manual_seed(1)
     first = _outputs(network, inputs)
@@ -142,22 +153,22 @@ def evaluation(bench: Bench) -> str:
     if not torch.equal(first, _outputs(network, inputs)):
         raise Problem(
             "in evaluation mode the same input gives different outputs",
-            "Make dropout and all else that is random depend on self.training.",
+            "Apply dropout and other random operations only if self.training.",
         )
     for name, tensor in network.state_dict().items():
         if not torch.equal(tensor, before[name]):
-            raise Problem(f"running it in evaluation mode changes {name}", "Change buffers only while self.training.")
-    return "two runs, equal to the bit"
+            raise Problem(f"running it in evaluation mode changes {name}", "Change buffers only if self.training.")
+    return "two runs, equal bit for bit"
 
 
-def learns(bench: Bench) -> str:
-    """One batch, over and over."""
-    spec = bench.architecture
+def learns(workspace: Workspace) -> str:
+    """Train it on one batch until the loss is low."""
+    spec = workspace.architecture
     best = 1.0
     for rate in (1e-2, 1e-3):
         torch.manual_seed(0)
-        network = _small(bench).train()
-        inputs, targets = _lesson(_own_shape(bench), spec.task, bench.dataset.num_outputs)
+        network = _build_to_run(workspace).train()
+        inputs, targets = _learnable_batch(_own_shape(workspace), spec.task, workspace.dataset.num_outputs)
         task, recipe = TASKS[spec.task], resolve({})
         loss_of = functools.partial(task.loss, targets=targets, hyperparameters=recipe)
         optimizer = torch.optim.Adam(network.parameters(), rate)
@@ -173,62 +184,63 @@ def learns(bench: Bench) -> str:
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     raise Problem(
-        f"after {_STEPS} steps on one batch of {_SAMPLES} the loss is still {best:.0%} of the first",
-        "Look for activations that die, weights that start at zero, a detach() or a missing nonlinearity.",
+        f"after {_STEPS} steps on one batch of {_SAMPLES} samples the loss is still {best:.0%} of the initial loss",
+        "Look for dead activations, weights initialised with zero, a detach() or a missing nonlinearity.",
     )
 
 
 class _Refused(ZooError):
-    """The builder says that it cannot be built for a shape, as it should: with a ValueError."""
+    """The builder raised ValueError for an input shape that it does not support, as the contract requires."""
 
 
-def _check_outputs(bench: Bench, shape: Shape, count: int) -> None:
-    """Build, run, look at the outputs."""
+def _check_outputs(workspace: Workspace, shape: Shape, count: int) -> None:
+    """Build it, run it, check the shape and the values of the outputs."""
     what = f"for input {shape} and {count} outputs"
-    with torch.device("meta" if bench.architecture.parameters > LARGE else "cpu"):
+    with torch.device("meta" if workspace.large else "cpu"):
         try:
-            network = build_network(bench.architecture, shape, count, {})
+            network = build_network(workspace.architecture, shape, count, {})
         except BuildError as error:
             cause = error.__cause__
-            if isinstance(cause, ValueError | ZooError) and shape != _own_shape(bench):
+            if isinstance(cause, ValueError | ZooError) and shape != _own_shape(workspace):
                 raise _Refused(str(cause)) from error
             raise Problem(
-                f"{what}: {error}", "Raise ValueError, with the reason in one line, where it cannot be built."
+                f"{what}: {error}", "If it cannot be built, raise ValueError with the reason in one line."
             ) from error
-        inputs = torch.zeros(3, *shape) if bench.architecture.parameters > LARGE else _noise(shape, 3)
+        inputs = torch.zeros(3, *shape) if workspace.large else _random_inputs(shape, 3)
         try:
             outputs = _outputs(network.eval(), inputs)
         except Exception as error:
             text = " ".join(str(error).split())
             raise Problem(
-                f"{what} it is built, but does not run: {text}",
-                "Work the sizes out from input_shape, or raise ValueError in the builder.",
+                f"{what} it can be built, but not run: {text}",
+                "Compute the layer sizes from input_shape, or raise ValueError in the builder.",
             ) from error
     if tuple(outputs.shape) != (3, count):
         raise Problem(
-            f"{what} it gives {list(outputs.shape)} for a batch of 3, not [3, {count}]",
+            f"{what} the output shape is {list(outputs.shape)} for a batch of 3, not [3, {count}]",
             "The last layer must have num_outputs outputs, and the batch must stay the first dimension.",
         )
     if not outputs.is_meta and not outputs.isfinite().all():
-        raise Problem(f"{what} it gives outputs that are not finite", "Look for a division by zero, a log or a root.")
+        raise Problem(
+            f"{what} the outputs are not finite", "Look for a division by zero, a logarithm or a square root."
+        )
 
 
-def _own_shape(bench: Bench) -> Shape:
-    return bench.dataset.network_shape
+def _own_shape(workspace: Workspace) -> Shape:
+    return workspace.dataset.network_shape
 
 
-def _build(bench: Bench) -> nn.Module:
-    with torch.device("meta" if bench.architecture.parameters > LARGE else "cpu"):
-        return build_network(bench.architecture, _own_shape(bench), bench.dataset.num_outputs, {})
+def _build(workspace: Workspace) -> nn.Module:
+    with torch.device("meta" if workspace.large else "cpu"):
+        return build_network(workspace.architecture, _own_shape(workspace), workspace.dataset.num_outputs, {})
 
 
-def _small(bench: Bench) -> nn.Module:
-    if bench.architecture.parameters > LARGE:
-        raise NotChecked(f"it has {bench.architecture.parameters:,} parameters; only its shapes are checked")
-    return _build(bench)
+def _build_to_run(workspace: Workspace) -> nn.Module:
+    workspace.skip_if_large()
+    return _build(workspace)
 
 
-def _noise(shape: Shape, count: int) -> Tensor:
+def _random_inputs(shape: Shape, count: int) -> Tensor:
     return torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
 
 
@@ -236,13 +248,13 @@ def _noise(shape: Shape, count: int) -> Tensor:
 def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     outputs = network(inputs)
     if not isinstance(outputs, Tensor):
-        raise Problem(f"it returns {type(outputs).__name__}, not a tensor", "Return the logits and nothing else.")
+        raise Problem(f"it returns {type(outputs).__name__}, not a tensor", "Return only the logits.")
     return outputs
 
 
-def _lesson(shape: Shape, task: str, num_outputs: int) -> tuple[Tensor, Tensor]:
-    """Inputs that tell their targets: noisy copies of one prototype a class; for regression, a linear function."""
-    noise = _noise(shape, _SAMPLES)
+def _learnable_batch(shape: Shape, task: str, num_outputs: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets that a network can learn: noisy prototypes of classes, or a linear function for regression."""
+    noise = _random_inputs(shape, _SAMPLES)
     if task == "regression":
         flat = noise.flatten(1)
         return noise, (flat.sum(dim=1, keepdim=True) / flat.shape[1] ** 0.5).expand(-1, num_outputs).contiguous()

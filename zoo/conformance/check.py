@@ -1,7 +1,6 @@
-"""The conformance suite: what every plugin promises, checked one promise at a time.
+"""``zoo check``: find the items to check, and check one requirement of the plugin contract after another.
 
-Here is what is checked of whom, and how a verdict is told; nothing of it imports torch. The checks themselves are the
-functions of the modules beside this one.
+This module imports no torch. The functions that check are in the modules beside it, one function for each requirement.
 """
 
 from __future__ import annotations
@@ -19,14 +18,18 @@ from typing import Any
 from ..errors import UnknownName, ZooError
 from ..registry.plugin import Plugin, describe_error
 from ..registry.registry import Registry, create_registry
-from ..specs.specs import Architecture, Dataset, Exporter, resolve_reference
+from ..specs.architecture import Architecture
+from ..specs.dataset import Dataset
+from ..specs.exporter import Exporter
+from ..specs.references import resolve_reference
+from .contract import REQUIREMENTS, Requirement
 
 LARGE = 5_000_000
-"""Parameters from which on a network is only built in outline: training it would take minutes and gigabytes."""
+"""A network with more parameters is built on the meta device only: training it takes minutes and gigabytes."""
 
 
 class Problem(ZooError):
-    """What a check found wrong, and how to mend it."""
+    """A requirement that is not met: the reason, and what to do about it."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
@@ -34,78 +37,12 @@ class Problem(ZooError):
 
 
 class NotChecked(ZooError):
-    """Why a check could not be made here."""
+    """A check that is not possible here, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """One promise: its name, what it says, and the module of the function that checks it."""
-
-    name: str
-    promise: str
-    module: str
-
-
-def _demands(module: str, **promises: str) -> tuple[Demand, ...]:
-    return tuple(Demand(name.replace("_", "-"), promise, module) for name, promise in promises.items())
-
-
-DEMANDS: dict[str, tuple[Demand, ...]] = {
-    "plugin": _demands(
-        "plugin",
-        loads="it is imported and everything that it registers is accepted",
-        cheap="importing it brings in nothing heavy and takes no time worth naming",
-        references="everything that it names by import string is there and can be called",
-        package="its package says which versions of pluggy-zoo it works with",
-    ),
-    "architecture": _demands(
-        "architecture",
-        dataset="its dataset is registered and has its task",
-        parameters="it has as many trainable parameters as it declares",
-        shapes="it builds for several input shapes and output counts, or refuses in one line, and gives finite outputs",
-        batches="each sample's output is its own, whatever else is in the batch, at batch size 1 too",
-        gradients="every parameter gets a finite gradient",
-        logits="it returns logits or raw predictions, not probabilities",
-        seed="the same seed gives the same weights",
-        evaluation="in evaluation mode it is deterministic and changes nothing in itself",
-        learns="it can learn one batch by heart",
-    )
-    + _demands(
-        "training",
-        trains="the shared trainer trains it",
-        checkpoint="its checkpoint, loaded again, gives the same outputs",
-        resume="a training stopped after an epoch and resumed ends with the same bytes as one that was not",
-        export="it leaves as an ONNX file that passes its certificate",
-        weights="the weights and results that it ships are there and can be read",
-    ),
-    "dataset": _demands(
-        "dataset",
-        described="it says where it comes from, under what licence, and how large it is",
-        offline="without a network it says that it is not there, and touches none",
-        loads="shapes, types, ranges and sizes are as declared",
-        fingerprint="reading it twice gives the same data, that of the fingerprint where one is declared",
-        labels="every class occurs in training and test",
-        disjoint="the test split is not in the training split",
-        stand_in="its stand-in has the same shape and task",
-    ),
-    "exporter": _demands(
-        "exporter",
-        writes="it writes a sound network and its own checks pass",
-        repeatable="the same network gives the same bytes",
-        refuses_other_weights="a file of slightly other weights is refused",
-        refuses_damage="a file cut short is refused",
-    ),
-    "command": _demands(
-        "command",
-        help="its help explains it, with an example",
-        cheap="asking for its help imports nothing heavy",
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is checked: a plugin, or one thing that a plugin registered."""
+class CheckedItem:
+    """A plugin, or an architecture, dataset, exporter or command that a plugin registered."""
 
     kind: str
     name: str
@@ -117,15 +54,15 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What came of one check.
+    """The result of one check.
 
     Args:
-        kind, name: of the subject.
+        kind, name: of the checked item.
         check: name of the check.
         status: ``passed``, ``failed`` or ``skipped``.
-        reason: what was seen, in one line.
-        remedy: what to do about it; empty unless it failed.
-        seconds: what it took.
+        reason: what the check found, in one line.
+        remedy: what to do about it; empty unless the check failed.
+        seconds: how long the check took.
     """
 
     kind: str
@@ -142,77 +79,91 @@ class CheckResult:
 
 
 @dataclass(slots=True, eq=False)
-class Bench:
-    """Where one subject is checked: what its checks share, so that a training is made once.
+class Workspace:
+    """Everything that the checks of one item share.
 
     Args:
-        registry: a copy, which checks may add to.
+        item: what is checked.
+        registry: a copy, to which checks may add plugins.
         data_dir: the data folder.
-        download: whether data may be fetched.
-        scratch: an empty folder.
+        download: whether data may be downloaded.
+        scratch: a temporary folder.
+        cache: what several checks use, for example the run: the item is trained once.
     """
 
-    subject: Subject
+    item: CheckedItem
     registry: Registry
     data_dir: Path
     download: bool
     scratch: Path
-    made: dict[str, Any] = field(default_factory=dict)
+    cache: dict[str, Any] = field(default_factory=dict)
 
     @property
     def architecture(self) -> Architecture:
         """The architecture that is checked."""
-        return self.registry.architecture(self.subject.name)
+        return self.registry.architecture(self.item.name)
 
     @property
     def dataset(self) -> Dataset:
-        """The dataset that is checked, or that the architecture is made for."""
-        if self.subject.kind == "dataset":
-            return self.registry.dataset(self.subject.name)
+        """The dataset that is checked, or the dataset of the architecture that is checked."""
+        if self.item.kind == "dataset":
+            return self.registry.dataset(self.item.name)
         return self.registry.dataset(self.architecture.dataset)
 
     @property
     def exporter(self) -> Exporter:
         """The exporter that is checked."""
-        return self.registry.exporter(self.subject.name)
+        return self.registry.exporter(self.item.name)
+
+    @property
+    def large(self) -> bool:
+        """Whether the architecture has more than ``LARGE`` parameters."""
+        return self.architecture.parameters > LARGE
+
+    def skip_if_large(self) -> None:
+        """Raise ``NotChecked`` for a large architecture."""
+        if self.large:
+            raise NotChecked(f"it has {self.architecture.parameters:,} parameters; only its shapes are checked")
 
 
-def find_subjects(registry: Registry, names: Iterable[str] = (), commands: Iterable[str] = ()) -> list[Subject]:
-    """What ``names`` mean: plugins and all that they registered, distributions, or single things registered.
+def find_items(registry: Registry, names: Iterable[str] = (), commands: Iterable[str] = ()) -> list[CheckedItem]:
+    """The items that ``names`` refer to. A plugin or a distribution includes everything that it registered.
 
     Args:
-        names: everything that is not built in, where there are none.
-        commands: names of the commands of plugins, where they are known.
+        names: plugins, distributions, architectures, datasets, exporters or commands; everything that is not built in,
+            unless given.
+        commands: the names of the plugins' commands, if they are loaded.
 
     Raises:
-        UnknownName: nothing is called so.
+        UnknownName: a name refers to nothing.
     """
     wanted, commands = list(names), list(commands)
     if not wanted:
-        return [subject for subject in _everything(registry, commands) if not subject.plugin.builtin]
-    chosen: list[Subject] = []
+        return [item for item in _all_items(registry, commands) if not item.plugin.builtin]
+    chosen: list[CheckedItem] = []
     for name in wanted:
         with contextlib.suppress(UnknownName):
-            registry.architecture(name)  # one that a plugin knows but does not list is registered now
-        everything = _everything(registry, commands)
-        found = [s for s in everything if name in (s.plugin.name, s.plugin.distribution)]
-        found = found or [s for s in everything if s.name == name]
+            registry.architecture(name)  # registers an architecture that its plugin does not list
+        items = _all_items(registry, commands)
+        found = [item for item in items if name in (item.plugin.name, item.plugin.distribution)]
+        found = found or [item for item in items if item.name == name]
         if not found:
-            known = {n for s in everything for n in (s.name, s.plugin.name, s.plugin.distribution)}
-            raise UnknownName("plugin, distribution or thing registered", name, known, "`zoo plugins` shows them all.")
-        chosen += [subject for subject in found if subject not in chosen]
+            known = {n for item in items for n in (item.name, item.plugin.name, item.plugin.distribution)}
+            kinds = "plugin, distribution, architecture, dataset, exporter or command"
+            raise UnknownName(kinds, name, known, "`zoo plugins` lists the plugins.")
+        chosen += [item for item in found if item not in chosen]
     return chosen
 
 
-def _everything(registry: Registry, commands: Iterable[str]) -> list[Subject]:
-    subjects = [Subject("plugin", plugin.name, plugin) for plugin in registry.plugins if not plugin.blocked]
+def _all_items(registry: Registry, commands: Iterable[str]) -> list[CheckedItem]:
+    items = [CheckedItem("plugin", plugin.name, plugin) for plugin in registry.plugins if not plugin.blocked]
     for spec, plugin in registry.declared():
-        subjects.append(Subject(type(spec).__name__.lower(), spec.name, plugin))
+        items.append(CheckedItem(type(spec).__name__.lower(), spec.name, plugin))
     for name in commands:
         owner = registry.command_owner(name)
         if owner is not None:
-            subjects.append(Subject("command", name, owner))
-    return sorted(subjects, key=lambda subject: registry.plugins.index(subject.plugin))
+            items.append(CheckedItem("command", name, owner))
+    return sorted(items, key=lambda item: registry.plugins.index(item.plugin))
 
 
 def check(
@@ -222,44 +173,46 @@ def check(
     registry: Registry | None = None,
     commands: Iterable[str] = (),
 ) -> Iterator[CheckResult]:
-    """Run the conformance suite, one verdict after another.
+    """Check that plugins meet the plugin contract, one result after another.
 
     Args:
-        names: of plugins, distributions, architectures, datasets, exporters; everything not built in, unless given.
+        names: plugins, distributions, architectures, datasets, exporters or commands; everything that is not built in,
+            unless given.
         data_dir: the data folder; see :func:`zoo.data_folder`.
-        download: fetch datasets that are not there; without it, what needs them is skipped.
-        commands: the names of plugins' commands, where they were asked for.
+        download: download missing datasets; without it, the checks that need them are skipped.
+        registry: the plugins; those that are installed, unless given.
+        commands: the names of the plugins' commands, if they are loaded.
 
     Raises:
-        UnknownName: nothing is called so.
+        UnknownName: a name refers to nothing.
     """
     registry = registry or create_registry()
-    for subject in find_subjects(registry, names, commands):
-        with bench_for(subject, registry, data_dir, download) as bench:
-            for demand in DEMANDS[subject.kind]:
-                yield judge(bench, demand)
+    for item in find_items(registry, names, commands):
+        with open_workspace(item, registry, data_dir, download) as workspace:
+            for requirement in REQUIREMENTS[item.kind]:
+                yield run_check(workspace, requirement)
 
 
 @contextlib.contextmanager
-def bench_for(
-    subject: Subject, registry: Registry, data_dir: Path | str | None = None, download: bool = False
-) -> Iterator[Bench]:
-    """A place to check ``subject``, removed afterwards."""
+def open_workspace(
+    item: CheckedItem, registry: Registry, data_dir: Path | str | None = None, download: bool = False
+) -> Iterator[Workspace]:
+    """A workspace for the checks of ``item``. Its temporary folder is removed at the end."""
     from ..folders import data_folder
 
     with tempfile.TemporaryDirectory(prefix="zoo-check-") as scratch:
-        yield Bench(subject, registry.copy(), data_folder(data_dir), download, Path(scratch))
+        yield Workspace(item, registry.copy(), data_folder(data_dir), download, Path(scratch))
 
 
-def judge(bench: Bench, demand: Demand) -> CheckResult:
-    """The verdict on one demand; whatever a plugin does wrong is a verdict, never an exception."""
-    function = resolve_reference(f"{__package__}.{demand.module}:{demand.name.replace('-', '_')}")
-    verdict = functools.partial(CheckResult, bench.subject.kind, bench.subject.name, demand.name)
+def run_check(workspace: Workspace, requirement: Requirement) -> CheckResult:
+    """Check one requirement. Any exception of the plugin is a failed check; it is not raised."""
+    function = resolve_reference(f"{__package__}.{requirement.module}:{requirement.name.replace('-', '_')}")
+    result = functools.partial(CheckResult, workspace.item.kind, workspace.item.name, requirement.name)
     began = time.perf_counter()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            reason = function(bench)
-        outcome = ("passed", reason or demand.promise, "")
+            reason = function(workspace)
+        outcome = ("passed", reason or requirement.description, "")
     except NotChecked as error:
         outcome = ("skipped", str(error), "")
     except Problem as error:
@@ -267,5 +220,5 @@ def judge(bench: Bench, demand: Demand) -> CheckResult:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        outcome = ("failed", describe_error(error), f"It promises: {demand.promise}.")
-    return verdict(*outcome, seconds=round(time.perf_counter() - began, 2))
+        outcome = ("failed", describe_error(error), f"The contract requires: {requirement.description}.")
+    return result(*outcome, seconds=round(time.perf_counter() - began, 2))

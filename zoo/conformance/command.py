@@ -1,4 +1,4 @@
-"""The conformance suite on a command."""
+"""Checks of a command: its help."""
 
 from __future__ import annotations
 
@@ -6,50 +6,52 @@ import ast
 import subprocess
 import sys
 
-from .check import Bench, Problem
+from .check import Problem, Workspace
 from .plugin import HEAVY
 
-_HELP = (
+_SCRIPT = (
     "import sys, cli\n"
     "try:\n    cli.main([sys.argv[1], '--help'])\n"
     "finally:\n    print('MODULES', sorted({m.partition('.')[0] for m in sys.modules}), file=sys.stderr)"
 )
 
 
-def help(bench: Bench) -> str:
-    """A line on what it does, and one that shows how."""
-    name = bench.subject.name
-    text, _ = _asked(bench)
-    explained = text.partition("\n\n")[2].split("Options:")[0].strip()
-    if not explained:
-        raise Problem(f"`zoo {name} --help` does not say what it does", "Write a docstring for the function.")
-    if f"zoo {name}" not in explained:
+def help(workspace: Workspace) -> str:
+    """Look for a description and an example in its help."""
+    name = workspace.item.name
+    text, _ = _help(workspace)
+    description = text.partition("\n\n")[2].split("Options:")[0].strip()
+    if not description:
+        raise Problem(f"`zoo {name} --help` has no description", "Write a docstring for the function.")
+    if f"zoo {name}" not in description:
         raise Problem(
             f"`zoo {name} --help` shows no example",
-            f"End the docstring with a line \\b and a line `zoo {name} …` under it.",
+            f"End the docstring with a line \\b and below it a line `zoo {name} …`.",
         )
-    return explained.splitlines()[0].strip()
+    return description.splitlines()[0].strip()
 
 
-def cheap(bench: Bench) -> str:
-    """What its help imports, in a process of its own."""
-    _, modules = _asked(bench)
+def cheap(workspace: Workspace) -> str:
+    """List the modules that its help imports, in a new process."""
+    _, modules = _help(workspace)
     heavy = [name for name in HEAVY if name in modules]
     if heavy:
         raise Problem(
-            f"`zoo {bench.subject.name} --help` imports {', '.join(heavy)}", "Import it inside the command's function."
+            f"`zoo {workspace.item.name} --help` imports {', '.join(heavy)}",
+            "Import it in the function of the command.",
         )
-    return "nothing heavy"
+    return "no heavy package"
 
 
-def _asked(bench: Bench) -> tuple[str, list[str]]:
-    if "help" not in bench.made:
-        command = [sys.executable, "-c", _HELP, bench.subject.name]
+def _help(workspace: Workspace) -> tuple[str, list[str]]:
+    """Its help and the modules that it imports, once for all checks."""
+    if "help" not in workspace.cache:
+        command = [sys.executable, "-c", _SCRIPT, workspace.item.name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        told, _, modules = done.stderr.rpartition("MODULES ")
+        errors, _, modules = done.stderr.rpartition("MODULES ")
         if done.returncode:
-            last = (told.strip().splitlines() or ["no reason given"])[-1]
-            raise Problem(f"`zoo {bench.subject.name} --help` fails: {last}", "Run it with --debug.")
-        bench.made["help"] = (done.stdout, ast.literal_eval(modules))
-    text, imported = bench.made["help"]
+            last = (errors.strip().splitlines() or ["no reason given"])[-1]
+            raise Problem(f"`zoo {workspace.item.name} --help` fails: {last}", "Run it with --debug for the traceback.")
+        workspace.cache["help"] = (done.stdout, ast.literal_eval(modules))
+    text, imported = workspace.cache["help"]
     return text, imported

@@ -1,4 +1,4 @@
-"""The conformance suite on a dataset."""
+"""Checks of a dataset: its declaration and its loader."""
 
 from __future__ import annotations
 
@@ -14,88 +14,92 @@ import torch
 from ..data.loading import LoadedDataset, load_dataset
 from ..data.splits import Split
 from ..errors import DataError, DataUnavailable, UnknownName
-from ..specs.specs import is_present
-from .check import Bench, NotChecked, Problem
+from ..specs.dataset import is_present
+from .check import NotChecked, Problem, Workspace
 
 _MOST_SHARED = 0.1
-"""Part of a test split that may be in the training split by chance: small tables repeat themselves."""
+"""Share of the test split that may also be in the training split: small tables contain equal rows."""
 
 
-def described(bench: Bench) -> str:
-    """The fields that a person chooses a dataset by."""
-    spec = bench.dataset
+def described(workspace: Workspace) -> str:
+    """Look for the fields by which users choose a dataset."""
+    spec = workspace.dataset
     for name, value in (("licence", spec.licence), ("source", spec.source), ("sizes", spec.sizes)):
         if not value:
             example = "{'train': …, 'test': …}" if name == "sizes" else "'…'"
             raise Problem(f"it declares no {name}", f"Declare {name}={example}.")
     if spec.task != "regression" and not spec.labels:
-        raise Problem("it does not name its classes", "Declare labels=('…', '…'), in order.")
+        raise Problem("it declares no labels", "Declare labels=('…', '…'), in the order of the class indices.")
     return f"{spec.licence}; {sum(spec.sizes.values()):,} samples"
 
 
-def offline(bench: Bench) -> str:
-    """Its loader, told not to download, with an empty folder and every connection refused."""
-    spec = bench.dataset
-    empty = bench.scratch / "empty"
+def offline(workspace: Workspace) -> str:
+    """Call its loader with download=False and an empty folder, and refuse every connection."""
+    spec = workspace.dataset
+    empty = workspace.scratch / "empty"
     empty.mkdir(exist_ok=True)
     try:
         with _no_network():
             load_dataset(spec, empty, download=False)
     except DataUnavailable as error:
         if not spec.files:
-            raise Problem(f"it declares no files, so it counts as bundled, but: {error}", "Declare files=….") from error
-        return "it says that it is not there"
+            raise Problem(f"it declares no files, so it must be bundled, but: {error}", "Declare files=(…).") from error
+        return "it raises zoo.DataUnavailable"
     except _Connected as error:
-        raise _wants_network() from error
+        raise _uses_network() from error
     except DataError as error:
         if isinstance(error.__cause__, _Connected):
-            raise _wants_network() from error
+            raise _uses_network() from error
         raise Problem(
-            f"where its files are missing it fails with: {error}", "Raise zoo.DataUnavailable where a file is missing."
+            f"if its files are missing it fails with: {error}", "Raise zoo.DataUnavailable if a file is missing."
         ) from error
     if spec.files:
-        raise Problem("it loads from an empty folder, though it declares files", "Leave files out: it is bundled.")
+        raise Problem(
+            "it declares files, but loads from an empty folder", "Remove files from the declaration: it is bundled."
+        )
     return "bundled"
 
 
-def loads(bench: Bench) -> str:
-    """The library's own checks on what a loader gives."""
-    splits = _load(bench).splits
-    assert splits.validation is not None  # load_dataset always holds one out
+def loads(workspace: Workspace) -> str:
+    """Load it; the zoo checks what the loader returns."""
+    splits = _load(workspace).splits
+    assert splits.validation is not None  # load_dataset always makes one
     counts = (len(splits.train), len(splits.validation), len(splits.test))
     return "{:,} training, {:,} validation, {:,} test samples".format(*counts)
 
 
-def fingerprint(bench: Bench) -> str:
-    """Two readings, and the declaration."""
-    first = _load(bench).fingerprint
-    second = load_dataset(bench.dataset, bench.data_dir, download=False).fingerprint
+def fingerprint(workspace: Workspace) -> str:
+    """Load it twice and compare the fingerprints."""
+    first = _load(workspace).fingerprint
+    second = load_dataset(workspace.dataset, workspace.data_dir, download=False).fingerprint
     if first != second:
-        raise Problem("two readings give different data", "Fix the order of files and the seed of every random split.")
-    if not bench.dataset.fingerprint:
-        return f'equal twice; declare fingerprint="{first}" to have damaged files refused'
-    return f"{first[:12]}…, twice, as declared"
+        raise Problem(
+            "loading it twice gives different data", "Fix the order of the files and the seed of every random split."
+        )
+    if not workspace.dataset.fingerprint:
+        return f'equal twice; declare fingerprint="{first}" so that damaged files are refused'
+    return f"{first[:12]}…, equal twice, as declared"
 
 
-def labels(bench: Bench) -> str:
-    """Every class in train and test."""
-    spec = bench.dataset
-    splits = _load(bench).splits
+def labels(workspace: Workspace) -> str:
+    """Look for every class in both splits."""
+    spec = workspace.dataset
+    splits = _load(workspace).splits
     if spec.task == "regression":
-        return "its targets are numbers"
+        return "a regression has no classes"
     names = spec.labels or tuple(str(number) for number in range(max(2, spec.num_outputs)))
     for which, split in (("training", splits.train), ("test", splits.test)):
         absent = [name for number, name in enumerate(names) if not (split.targets == number).any()]
         if absent:
             raise Problem(
-                f"no {which} sample is of class {absent[0]}", "Split by class, or leave that class out of labels."
+                f"no {which} sample is of class {absent[0]}", "Stratify the split, or remove that class from labels."
             )
-    return f"{len(names)} classes in both"
+    return f"{len(names)} classes in both splits"
 
 
-def disjoint(bench: Bench) -> str:
-    """Test samples that are training samples too."""
-    splits = _load(bench).splits
+def disjoint(workspace: Workspace) -> str:
+    """Count the test samples that are also training samples."""
+    splits = _load(workspace).splits
     seen = set(_digests(splits.train))
     if splits.validation is not None:
         seen |= set(_digests(splits.validation))
@@ -104,37 +108,40 @@ def disjoint(bench: Bench) -> str:
     part = shared / len(tested)
     if part > _MOST_SHARED:
         raise Problem(
-            f"{shared:,} of {len(tested):,} test samples are training samples too",
-            "Split before anything is repeated or augmented, and each sample into one part only.",
+            f"{shared:,} of {len(tested):,} test samples are also training samples",
+            "Split before you repeat or augment samples, and put each sample into one split only.",
         )
-    return f"{shared:,} of {len(tested):,} test samples occur in training"
+    return f"{shared:,} of {len(tested):,} test samples are also training samples"
 
 
-def stand_in(bench: Bench) -> str:
-    """The bundled dataset in its place."""
-    spec = bench.dataset
+def stand_in(workspace: Workspace) -> str:
+    """Look up its stand-in and compare the declarations."""
+    spec = workspace.dataset
     if not spec.stand_in:
-        return "it names none"
+        return "it has no stand-in"
     try:
-        other = bench.registry.dataset(spec.stand_in)
+        other = workspace.registry.dataset(spec.stand_in)
     except UnknownName as error:
-        raise Problem(str(error), "Name one of `zoo datasets`, or none.") from error
+        raise Problem(str(error), "Choose one of `zoo datasets`, or declare no stand-in.") from error
     if other.task != spec.task:
-        raise Problem(f"{other.name} is for {other.task}, not {spec.task}", "Name another.")
+        raise Problem(f"the task of {other.name} is {other.task}, not {spec.task}", "Choose another stand-in.")
     if len(other.input_shape) != len(spec.input_shape):
-        raise Problem(f"{other.name} has samples of shape {other.input_shape}, not {spec.input_shape}", "Name another.")
+        raise Problem(
+            f"{other.name} has samples of shape {other.input_shape}, not {spec.input_shape}", "Choose another stand-in."
+        )
     if other.files:
-        raise Problem(f"{other.name} has to be fetched itself", "A stand-in is bundled.")
+        raise Problem(f"{other.name} is not bundled", "Choose a bundled dataset as stand-in.")
     return other.name
 
 
 class _Connected(Exception):
-    """Something asked for the network."""
+    """A network connection was attempted."""
 
 
-def _wants_network() -> Problem:
+def _uses_network() -> Problem:
     return Problem(
-        "with download=False it asks for the network", "Fetch only if `download` is true; zoo.DataUnavailable else."
+        "with download=False it uses the network",
+        "Download only if `download` is true, else raise zoo.DataUnavailable.",
     )
 
 
@@ -147,28 +154,26 @@ def _no_network() -> Iterator[None]:
         yield
 
 
-def _load(bench: Bench) -> LoadedDataset:
-    """One reading, shared by all checks."""
-    if "data" not in bench.made:
-        spec = bench.dataset
-        if spec.files and not is_present(spec, bench.data_dir) and not bench.download:
+def _load(workspace: Workspace) -> LoadedDataset:
+    """Load it once for all checks."""
+    if "data" not in workspace.cache:
+        spec = workspace.dataset
+        if spec.files and not is_present(spec, workspace.data_dir) and not workspace.download:
             raise NotChecked(
-                f"it is not in {bench.data_dir}; `zoo check --download` or `zoo fetch {spec.name}` gets it"
+                f"it is not in {workspace.data_dir}; `zoo check --download` or `zoo fetch {spec.name}` downloads it"
             )
         try:
-            bench.made["data"] = load_dataset(spec, bench.data_dir, download=bench.download)
+            workspace.cache["data"] = load_dataset(spec, workspace.data_dir, download=workspace.download)
         except DataUnavailable as error:
             raise NotChecked(str(error)) from error
         except DataError as error:
-            raise Problem(
-                str(error), "Let the loader give what the declaration says, or declare what it gives."
-            ) from error
-    data: LoadedDataset = bench.made["data"]
+            raise Problem(str(error), "Change the loader or the declaration, so that both agree.") from error
+    data: LoadedDataset = workspace.cache["data"]
     return data
 
 
 def _digests(split: Split) -> list[bytes]:
-    """One short digest for each sample with its target."""
+    """A short digest of each sample and its target."""
     inputs = split.inputs.contiguous()
     targets = split.targets.to(torch.float64).flatten(1) if split.targets.ndim > 1 else split.targets
     rows = zip(inputs.numpy(), targets.numpy(), strict=True)

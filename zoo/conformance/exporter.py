@@ -1,117 +1,122 @@
-"""The conformance suite on an exporter: that it writes what is sound, and above all that it refuses what is not."""
+"""Checks of an exporter: it writes a correct network, and its own checks refuse wrong files."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..data.loading import load_dataset
 from ..errors import ExportError, ZooError
 from ..exporting.certificate import Certificate
-from ..exporting.export import judge_file, write_proven
+from ..exporting.export import write_verified
+from ..exporting.gates import Gates
+from ..exporting.request import ExportRequest
 from ..exporting.source import ExportSource, make_source
 from ..models.trained import load_trained
-from ..specs.options import check_all
 from ..training.train import train
-from .check import Bench, Problem
+from .check import Problem, Workspace
 from .fixtures import DATA, NETWORK, add_network
 
 
-def writes(bench: Bench) -> str:
-    """A small network, trained for a moment."""
-    proven = _proven(bench)
-    if not proven.checks:
-        raise Problem("it checks nothing", "Let `check` yield at least one zoo.Check.")
-    return f"{proven.bytes:,} bytes; {', '.join(check.gate for check in proven.checks)} passed"
+def writes(workspace: Workspace) -> str:
+    """Export a small trained network."""
+    certificate = _exported(workspace)
+    if not certificate.checks:
+        raise Problem("it has no checks", "Let `check` yield at least one zoo.Check.")
+    return f"{certificate.bytes:,} bytes; {', '.join(check.gate for check in certificate.checks)} passed"
 
 
-def repeatable(bench: Bench) -> str:
-    """Written twice."""
-    again = write_proven(bench.exporter, _subject(bench), _path(bench, "again"), _options(bench))
-    if again.sha256 != _proven(bench).sha256:
+def repeatable(workspace: Workspace) -> str:
+    """Write the same network twice and compare the files."""
+    again = write_verified(_source(workspace), _request(workspace, "again"))
+    if again.sha256 != _exported(workspace).sha256:
         raise Problem(
-            "writing the same network twice gives different files", "Leave out time stamps, paths and random names."
+            "writing the same network twice gives different files", "Remove time stamps, paths and random names."
         )
-    return f"SHA-256 {again.sha256[:12]}…, twice"
+    return f"SHA-256 {again.sha256[:12]}…, equal twice"
 
 
-def refuses_other_weights(bench: Bench) -> str:
-    """A sound file, held against a network whose weights differ by one part in a hundred."""
-    subject = _subject(bench)
-    other = copy.deepcopy(subject.model)
+def refuses_other_weights(workspace: Workspace) -> str:
+    """Check a correct file against a network whose weights differ by 1 %."""
+    source = _source(workspace)
+    other = copy.deepcopy(source.model)
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.mul_(1.01)
-    gate = _refusal(bench, dataclasses.replace(subject, model=other, recorded=None), _proven(bench).file)
+    gate = _refusal(workspace, dataclasses.replace(source, model=other, recorded=None), _exported(workspace).file)
     if not gate:
         raise Problem(
-            "a file whose weights differ from the network's by 1 % passes its checks",
-            "Let `check` run the file and compare its outputs with the network's, against ExportSource.in_float64().",
+            "a file whose weights differ from those of the network by 1 % passes its checks",
+            "Let `check` run the file and compare its outputs with those of ExportSource.in_float64().",
         )
     return f"refused by {gate}"
 
 
-def refuses_damage(bench: Bench) -> str:
-    """A sound file, cut to two thirds."""
-    content = _proven(bench).file.read_bytes()
-    damaged = _path(bench, "damaged")
+def refuses_damage(workspace: Workspace) -> str:
+    """Check the first two thirds of a correct file."""
+    content = _exported(workspace).file.read_bytes()
+    damaged = _path(workspace, "damaged")
     damaged.write_bytes(content[: 2 * len(content) // 3])
-    gate = _refusal(bench, _subject(bench), damaged)
+    gate = _refusal(workspace, _source(workspace), damaged)
     if not gate:
         raise Problem(
-            "a file that was cut short passes its checks",
-            "Let `check` read the file itself, from the path it is given.",
+            "a truncated file passes its checks",
+            "Let `check` read the file at the path that it gets.",
         )
     return f"refused by {gate}"
 
 
-def _refusal(bench: Bench, subject: ExportSource, path: Path) -> str:
-    """The gate that refuses ``path``; empty where it passes. An exception is a refusal too: no file is put in place."""
+def _refusal(workspace: Workspace, source: ExportSource, path: Path) -> str:
+    """The name of the gate that refuses ``path``; empty if all pass. An exception refuses the file too."""
     try:
-        for verdict in judge_file(bench.exporter, subject, path, _options(bench)):
-            if not verdict.passed:
-                return str(verdict.gate)
+        for check in Gates(source, ExportRequest(workspace.exporter), path).check_file():
+            if not check.passed:
+                return str(check.gate)
     except Exception as error:
         return type(error).__name__
     return ""
 
 
-def _proven(bench: Bench) -> Certificate:
-    """The network's file, written once."""
-    if "proven" not in bench.made:
+def _exported(workspace: Workspace) -> Certificate:
+    """Export the network once for all checks."""
+    if "certificate" not in workspace.cache:
         try:
-            bench.made["proven"] = write_proven(bench.exporter, _subject(bench), _path(bench, "sound"), _options(bench))
+            workspace.cache["certificate"] = write_verified(_source(workspace), _request(workspace, "correct"))
         except ExportError as error:
             raise Problem(
-                f"it refuses a sound network: {error}", "Compare within rounding: float32 differs in the last bits."
+                f"it refuses a correct network: {error}",
+                "Allow rounding errors: float32 results differ in the last bits.",
             ) from error
-    proven: Certificate = bench.made["proven"]
-    return proven
+    certificate: Certificate = workspace.cache["certificate"]
+    return certificate
 
 
-def _subject(bench: Bench) -> ExportSource:
-    if "subject" not in bench.made:
-        registry = bench.registry
+def _source(workspace: Workspace) -> ExportSource:
+    if "source" not in workspace.cache:
+        registry = workspace.registry
         add_network(registry)
         try:
             run = train(
-                NETWORK, registry=registry, runs_dir=bench.scratch / "runs", data_dir=bench.scratch, device="cpu"
+                NETWORK,
+                registry=registry,
+                runs_dir=workspace.scratch / "runs",
+                data_dir=workspace.scratch,
+                device="cpu",
             )
-        except ZooError as error:  # the suite's own network: no fault of the exporter
-            raise RuntimeError(f"the suite's own network could not be trained: {error}") from error
-        data = load_dataset(registry.dataset(DATA), bench.scratch)
-        bench.made["subject"] = make_source(load_trained(run, registry), data)
-    subject: ExportSource = bench.made["subject"]
-    return subject
+        except ZooError as error:  # not the fault of the exporter
+            raise RuntimeError(f"the test network could not be trained: {error}") from error
+        data = load_dataset(registry.dataset(DATA), workspace.scratch)
+        workspace.cache["source"] = make_source(load_trained(run, registry), data)
+    source: ExportSource = workspace.cache["source"]
+    return source
 
 
-def _options(bench: Bench) -> dict[str, Any]:
-    return check_all(bench.exporter.options, {}, f"--{bench.exporter.name}")
+def _request(workspace: Workspace, name: str) -> ExportRequest:
+    return ExportRequest(workspace.exporter, _path(workspace, name))
 
 
-def _path(bench: Bench, name: str) -> Path:
-    return bench.scratch / f"{name}{bench.exporter.suffix}"
+def _path(workspace: Workspace, name: str) -> Path:
+    return workspace.scratch / f"{name}{workspace.exporter.suffix}"

@@ -1,4 +1,4 @@
-"""Data and a network that the conformance suite makes up, to try others on."""
+"""The test fixtures of the checks: synthetic datasets and a small network."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from ..data.splits import Split, Splits
 from ..registry.plugin import DISTRIBUTION, Plugin
+from ..specs.architecture import Architecture
 from ..specs.columns import Column
+from ..specs.dataset import Dataset
 from ..specs.hookspecs import hookimpl
-from ..specs.specs import Architecture, Dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,33 +25,33 @@ NETWORK = "zoo-check-net"
 _TRAIN, _TEST = 64, 17
 
 
-class _Specimens:
-    """The plugin that registers them."""
+class _FixturePlugin:
+    """The plugin that registers the fixtures."""
 
     def __init__(self, dataset: Dataset, architecture: Architecture | None) -> None:
         self.dataset, self.architecture = dataset, architecture
 
     @hookimpl
     def register_datasets(self, register: Callable[[Dataset], None]) -> None:
-        """Register the data."""
+        """Register the dataset."""
         register(self.dataset)
 
     @hookimpl
     def register_architectures(self, register: Callable[[Architecture], None]) -> None:
-        """Register the network, where one is wanted."""
+        """Register the network, if there is one."""
         if self.architecture is not None:
             register(self.architecture)
 
 
-def like(spec: Dataset) -> Dataset:
-    """Made-up data of the shape, columns and task of ``spec``: bundled, small, the same every time."""
+def synthetic(spec: Dataset) -> Dataset:
+    """A small bundled dataset of random numbers with the shape, columns and task of ``spec``, always the same."""
 
     def load(folder: Path, download: bool) -> Splits:
         return Splits(_split(spec, _TRAIN, seed=1), _split(spec, _TEST, seed=2))
 
     return Dataset(
         name=DATA,
-        summary=f"made-up data of the shape of {spec.name}",
+        summary=f"random numbers in the shape of {spec.name}",
         task=spec.task,
         loader=load,
         input_shape=spec.input_shape,
@@ -60,18 +61,18 @@ def like(spec: Dataset) -> Dataset:
     )
 
 
-def add_data(registry: Registry, spec: Dataset) -> None:
-    """Register data like ``spec``."""
-    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _Specimens(like(spec), None))
+def add_dataset(registry: Registry, spec: Dataset) -> None:
+    """Register a synthetic dataset for ``spec``."""
+    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(spec), None))
 
 
 def add_network(registry: Registry) -> None:
-    """Register a small convolutional network and small images of three classes for it."""
+    """Register a small convolutional network and a synthetic dataset of small images in three classes for it."""
     images = Dataset(
         name="images",
         summary="small images",
         task="classification",
-        loader=_never,
+        loader=_no_loader,
         input_shape=(1, 8, 8),
         num_outputs=3,
         labels=("one", "two", "three"),
@@ -85,10 +86,10 @@ def add_network(registry: Registry) -> None:
         parameters=4 * 10 + 4 * 36 * 3 + 3,
         hyperparameters={"epochs": 2, "batch_size": 16},
     )
-    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _Specimens(like(images), network))
+    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(images), network))
 
 
-def _never(folder: Path, download: bool) -> Splits:
+def _no_loader(folder: Path, download: bool) -> Splits:
     raise NotImplementedError
 
 

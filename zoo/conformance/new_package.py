@@ -1,4 +1,4 @@
-"""``zoo new``: a package with a plugin, its tests and its CI, complete from the first minute."""
+"""``zoo new``: create a complete package with a plugin, its tests and its CI from templates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 import string
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import UnknownName, UsageError, ZooError
 from ..files import unwritable
@@ -18,52 +19,48 @@ from ..registry.registry import Registry, create_registry
 _TEMPLATES = Path(__file__).with_name("templates")
 _SUFFIX = ".template"
 
-# SHA-256 of the data that the template of a dataset computes
+# SHA-256 of the data that the dataset template computes
 _CIRCLE = "0acb15fcae52d6043c2aede915d4e490bc4875826c15399fc0ab1ae1f202ac29"
 
-# what the kinds differ in, beyond their files: summary, description, the first command to try
+
+class _Kind(NamedTuple):
+    """The texts of a new package that depend on its kind."""
+
+    title: str
+    summary: str
+    first_command: str
+
+
 _KINDS = {
-    "architecture": (
-        "two convolutions and a linear layer",
-        "An architecture for [pluggy-zoo](https://pypi.org/project/pluggy-zoo/): two convolutions and a linear layer.",
-        "zoo train {name}",
-    ),
-    "dataset": (
-        "points inside a circle and outside",
-        "A data set for [pluggy-zoo](https://pypi.org/project/pluggy-zoo/): points inside a circle and outside.",
+    "architecture": _Kind("An architecture", "two convolutions and a linear layer", "zoo train {name}"),
+    "dataset": _Kind(
+        "A dataset",
+        "points inside or outside a circle",
         "zoo train diabetes-mlp --dataset {name} --set activation=relu --set weight_decay=0",
     ),
-    "exporter": (
-        "bare weights with their description",
-        "An export format for [pluggy-zoo](https://pypi.org/project/pluggy-zoo/): the bare weights, checked.",
-        "zoo export lenet --{name}",
-    ),
-    "command": (
-        "the weights of a network, the largest first",
-        "A command for [pluggy-zoo](https://pypi.org/project/pluggy-zoo/): the weights of a network, largest first.",
-        "zoo {name} lenet",
-    ),
+    "exporter": _Kind("An export format", "weights with a description of the model", "zoo export lenet --{name}"),
+    "command": _Kind("A command", "the parameters of a network, the largest first", "zoo {name} lenet"),
 }
 KINDS = tuple(_KINDS)
-"""What a new package may hold."""
+"""The kinds of plugin that a new package can contain."""
 
 
 def new_package(
     name: str, kind: str = "architecture", folder: Path | str = ".", *, registry: Registry | None = None
 ) -> Path:
-    """Write a complete plugin package to ``folder/name``, whose tests pass once it is installed.
+    """Create a complete plugin package in ``folder/name``. Its tests pass as soon as it is installed.
 
     Args:
-        name: of the distribution, of the folder and of what the plugin registers; words joined by dashes.
+        name: of the distribution, the folder and the item that the plugin registers; words joined by dashes.
         kind: ``architecture``, ``dataset``, ``exporter`` or ``command``.
-        folder: where to put it.
-        registry: the plugins whose names are taken; those installed, unless given.
+        folder: the folder for the package.
+        registry: the plugins whose names are taken; those that are installed, unless given.
 
     Returns:
-        The package's folder.
+        The folder of the package.
 
     Raises:
-        UsageError: the name cannot be used, or the folder is there already.
+        UsageError: the name cannot be used, or the folder exists.
         ZooError: the folder cannot be written to.
     """
     if kind not in _KINDS:
@@ -71,7 +68,7 @@ def new_package(
     _check_name(name, kind, registry or create_registry())
     target = Path(folder).expanduser() / name
     if target.exists():
-        raise UsageError(f"{target} is there already; choose another name, or --output for another folder.")
+        raise UsageError(f"{target} already exists; choose another name, or another folder with --output.")
     values = _values(name, kind)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,19 +83,19 @@ def new_package(
 
 
 def first_command(name: str, kind: str) -> str:
-    """What to try first with a new package."""
-    return _KINDS[kind][2].format(name=name)
+    """The first command to try with a new package."""
+    return _KINDS[kind].first_command.format(name=name)
 
 
 def _values(name: str, kind: str) -> dict[str, str]:
     from .. import __version__
 
-    summary, description, _ = _KINDS[kind]
+    title, summary, _ = _KINDS[kind]
     return {
         "name": name,
         "package": name.replace("-", "_"),
         "summary": summary,
-        "description": description,
+        "description": f"{title} for [pluggy-zoo](https://pypi.org/project/pluggy-zoo/): {summary}.",
         "first_command": first_command(name, kind),
         "zoo_version": ".".join(__version__.split(".")[:2]),
         "year": str(datetime.date.today().year),
@@ -108,13 +105,15 @@ def _values(name: str, kind: str) -> dict[str, str]:
 
 def _check_name(name: str, kind: str, registry: Registry) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        raise UsageError(f"{name!r} is no name for a package: lower-case letters and digits, words joined by dashes.")
+        raise UsageError(
+            f"{name!r} cannot be a package name: use lower-case letters and digits, words joined by dashes."
+        )
     taken = {"architecture": registry.architectures, "dataset": registry.datasets, "exporter": registry.exporters}
     if name in taken.get(kind, {}):
-        raise UsageError(f"There is {_article(kind)} named {name!r} already; choose another name.")
+        raise UsageError(f"There is already {_article(kind)} named {name!r}; choose another name.")
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or importlib.util.find_spec(module) is not None:
-        raise UsageError(f"Python has a module or keyword {module!r} already; choose another name than {name!r}.")
+        raise UsageError(f"Python already has a module or keyword {module!r}; choose another name than {name!r}.")
 
 
 def _article(kind: str) -> str:
@@ -122,10 +121,10 @@ def _article(kind: str) -> str:
 
 
 def _render(source: Path, target: Path, values: dict[str, str]) -> None:
-    """Each template below ``source``, filled in, at its place below ``target``."""
+    """Fill in every template in ``source`` and write it to the same place in ``target``."""
     found = sorted(source.rglob(f"*{_SUFFIX}"))
     if not found:
-        raise ZooError(f"The templates in {source} are missing; install pluggy-zoo again.")
+        raise ZooError(f"The templates in {source} are missing; reinstall pluggy-zoo.")
     for path in found:
         place = str(path.relative_to(source)).removesuffix(_SUFFIX).replace("PACKAGE", values["package"])
         (target / place).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The conformance suite on a plugin as a whole: its import and its package."""
+"""Checks of a plugin as a whole: its import and its package."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import sys
 
 from ..registry.loading import SLOW_IMPORT
 from ..registry.plugin import DISTRIBUTION, FILE
-from ..registry.references import missing
-from ..specs.specs import references_of, resolve_reference
-from .check import Bench, NotChecked, Problem
+from ..specs.references import missing, resolve_reference
+from .check import NotChecked, Problem, Workspace
 
 HEAVY = ("torch", "torchvision", "tensorflow", "jax", "onnx", "onnxruntime", "sklearn", "matplotlib", "pandas", "numpy")
 
-# processor time, so that a busy machine slows nobody's verdict; pluggy and the zoo's declarations are there already
+# Measures processor time, so that a busy machine does not fail a plugin. The zoo's own modules are imported before.
 _IMPORT = """
 import importlib, json, sys, time
 import zoo
@@ -27,57 +26,59 @@ print("\\n" + json.dumps([seconds, sorted({name.partition(".")[0] for name in sy
 """
 
 
-def loads(bench: Bench) -> str:
-    """It was loaded, and nothing of it was refused."""
-    plugin = bench.subject.plugin
+def loads(workspace: Workspace) -> str:
+    """Look for errors from loading the plugin."""
+    plugin = workspace.item.plugin
     if plugin.errors:
         rest = f" (and {len(plugin.errors) - 1} more)" if len(plugin.errors) > 1 else ""
-        raise Problem(plugin.errors[0] + rest, "`zoo plugins` shows every error; ZOO_STRICT=1 with --debug, where.")
+        raise Problem(
+            plugin.errors[0] + rest, "`zoo plugins` shows all errors; ZOO_STRICT=1 with --debug shows the traceback."
+        )
     return f"it implements {', '.join(plugin.hooks)}"
 
 
-def cheap(bench: Bench) -> str:
-    """Its import, in a process of its own."""
-    plugin = bench.subject.plugin
-    module = bench.registry.module_name(plugin)
+def cheap(workspace: Workspace) -> str:
+    """Import it in a new process."""
+    plugin = workspace.item.plugin
+    module = workspace.registry.module_name(plugin)
     if not module:
-        raise NotChecked("it is no module that could be imported anew")
+        raise NotChecked("it is not a module that can be imported")
     command = [sys.executable, "-c", _IMPORT, module, json.dumps(sys.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Problem(f"its import fails in a new process: {last}", f"Try `python -c 'import {module}'`.")
     seconds, modules = json.loads(done.stdout.splitlines()[-1])
     heavy = [name for name in HEAVY if name in modules]
     if heavy:
         raise Problem(
-            f"importing {module} imports {', '.join(heavy)}, so every zoo command does",
-            'Import it inside the function that needs it, or name that function by "package.module:name".',
+            f"importing {module} imports {', '.join(heavy)}, and every zoo command imports {module}",
+            'Import it in the function that needs it, or refer to that function as "package.module:name".',
         )
     if seconds > SLOW_IMPORT:
         raise Problem(f"importing {module} takes {seconds:.1f} s of processor time", "Do less at import.")
-    return f"{1000 * seconds:.0f} ms, nothing heavy"
+    return f"{1000 * seconds:.0f} ms, no heavy package"
 
 
-def references(bench: Bench) -> str:
-    """Every import string, imported."""
-    registry, plugin = bench.registry, bench.subject.plugin
+def references(workspace: Workspace) -> str:
+    """Import every import string."""
+    registry, plugin = workspace.registry, workspace.item.plugin
     count = 0
     for spec in [spec for spec, owner in registry.declared() if owner is plugin]:
-        for field, reference in references_of(spec):
-            told = missing(reference, registry.module_name(plugin))
-            if told:
-                raise Problem(f"{spec.name}: {field} {told}", "Mend the import string, or the module that it names.")
+        for field, reference in spec.references:
+            problem = missing(reference, registry.module_name(plugin))
+            if problem:
+                raise Problem(f"{spec.name}: {field} {problem}", "Correct the import string or the module.")
             resolve_reference(reference)
             count += 1
-    return f"{count} found" if count else "it names none"
+    return f"{count} found" if count else "it has no import strings"
 
 
-def package(bench: Bench) -> str:
-    """Its distribution requires the zoo, with a lower bound."""
-    plugin = bench.subject.plugin
+def package(workspace: Workspace) -> str:
+    """Look for the zoo among the dependencies of its package."""
+    plugin = workspace.item.plugin
     if plugin.builtin or plugin.distribution == FILE:
-        return "it is no package of its own"
+        return "it is not a separate package"
     from importlib import metadata
 
     from ..registry.entry_points import zoo_required
@@ -89,7 +90,7 @@ def package(bench: Bench) -> str:
     versions = zoo_required(requires)
     if not versions:
         raise Problem(
-            f"{plugin.distribution} does not say that it needs {DISTRIBUTION}, or from which version on",
-            f'Put "{DISTRIBUTION}>=0.1" among its dependencies, and install it again.',
+            f"{plugin.distribution} does not depend on {DISTRIBUTION}, or sets no lower bound for its version",
+            f'Add "{DISTRIBUTION}>=0.1" to its dependencies, and install it again.',
         )
-    return f"it asks for {DISTRIBUTION} {versions}"
+    return f"it depends on {DISTRIBUTION} {versions}"

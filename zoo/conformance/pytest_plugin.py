@@ -1,10 +1,10 @@
-"""The conformance suite in a plugin author's own tests: three lines, one test for each check.
+"""The pytest plugin: the plugin contract in a plugin author's own tests, one test for each requirement.
 
     @pytest.mark.zoo("my-net")
-    def test_it_keeps_what_plugins_promise(zoo_check):
+    def test_the_plugin_contract(zoo_check):
         zoo_check()
 
-It is loaded by pytest itself wherever the zoo is installed, so it imports nothing before a test asks for it.
+pytest loads this module in every environment that has the zoo, so it imports the zoo only when a test uses it.
 """
 
 from __future__ import annotations
@@ -16,72 +16,79 @@ import pytest
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry
-    from .check import Bench, Demand, Subject
+    from .check import CheckedItem, Workspace
+    from .contract import Requirement
 
-_MARKER = "zoo(*names): the plugins, distributions or things registered that `zoo_check` checks; all, unless given"
+_MARKER = (
+    "zoo(*names): the plugins, distributions, architectures, datasets, exporters or commands that `zoo_check` checks; "
+    "everything that is not built in, unless given"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", _MARKER)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each check of each subject."""
+    """Make one test for each requirement of each item."""
     if "zoo_check" not in metafunc.fixturenames:
         return
     from ..errors import ZooError
-    from .check import DEMANDS, find_subjects
+    from .check import find_items
+    from .contract import REQUIREMENTS
 
     marker = metafunc.definition.get_closest_marker("zoo")
     registry = _registry(metafunc.config)
     try:
-        subjects = find_subjects(registry, marker.args if marker else (), _commands(registry))
+        items = find_items(registry, marker.args if marker else (), _commands(registry))
     except ZooError as error:
         raise pytest.UsageError(f"{error} Is it installed in this environment? `pip install -e .`") from error
-    if not subjects:
-        raise pytest.UsageError("No plugin is installed here beyond the built-in ones; `pip install -e .` first.")
-    cases = [(subject, demand) for subject in subjects for demand in DEMANDS[subject.kind]]
-    names = [f"{subject.kind}-{subject.name}-{demand.name}" for subject, demand in cases]
+    if not items:
+        raise pytest.UsageError("No plugin is installed except the built-in ones; run `pip install -e .` first.")
+    cases = [(item, requirement) for item in items for requirement in REQUIREMENTS[item.kind]]
+    names = [f"{item.kind}-{item.name}-{requirement.name}" for item, requirement in cases]
     metafunc.parametrize("_zoo_case", cases, ids=names)
 
 
 @pytest.fixture(scope="session")
-def _zoo_benches(pytestconfig: pytest.Config) -> Iterator[Callable[[Subject], Bench]]:
-    """The bench of a subject: one for all its checks, so that it is trained once."""
+def _zoo_workspaces(pytestconfig: pytest.Config) -> Iterator[Callable[[CheckedItem], Workspace]]:
+    """The workspace of an item. All checks of the item share it, so the item is trained once."""
     import contextlib
 
-    from .check import bench_for
+    from .check import open_workspace
 
     with contextlib.ExitStack() as stack:
-        benches: dict[str, Bench] = {}
+        workspaces: dict[str, Workspace] = {}
 
-        def bench(subject: Subject) -> Bench:
-            if str(subject) not in benches:
-                benches[str(subject)] = stack.enter_context(bench_for(subject, _registry(pytestconfig)))
-            return benches[str(subject)]
+        def workspace(item: CheckedItem) -> Workspace:
+            if str(item) not in workspaces:
+                workspaces[str(item)] = stack.enter_context(open_workspace(item, _registry(pytestconfig)))
+            return workspaces[str(item)]
 
-        yield bench
+        yield workspace
 
 
 @pytest.fixture
 def _zoo_case() -> None:
-    """Which check of which subject; :func:`pytest_generate_tests` says."""
+    """An item and a requirement; :func:`pytest_generate_tests` sets it."""
 
 
 @pytest.fixture
-def zoo_check(_zoo_case: tuple[Subject, Demand], _zoo_benches: Callable[[Subject], Bench]) -> Callable[[], None]:
-    """Run one check: the test passes, is skipped with the reason, or fails with the reason and what to do."""
+def zoo_check(
+    _zoo_case: tuple[CheckedItem, Requirement], _zoo_workspaces: Callable[[CheckedItem], Workspace]
+) -> Callable[[], None]:
+    """Run one check. The test passes, is skipped with the reason, or fails with the reason and what to do."""
 
     def run() -> None:
-        from .check import judge
+        from .check import run_check
 
-        subject, demand = _zoo_case
-        verdict = judge(_zoo_benches(subject), demand)
-        if verdict.status == "skipped":
-            pytest.skip(verdict.reason)
-        if verdict.status == "failed":
-            pytest.fail(f"{subject}: {verdict.reason}\n{verdict.remedy}", pytrace=False)
+        item, requirement = _zoo_case
+        result = run_check(_zoo_workspaces(item), requirement)
+        if result.status == "skipped":
+            pytest.skip(result.reason)
+        if result.status == "failed":
+            pytest.fail(f"{item}: {result.reason}\n{result.remedy}", pytrace=False)
 
     return run
 
@@ -90,7 +97,7 @@ _REGISTRY: pytest.StashKey[Any] = pytest.StashKey()
 
 
 def _registry(config: pytest.Config) -> Registry:
-    """The installed plugins, loaded once in a session."""
+    """The installed plugins, loaded once in a test session."""
     from ..registry.registry import create_registry
 
     if _REGISTRY not in config.stash:
@@ -100,5 +107,5 @@ def _registry(config: pytest.Config) -> Registry:
 
 
 def _commands(registry: Registry) -> list[str]:
-    """The names of the plugins' commands; a name of the zoo's own is refused by the command itself."""
+    """The names of the plugins' commands. A command with the name of a built-in one is refused when it is added."""
     return list(registry.commands(()))

@@ -1,4 +1,4 @@
-"""The conformance suite on an architecture: the whole way from a training to a proven file."""
+"""Checks of an architecture: train it, resume the training, export the result."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..specs.hyperparameters import resolve
 from ..specs.results import recorded_results
 from ..training.train import resume as resume_run
 from ..training.train import train
-from .check import LARGE, Bench, NotChecked, Problem
-from .fixtures import DATA, add_data
+from .check import NotChecked, Problem, Workspace
+from .fixtures import DATA, add_dataset
 
 _EPOCHS = 2
 
 
 class _StopAfterFirst:
-    """Stops a training as Ctrl-C would, once its first epoch is on disk."""
+    """Stops a training like Ctrl-C does, after the first epoch is on disk."""
 
     @hookimpl
     def epoch_ended(self, run: Run, metrics: dict[str, Any]) -> None:
@@ -33,118 +33,121 @@ class _StopAfterFirst:
         raise KeyboardInterrupt
 
 
-def trains(bench: Bench) -> str:
-    """Two epochs on made-up data."""
-    run = _run(bench)
+def trains(workspace: Workspace) -> str:
+    """Train two epochs on synthetic data."""
+    run = _run(workspace)
     losses = [entry["train"]["loss"] for entry in run.metrics()]
     return f"{len(losses)} epochs, loss {losses[0]:.3g} to {losses[-1]:.3g}"
 
 
-def checkpoint(bench: Bench) -> str:
-    """The metrics of the loaded checkpoint against those that the run wrote down."""
-    run = _run(bench)
-    trained = load_trained(run, bench.registry)
-    split = _made_up(bench)
+def checkpoint(workspace: Workspace) -> str:
+    """Compare the test loss of the loaded checkpoint with the recorded one."""
+    run = _run(workspace)
+    trained = load_trained(run, workspace.registry)
+    split = _test_split(workspace)
     found = evaluate(trained.module, split, trained.task).metrics["loss"]
     recorded = run.config["results"]["test"]["loss"]
     if abs(found - recorded) > 1e-3 * max(1.0, abs(recorded)):
         raise Problem(
-            f"the loaded checkpoint has loss {found:.6g}, the trained network had {recorded:.6g}",
-            "Keep everything that forward() depends on in parameters or registered buffers.",
+            f"the loaded checkpoint has the loss {found:.6g}, the trained network had {recorded:.6g}",
+            "Keep all state that forward() uses in parameters or registered buffers.",
         )
     return f"loss {found:.6g}, as recorded"
 
 
-def resume(bench: Bench) -> str:
-    """Stop after the first epoch, go on, compare the weights."""
-    whole = _run(bench)
-    registry = bench.registry.copy()
+def resume(workspace: Workspace) -> str:
+    """Stop after the first epoch, resume, and compare the weights with those of the uninterrupted run."""
+    uninterrupted = _run(workspace)
+    registry = workspace.registry.copy()
     stopper = _StopAfterFirst()
     registry.listen(stopper)
-    folder = bench.scratch / "stopped"
+    folder = workspace.scratch / "stopped"
     try:
-        train(bench.subject.name, registry=registry, runs_dir=folder, **_settings())
+        train(workspace.item.name, registry=registry, runs_dir=folder, **_settings())
     except KeyboardInterrupt:
         pass
     else:
-        raise NotChecked("the training was over before it could be stopped")
-    run = find_run(bench.subject.name, folder, registry.architectures, trained=False)
-    resumed = resume_run(str(run.folder), registry=bench.registry)
-    wanted, _ = load_tensors(whole.last)
+        raise NotChecked("the training ended before it could be stopped")
+    run = find_run(workspace.item.name, folder, registry.architectures, trained=False)
+    resumed = resume_run(str(run.folder), registry=workspace.registry)
+    wanted, _ = load_tensors(uninterrupted.last)
     found, _ = load_tensors(resumed.last)
     for name, tensor in wanted.items():
         if name not in found or not torch.equal(tensor, found[name]):
             raise Problem(
-                f"{name} differs between a training and the same one stopped and resumed",
-                "Draw from torch's own generator only, and keep no state outside parameters and buffers.",
+                f"{name} differs between a run and the same run stopped and resumed",
+                "Use only torch's random generator, and keep all state in parameters and buffers.",
             )
-    return f"{len(wanted)} tensors equal to the bit"
+    return f"{len(wanted)} tensors equal bit for bit"
 
 
-def export(bench: Bench) -> str:
-    """Its certificate."""
-    if "onnx" not in bench.registry.exporters:
-        raise NotChecked("there is no exporter for ONNX")
-    run = _run(bench)
+def export(workspace: Workspace) -> str:
+    """Export the run to ONNX and pass all gates."""
+    if "onnx" not in workspace.registry.exporters:
+        raise NotChecked("no ONNX exporter is installed")
+    run = _run(workspace)
     try:
-        proven = export_run(
-            str(run.folder), "onnx", bench.scratch / "check.onnx", registry=bench.registry, data_dir=bench.scratch
+        certificate = export_run(
+            str(run.folder),
+            "onnx",
+            workspace.scratch / "check.onnx",
+            registry=workspace.registry,
+            data_dir=workspace.scratch,
         )
     except ZooError as error:
-        raise Problem(str(error), "See the user guide on what can be exported.") from error
-    return f"{proven.bytes:,} bytes; {', '.join(check.gate for check in proven.checks)} passed"
+        raise Problem(str(error), "The user guide describes what can be exported.") from error
+    return f"{certificate.bytes:,} bytes; {', '.join(check.gate for check in certificate.checks)} passed"
 
 
-def weights(bench: Bench) -> str:
-    """What ships with it."""
-    spec = bench.architecture
-    told = []
-    record = "It is written by `zoo reproduce NAME --record FOLDER`; list it in the package's data files."
+def weights(workspace: Workspace) -> str:
+    """Load the weights and results that it ships."""
+    spec = workspace.architecture
+    shipped = []
+    remedy = "Write it with `zoo reproduce NAME --record FOLDER`, and list it in the package data."
     for what, path in (("weights", spec.weights), ("results", spec.results)):
         if path is not None and not path.is_file():
-            raise Problem(f"{what} are declared, but {path} is not there", record)
+            raise Problem(f"{what} are declared, but {path} does not exist", remedy)
     if spec.weights is not None:
-        shipped = load_shipped(spec.name, bench.registry)
-        told.append(f"weights trained on {shipped.metadata['data']['name']}")
+        trained = load_shipped(spec.name, workspace.registry)
+        shipped.append(f"weights trained on {trained.metadata['data']['name']}")
     if spec.results is not None:
         recorded = recorded_results(spec) or {}
-        told.append(f"results of {len(recorded.get('trials', ()))} trainings")
-    return ", ".join(told) or "it ships none"
+        shipped.append(f"results of {len(recorded.get('trials', ()))} runs")
+    return ", ".join(shipped) or "it ships none"
 
 
 def _settings() -> dict[str, Any]:
     return {"dataset": DATA, "epochs": _EPOCHS, "batch_size": 16, "device": "cpu", "patience": 0}
 
 
-def _run(bench: Bench) -> Run:
-    """One training, shared by all checks."""
-    if bench.architecture.parameters > LARGE:
-        raise NotChecked(f"it has {bench.architecture.parameters:,} parameters; only its shapes are checked")
-    if "failed" in bench.made:
-        raise NotChecked(f"it needs a training, and that failed: {bench.made['failed']}")
-    if "run" not in bench.made:
-        if DATA not in bench.registry.datasets:
-            add_data(bench.registry, bench.dataset)
+def _run(workspace: Workspace) -> Run:
+    """Train it once for all checks."""
+    workspace.skip_if_large()
+    if "failed" in workspace.cache:
+        raise NotChecked(f"it needs a trained network, and the training failed: {workspace.cache['failed']}")
+    if "run" not in workspace.cache:
+        if DATA not in workspace.registry.datasets:
+            add_dataset(workspace.registry, workspace.dataset)
         try:
-            bench.made["run"] = train(
-                bench.subject.name,
-                registry=bench.registry,
-                runs_dir=bench.scratch / "runs",
-                data_dir=bench.scratch,
+            workspace.cache["run"] = train(
+                workspace.item.name,
+                registry=workspace.registry,
+                runs_dir=workspace.scratch / "runs",
+                data_dir=workspace.scratch,
                 **_settings(),
             )
         except ZooError as error:
-            bench.made["failed"] = str(error)
-            recipe = resolve(bench.architecture.hyperparameters)
-            raise Problem(str(error), f"Try a smaller rate than lr={recipe.lr:g}, or grad_clip=1.") from error
+            workspace.cache["failed"] = str(error)
+            recipe = resolve(workspace.architecture.hyperparameters)
+            raise Problem(str(error), f"Try a learning rate below {recipe.lr:g}, or grad_clip=1.") from error
         except Exception as error:
-            bench.made["failed"] = f"{type(error).__name__}: {error}"
+            workspace.cache["failed"] = f"{type(error).__name__}: {error}"
             raise
-    run: Run = bench.made["run"]
+    run: Run = workspace.cache["run"]
     return run
 
 
-def _made_up(bench: Bench) -> Split:
+def _test_split(workspace: Workspace) -> Split:
     from ..data.loading import load_dataset
 
-    return load_dataset(bench.registry.dataset(DATA), bench.scratch).splits.test
+    return load_dataset(workspace.registry.dataset(DATA), workspace.scratch).splits.test

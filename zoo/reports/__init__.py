@@ -1,1 +1,1 @@
-"""Pictures and pages: plots, the HTML report, the model card, the demo in the browser."""
+"""Plots and pages: plots of results, the HTML report, the model card and the demo for the browser."""

@@ -1,4 +1,4 @@
-"""The pictures of comparisons: how good against what it costs, curves over each other, latency and throughput."""
+"""Plots of comparisons: metric against cost, validation curves, latency and throughput."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_UNITS = {"parameters": "parameters", "bytes": "bytes of weights", "latency": "milliseconds for one sample"}
-LONGEST_BESIDE, LONGEST_NAME = 18, 60
+_UNITS = {"parameters": "parameters", "bytes": "bytes of weights", "latency": "latency of one sample, milliseconds"}
+LONGEST_ANNOTATION, LONGEST_NAME = 18, 60
 _LINES = ("-", "--", "-.", ":")
 
 
 def comparison_figure(found: Comparison) -> Figure:
-    """The metric against each cost that is known, with the deviation over seeds and the Pareto front."""
+    """The metric against each known cost, with the standard deviation over seeds and the Pareto front."""
     costs = [cost for cost in COSTS if any(cost in candidate.costs for candidate in found.candidates)]
     with themed():
         figure = new_figure(6.4 * len(costs), 4.8)
-        told = "bars: deviation over trainings; line: Pareto front"
-        figure.suptitle(f"{metric_name(found.metric)} on {found.dataset}, test split ({told})")
+        legend = "bars: standard deviation over runs; line: Pareto front"
+        figure.suptitle(f"{metric_name(found.metric)} on {found.dataset}, test split ({legend})")
         for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False)[0], costs, strict=True):
             _draw_cost(axes, found, cost)
         if _named_in_legend(found):
@@ -37,15 +37,15 @@ def comparison_figure(found: Comparison) -> Figure:
     return figure
 
 
-def curves_over_each_other(found: Comparison) -> Figure:
+def run_curves_figure(found: Comparison) -> Figure:
     """The validation metric of each run over its epochs.
 
     Raises:
-        UsageError: none of them is a run.
+        UsageError: none of the candidates is a run.
     """
     runs = [(candidate.name, candidate.run) for candidate in found.candidates if candidate.run is not None]
     if not runs:
-        raise UsageError("Curves are of runs; none of these is one. `zoo runs` lists them.")
+        raise UsageError("None of these is a run, so there are no curves to draw. `zoo runs` lists the runs.")
     with themed():
         figure = new_figure(8, 4.8)
         axes = figure.subplots()
@@ -62,7 +62,9 @@ def curves_over_each_other(found: Comparison) -> Figure:
                 label=plain(name, LONGEST_NAME),
             )
         axes.set(
-            xlabel="epoch", ylabel=f"{metric_name(found.metric)} on validation", title=f"training on {found.dataset}"
+            xlabel="epoch",
+            ylabel=f"{metric_name(found.metric)} on the validation split",
+            title=f"training on {found.dataset}",
         )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _finish(axes, found.metric)
@@ -71,21 +73,23 @@ def curves_over_each_other(found: Comparison) -> Figure:
 
 
 def draw_comparison(found: Comparison, path: Path | str) -> Path:
-    """Write :func:`comparison_figure` to a PNG."""
+    """Write :func:`comparison_figure` to a PNG file."""
     return save_png(comparison_figure(found), Path(path).expanduser())
 
 
 def draw_run_curves(found: Comparison, path: Path | str) -> Path:
-    """Write :func:`curves_over_each_other` to a PNG."""
-    return save_png(curves_over_each_other(found), Path(path).expanduser())
+    """Write :func:`run_curves_figure` to a PNG file."""
+    return save_png(run_curves_figure(found), Path(path).expanduser())
 
 
 def bench_figure(found: Bench) -> Figure:
-    """Time of a call and samples a second over the batch size, each contender a line."""
+    """Latency and throughput against the batch size, one line for each contender."""
     with themed():
         figure = new_figure(11, 4.6)
         threads = (
-            f"{found.threads} thread{'s' if found.threads > 1 else ''}" if found.threads else "threads as they like"
+            f"{found.threads} thread{'s' if found.threads > 1 else ''}"
+            if found.threads
+            else "default number of threads"
         )
         figure.suptitle(f"{found.model}, {threads}")
         times, rates = figure.subplots(1, 2)
@@ -93,16 +97,16 @@ def bench_figure(found: Bench) -> Figure:
         for place, name in enumerate(names):
             those = [timing for timing in found.timings if (timing.contender, timing.device) == name]
             batches = [timing.batch for timing in those]
-            looks = {"color": PALETTE[place % len(PALETTE)], "marker": "os^vDP*X"[place % 8], "markersize": 6}
+            style = {"color": PALETTE[place % len(PALETTE)], "marker": "os^vDP*X"[place % 8], "markersize": 6}
             median = [timing.p50 * 1e3 for timing in those]
             above = [(timing.p95 - timing.p50) * 1e3 for timing in those]
             label = f"{plain(name[0], LONGEST_NAME)}, {name[1]}"
-            times.errorbar(batches, median, yerr=[[0] * len(those), above], capsize=3, label=label, **looks)
-            rates.plot(batches, [timing.samples_per_second for timing in those], label=label, **looks)
-        times.set(ylabel="milliseconds a call (median, whisker: 95%)")
-        rates.set(ylabel="samples a second")
+            times.errorbar(batches, median, yerr=[[0] * len(those), above], capsize=3, label=label, **style)
+            rates.plot(batches, [timing.samples_per_second for timing in those], label=label, **style)
+        times.set(ylabel="milliseconds per call (median, whisker: 95th percentile)")
+        rates.set(ylabel="samples per second")
         for axes in (times, rates):
-            axes.set(xlabel="samples in a call", xscale="log", yscale="log")
+            axes.set(xlabel="batch size", xscale="log", yscale="log")
             axes.set_xticks(sorted({timing.batch for timing in found.timings}))
             axes.xaxis.set_major_formatter(ScalarFormatter())
             axes.xaxis.set_minor_formatter(NullFormatter())
@@ -112,7 +116,7 @@ def bench_figure(found: Bench) -> Figure:
 
 
 def draw_bench(found: Bench, path: Path | str) -> Path:
-    """Write :func:`bench_figure` to a PNG."""
+    """Write :func:`bench_figure` to a PNG file."""
     return save_png(bench_figure(found), Path(path).expanduser())
 
 
@@ -140,7 +144,7 @@ def _draw_cost(axes: Axes, found: Comparison, cost: str) -> None:
 
 
 def _draw_candidate(axes: Axes, found: Comparison, candidate: Candidate, cost: float, on_front: bool) -> None:
-    """A point with its deviation, and its name beside it, or in the legend where names are long."""
+    """A point with its standard deviation. Its name is beside it, or in the legend if names are long."""
     place = found.candidates.index(candidate)
     named = _named_in_legend(found)
     axes.errorbar(
@@ -165,7 +169,7 @@ def _draw_candidate(axes: Axes, found: Comparison, candidate: Candidate, cost: f
 
 
 def _named_in_legend(found: Comparison) -> bool:
-    return max(len(candidate.name) for candidate in found.candidates) > LONGEST_BESIDE
+    return max(len(candidate.name) for candidate in found.candidates) > LONGEST_ANNOTATION
 
 
 def _short(value: float) -> str:

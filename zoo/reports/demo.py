@@ -1,4 +1,4 @@
-"""One page of HTML in which an exported file itself runs, in the browser."""
+"""``zoo demo``: an HTML page that runs an exported file in the browser."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ..models.api import is_onnx_file
 from ..models.description import ModelDescription
 from ..models.onnx_model import OnnxModel
 from ..registry.registry import Registry
-from .pages import render
+from .pages import render, task_text
 
 RUNTIME_VERSION = "1.30.0"
-"""Of onnxruntime-web: what the pages were tested with."""
+"""The version of onnxruntime-web that the page is tested with."""
 RUNTIME = f"https://cdn.jsdelivr.net/npm/onnxruntime-web@{RUNTIME_VERSION}/dist/"
 _ASSETS = {"runtime-code": "ort.wasm.bundle.min.mjs", "runtime-wasm": "ort-wasm-simd-threaded.wasm"}
 
@@ -35,13 +35,13 @@ def demo_page(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> str:
-    """A page to try a model on: draw a digit, drop a picture, or fill in the columns.
+    """An HTML page to try a model: draw a digit, drop an image, or fill in the columns of a table.
 
     Args:
-        reference: an exported file, an architecture or a run; the latter two are exported first.
-        assets: the ``dist`` folder of the npm package ``onnxruntime-web``: the page then holds the runtime itself and
+        reference: an exported file, an architecture or a run. An architecture or a run is exported first.
+        assets: the ``dist`` folder of the npm package ``onnxruntime-web``. The page then contains onnxruntime-web and
             needs no network.
-        runtime: where the page loads onnxruntime-web from otherwise, with a slash at its end.
+        runtime: the address of onnxruntime-web for a page without ``assets``, with a slash at the end.
 
     Raises:
         ZooError: the file cannot be read, or ``assets`` is not that folder.
@@ -57,14 +57,14 @@ def demo_page(
 
 
 def serve(page: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve ``page`` on this machine only, until interrupted.
+    """Serve ``page`` to this machine only, until interrupted.
 
     Args:
-        port: 0 chooses a free one.
-        ready: is told the address.
+        port: the port; 0 chooses a free one.
+        ready: called with the address of the page.
 
     Raises:
-        ZooError: the port is taken.
+        ZooError: the port cannot be used.
     """
     content = page.encode()
 
@@ -93,12 +93,12 @@ def serve(page: str, port: int, ready: Callable[[str], None]) -> None:
 def _page(file: Path, assets: Path | str | None, runtime: str) -> str:
     model = OnnxModel(file).description
     content = file.read_bytes()
-    told = f" ({metrics_text(model.test)} on its test split)" if model.test else ""
+    metrics = f" ({metrics_text(model.test)} on its test split)" if model.test else ""
     channels, height, width = model.input_shape if model.takes_images else (0, 1, 1)
     return render(
         "demo.html",
         model=model,
-        summary=f"{model.task} on {model.dataset}{told}",
+        summary=f"{task_text(model.task)} on {model.dataset}{metrics}",
         demo={
             "model": base64.b64encode(content).decode(),
             "size": size_text(len(content)),
@@ -109,12 +109,12 @@ def _page(file: Path, assets: Path | str | None, runtime: str) -> str:
             "draw": channels == 1,
         },
         settings=_settings(model, runtime, assets is not None),
-        assets={} if assets is None else {key: _packed(Path(assets), name) for key, name in _ASSETS.items()},
+        assets={} if assets is None else {key: _compressed(Path(assets), name) for key, name in _ASSETS.items()},
     )
 
 
 def _settings(model: ModelDescription, runtime: str, embedded: bool) -> dict[str, Any]:
-    """What the page's script has to know."""
+    """The settings of the script in the page."""
     mean = model.mean_pixel
     return {
         "runtime": runtime,
@@ -134,7 +134,7 @@ def _settings(model: ModelDescription, runtime: str, embedded: bool) -> dict[str
 
 
 def _column(model: ModelDescription, place: int) -> dict[str, Any]:
-    """A field of the page: what it is called, what it may be, where it begins."""
+    """An input field of the page: name, allowed values, initial value and range."""
     name = model.column_name(place)
     column = model.columns[place] if model.columns else None
     known = model.content.get("normalisation") or {}
@@ -147,19 +147,19 @@ def _column(model: ModelDescription, place: int) -> dict[str, Any]:
         "name": name,
         "values": column.values if column else (),
         "labels": column.labels if column else (),
-        "usual": float(f"{mean:.3g}"),
+        "initial": float(f"{mean:.3g}"),
         "low": mean - 3 * deviation,
         "high": mean + 3 * deviation,
     }
 
 
-def _packed(folder: Path, name: str) -> str:
-    """A file of the runtime, compressed, in base64."""
+def _compressed(folder: Path, name: str) -> str:
+    """A file of onnxruntime-web, compressed with gzip, in base64."""
     try:
         content = (folder.expanduser() / name).read_bytes()
     except OSError as error:
         raise ZooError(
-            f"{folder} holds no {name}. --assets is the dist folder of onnxruntime-web: `npm install "
-            f"onnxruntime-web@{RUNTIME_VERSION}` makes node_modules/onnxruntime-web/dist."
+            f"{folder} does not contain {name}. --assets must be the dist folder of onnxruntime-web: `npm install "
+            f"onnxruntime-web@{RUNTIME_VERSION}` creates node_modules/onnxruntime-web/dist."
         ) from error
     return base64.b64encode(gzip.compress(content, 6, mtime=0)).decode()

@@ -1,4 +1,4 @@
-"""Pages of HTML and Markdown, each one file that loads nothing."""
+"""Fill in the templates of HTML and Markdown pages, and write the pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from ..files import make_folder, write_text
 
 
 def render(template: str, **facts: Any) -> str:
-    """A template of ``zoo/templates`` with its facts; HTML is escaped, a name that is missing is an error."""
+    """Fill in a template of ``zoo/reports/templates``. Text in HTML is escaped.
+
+    Args:
+        template: the file name.
+        facts: the variables of the template. A variable that is missing is an error.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates"), encoding="utf-8"),
         autoescape=template.endswith(".html"),
@@ -23,8 +28,13 @@ def render(template: str, **facts: Any) -> str:
     return environment.get_template(template).render(**facts)
 
 
+def task_text(task: str) -> str:
+    """A task in words: ``binary classification`` for ``binary``."""
+    return "binary classification" if task == "binary" else task
+
+
 def write_page(page: str, path: Path | str) -> Path:
-    """Write a page to a file, whole or not at all, and give its path."""
+    """Write a page to a file and return its path. The file is replaced only when it is complete."""
     target = Path(path).expanduser()
     make_folder(target.parent)
     write_text(target, page)

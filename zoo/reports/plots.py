@@ -1,4 +1,7 @@
-"""The pictures of an assessment. Needs no display; colours are told apart by every kind of colour vision."""
+"""Plots of an assessment: confusion matrix, calibration, residuals and wrong predictions.
+
+The plots need no display. Their colours suit all kinds of colour vision.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,18 @@ if TYPE_CHECKING:
 
     from ..evaluation.assessment import Assessment
 
-# Of Okabe and Ito, as in curves.py.
+# The palette of Okabe and Ito, as in runs/curves.py
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
 PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", RED, "#F0E442", GREY)
 INK = "#1b1c1d"
-"""Text and frames; in a page's pictures it becomes the colour of the page's own text."""
+"""The colour of text and axes. In a page it becomes the text colour of the page."""
 MOST_CLASSES_NAMED = 40
 LONGEST = 24
-"""Characters of a label."""
+"""The maximum number of characters of a label."""
 POINTS = 5_000
-"""The most that a scatter plot draws."""
+"""The maximum number of points in a scatter plot."""
 
-_LOOKS: Any = {
+_STYLE: Any = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     "svg.fonttype": "none",
     "svg.hashsalt": "zoo",
@@ -41,29 +44,29 @@ _LOOKS: Any = {
 
 
 def themed() -> AbstractContextManager[None]:
-    """Inside, figures are drawn in the colours that :func:`svg` and :func:`save_png` know."""
-    return rc_context(_LOOKS)
+    """A context in which figures get the colours that :func:`svg` and :func:`save_png` expect."""
+    return rc_context(_STYLE)
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
-    """A person's own words for a picture: not read as mathematics, and cut where they are very long."""
+    """User text for a plot: not parsed as mathematics, and shortened if it is long."""
     return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, laid out so that nothing overlaps."""
+    """An empty figure, with its size in inches and a layout without overlaps."""
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 
 def save_png(figure: Figure, path: Path) -> Path:
-    """Write ``figure`` on white, whole or not at all."""
+    """Write ``figure`` to a PNG file with a white background. The file is replaced only when it is complete."""
     with replacing(path) as temporary, themed():
         figure.savefig(temporary, format="png", facecolor="white")
     return path
 
 
 def svg(figure: Figure) -> str:
-    """``figure`` as an ``<svg>`` for a page, transparent, its text in the colour of the page's."""
+    """``figure`` as an ``<svg>`` element, transparent, with the text colour of the page."""
     content = io.StringIO()
     with themed():
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -75,7 +78,7 @@ def svg(figure: Figure) -> str:
 
 
 def confusion_figure(assessment: Assessment) -> Figure:
-    """True classes downwards, decisions to the right: what is right in blue, what is wrong in orange."""
+    """The confusion matrix: true classes in rows, predicted classes in columns; correct blue, wrong orange."""
     counts = assessment.confusion
     size = len(counts)
     labels = [plain(assessment.model.label(place)) for place in range(size)]
@@ -85,14 +88,14 @@ def confusion_figure(assessment: Assessment) -> Figure:
         axes = figure.subplots()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(_shades(shares), interpolation="nearest", aspect="equal")
-        axes.set_xlabel("said by the model")
+        axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
         axes.set_title(
             f"{assessment.model.name}: {assessment.samples:,} {assessment.split} samples of\n{assessment.data}"
         )
         if size <= MOST_CLASSES_NAMED:
-            turned = 90 if max(map(len, labels)) > 3 and size > 4 else 0
-            axes.set_xticks(range(size), labels, rotation=turned)
+            rotation = 90 if max(map(len, labels)) > 3 and size > 4 else 0
+            axes.set_xticks(range(size), labels, rotation=rotation)
             axes.set_yticks(range(size), labels)
         axes.tick_params(length=0)
         axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
@@ -105,7 +108,7 @@ def confusion_figure(assessment: Assessment) -> Figure:
 
 
 def calibration_figure(assessment: Assessment) -> Figure:
-    """Accuracy against confidence, and how often each confidence occurs."""
+    """Accuracy against confidence, and the number of samples for each confidence."""
     found = assessment.calibration
     centres, width = (found.edges[:-1] + found.edges[1:]) / 2, found.edges[1]
     with themed():
@@ -119,13 +122,13 @@ def calibration_figure(assessment: Assessment) -> Figure:
         )
         top.set_ylabel("accuracy")
         top.set_ylim(0, 1.02)
-        top.set_title(f"calibration of {assessment.model.name}, expected error {found.error:.1%}")
+        top.set_title(f"calibration of {assessment.model.name}\nexpected calibration error {found.error:.1%}")
         figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
         below.bar(centres, found.counts, width * 0.94, color=GREY)
         below.set_yscale("symlog", linthresh=1)
         below.set_ylim(0, max(10.0, 2.0 * found.counts.max()))
         below.set_ylabel("samples")
-        below.set_xlabel("confidence (probability of what was said)")
+        below.set_xlabel("confidence (probability of the predicted class)")
         for axis in (top.yaxis, below.xaxis):
             axis.set_major_formatter(PercentFormatter(1.0))
         for axes in (top, below):
@@ -135,7 +138,7 @@ def calibration_figure(assessment: Assessment) -> Figure:
 
 
 def residuals_figure(assessment: Assessment) -> Figure:
-    """For each target: prediction against truth, the error against the prediction, and how errors spread."""
+    """For each target: prediction against true value, error against prediction, and a histogram of the errors."""
     targets = assessment.targets.shape[1]
     chosen = np.linspace(0, assessment.samples - 1, min(assessment.samples, POINTS)).astype(int)
     dot = {
@@ -149,12 +152,12 @@ def residuals_figure(assessment: Assessment) -> Figure:
         figure = new_figure(12, 4 * targets)
         for place, row in enumerate(figure.subplots(targets, 3, squeeze=False)):
             name = plain(assessment.model.label(place)) if assessment.model.labels else "target"
-            truth, guess = assessment.targets[chosen, place], assessment.outputs[chosen, place]
-            ends = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
-            row[0].scatter(truth, guess, **dot)
+            true, predicted = assessment.targets[chosen, place], assessment.outputs[chosen, place]
+            ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
+            row[0].scatter(true, predicted, **dot)
             row[0].plot(ends, ends, color=GREY, linestyle="--", linewidth=1.2)
-            row[0].set(xlabel=f"true {name}", ylabel=f"predicted {name}", title="prediction against truth")
-            row[1].scatter(guess, guess - truth, **dot)
+            row[0].set(xlabel=f"true {name}", ylabel=f"predicted {name}", title="prediction against true value")
+            row[1].scatter(predicted, predicted - true, **dot)
             row[1].axhline(0, color=GREY, linestyle="--", linewidth=1.2)
             row[1].set(xlabel=f"predicted {name}", ylabel="error (predicted - true)", title="error against prediction")
             row[2].hist(assessment.residuals[:, place], bins=40, color=BLUE)
@@ -170,32 +173,35 @@ def residuals_figure(assessment: Assessment) -> Figure:
 
 
 def mistakes_figure(assessment: Assessment, count: int = 24) -> Figure:
-    """The images that the model is most wrong about, the worst first."""
+    """The images with the most confident wrong predictions, the worst first."""
     places = assessment.worst(count)
     columns = min(6, max(2, len(places)))
     rows = max(1, -(-len(places) // columns))
     with themed():
         figure = new_figure(1.75 * columns, 2.2 * rows + 0.4)
-        figure.suptitle(f"{assessment.model.name}: worst mistakes, {assessment.split} samples of {assessment.data}")
+        figure.suptitle(
+            f"{assessment.model.name}: most confident wrong predictions\n"
+            f"{assessment.split} samples of {assessment.data}"
+        )
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes in grid:
             axes.set_axis_off()
         for axes, place in zip(grid, places, strict=False):
-            axes.imshow(_picture(assessment.inputs[place]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.imshow(_image(assessment.inputs[place]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.set_title(mistake_text(assessment, int(place)), fontsize=9)
     return figure
 
 
 def mistake_text(assessment: Assessment, place: int) -> str:
-    """``said 4 (87%)`` and below it ``is 9 · #2130``."""
-    said, true = int(assessment.decisions[place]), int(assessment.targets[place])
-    sure = assessment.probabilities[place, said]
-    names = [plain(assessment.model.label(k)) for k in (said, true)]
-    return f"said {names[0]} ({sure:.0%})\nis {names[1]} · #{place}"
+    """``predicted 4 (87%)`` and below it ``true 9 · #2130``."""
+    predicted, true = int(assessment.decisions[place]), int(assessment.targets[place])
+    confidence = assessment.probabilities[place, predicted]
+    names = [plain(assessment.model.label(k)) for k in (predicted, true)]
+    return f"predicted {names[0]} ({confidence:.0%})\ntrue {names[1]} · #{place}"
 
 
 def draw_assessment(assessment: Assessment, folder: Path | str) -> list[Path]:
-    """Every picture of an assessment into ``folder``, as PNG files."""
+    """Write all plots of an assessment to ``folder`` as PNG files, and return their paths."""
     folder = make_folder(Path(folder).expanduser())
     if not assessment.model.decides:
         return [save_png(residuals_figure(assessment), folder / "residuals.png")]
@@ -208,13 +214,13 @@ def draw_assessment(assessment: Assessment, folder: Path | str) -> list[Path]:
     return made
 
 
-def _picture(sample: Array) -> Array:
-    """Grey ``[H, W]`` or colour ``[H, W, C]``."""
+def _image(sample: Array) -> Array:
+    """The sample as matplotlib needs it: grey ``[H, W]`` or colour ``[H, W, C]``."""
     return sample[0] if len(sample) == 1 else sample.transpose(1, 2, 0)
 
 
 def _shades(shares: Array) -> Array:
-    """RGBA for each cell: the root of the share, so that rare mistakes are seen."""
+    """RGBA of each cell. The opacity is the square root of the share, so that rare errors are visible."""
     cells = np.zeros((*shares.shape, 4))
     cells[..., :3] = _rgb(ORANGE)
     cells[np.arange(len(shares)), np.arange(len(shares)), :3] = _rgb(BLUE)

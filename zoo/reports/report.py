@@ -1,4 +1,4 @@
-"""Everything that is known of a run, on one page of HTML, and as a model card in Markdown."""
+"""``zoo report``: the HTML report and the model card of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..evaluation.tables import interval_text
 from ..exporting.certificate import certificate_path
 from ..exporting.export import export
 from ..folders import runs_folder
-from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, metrics_text, size_text
+from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, size_text
 from ..models.inference import InferenceModel
 from ..models.torch_model import TorchModel
 from ..models.trained import load_trained
@@ -25,12 +25,12 @@ from ..registry.registry import Registry, create_registry
 from ..runs.command_line import repeat_command
 from ..runs.curves import curves_figure
 from ..runs.run import Run, find_run
-from .pages import render, write_page
+from .pages import render, task_text, write_page
 from .plots import calibration_figure, confusion_figure, residuals_figure, svg, themed
 
 log = logging.getLogger("zoo")
 
-MISTAKES = 24
+MOST_WRONG = 24
 REPORT, CARD = "report.html", "model-card.md"
 _PIPELINES = {
     (True, "classification"): "image-classification",
@@ -47,9 +47,9 @@ class Report:
     """What :func:`report` wrote.
 
     Args:
-        page: one self-contained file of HTML.
-        card: the model card, Markdown with Hugging Face's front matter.
-        file: the exported file that both tell of; None where there is none.
+        page: one self-contained HTML file.
+        card: the model card: Markdown with the front matter of Hugging Face.
+        file: the exported file that both describe; None if there is none.
     """
 
     page: Path
@@ -65,15 +65,15 @@ def report(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Report:
-    """Write the page and the card of a run, exporting it first where it was not yet.
+    """Write the report and the model card of a run. If the run is not exported yet, export it first.
 
     Args:
-        reference: a run's folder, ``ARCHITECTURE/RUN``, or an architecture for its best run.
-        output: the folder for both, and for ``exports/``; the run's own, unless given.
+        reference: the folder of a run, ``ARCHITECTURE/RUN``, or an architecture for its best run.
+        output: the folder for both files and for ``exports/``; the folder of the run, unless given.
 
     Raises:
         RunNotFound, UnknownName: there is no such run with a checkpoint.
-        ZooError: something cannot be written.
+        ZooError: a file cannot be written.
     """
     registry = registry or create_registry()
     run = find_run(reference, runs_folder(runs_dir), registry.architectures)
@@ -82,25 +82,25 @@ def report(
     assessment = _assessed(model, registry, data_dir)
     certificate = _certificate(run, model, folder / "exports", registry, data_dir) if assessment else None
     facts = _facts(run, model, registry, assessment, certificate)
-    page = write_page(render("report.html", **facts, **_pictures(run, assessment)), folder / REPORT)
+    page = write_page(render("report.html", **facts, **_plots(run, assessment)), folder / REPORT)
     card = write_page(render("model-card.md", **facts), folder / CARD)
     made = folder / "exports" / certificate["file"]["name"] if certificate else None
     return Report(page, card, made)
 
 
 def _assessed(model: InferenceModel, registry: Registry, data_dir: Path | str | None) -> Assessment | None:
-    """The run's figures on its test split, where the data can be had."""
+    """The metrics of the run on its test split; None if the data is not available."""
     try:
         return assess(model, registry=registry, data_dir=data_dir)
     except DataError as error:
-        log.warning("%s The report goes without what the test split would tell.", error)
+        log.warning("%s The report has no results on the test split.", error)
         return None
 
 
 def _certificate(
     run: Run, model: TorchModel, folder: Path, registry: Registry, data_dir: Path | str | None
 ) -> dict[str, Any] | None:
-    """The certificate of the run's exported file in ``folder``, made now where there is none of this checkpoint."""
+    """The certificate of the exported file in ``folder``. If there is none for this checkpoint, export it now."""
     path = certificate_path(folder / f"{run.config['architecture'].replace('/', '-')}.onnx")
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -112,7 +112,7 @@ def _certificate(
         folder.mkdir(parents=True, exist_ok=True)
         return export(str(run.folder), "onnx", folder, data_dir=data_dir, registry=registry).to_dict()
     except ExportError as error:
-        log.warning("%s The report goes without an exported file.", error)
+        log.warning("%s The report has no exported file.", error)
         return None
 
 
@@ -123,7 +123,7 @@ def _facts(
     assessment: Assessment | None,
     certificate: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """What page and card tell alike."""
+    """The template variables of both pages."""
     config, description = run.config, model.description
     spec = registry.architectures.get(config["architecture"])
     dataset = registry.datasets.get(config["data"]["name"])
@@ -139,59 +139,66 @@ def _facts(
         "spec": spec,
         "dataset": dataset,
         "metrics": metrics,
-        "main": metrics_text({main_metric(recorded): recorded[main_metric(recorded)]}) if recorded else "",
-        "results": config["results"],
         "training": duration(config["results"]["train_seconds"]) if config["results"] else "",
         "recorded": {name: recorded[name] for name in metric_names(recorded)},
-        "metric_name": metric_name,
         "pipeline": _PIPELINES[description.takes_images, description.task],
         "assessment": assessment,
         "certificate": certificate,
         "size": size_text(certificate["file"]["bytes"]) if certificate else "",
-        "repeat": repeat_command(config, registry),
+        "command": repeat_command(config, registry),
+        "task": task_text(description.task),
+        "input_text": _input_text(description.takes_images, description.input_shape),
         "sample": _sample(description.takes_images, description.input_shape),
         "interval_text": interval_text,
         "json": lambda value: json.dumps(value, ensure_ascii=False),
     }
 
 
+def _input_text(images: bool, shape: tuple[int, ...]) -> str:
+    """``1 x 28 x 28 pixels, uint8, 0 to 255``."""
+    if images:
+        return f"{' x '.join(map(str, shape))} pixels, uint8, 0 to 255"
+    return f"{shape[0]} column{'s' if shape[0] != 1 else ''}, float32, in their original units"
+
+
 def _sample(images: bool, shape: tuple[int, ...]) -> str:
-    """Python that makes a batch of one."""
+    """Python code that makes a batch of one sample."""
     return f"np.zeros((1, {', '.join(map(str, shape))}), np.{'uint8' if images else 'float32'})"
 
 
-def _pictures(run: Run, assessment: Assessment | None) -> dict[str, Any]:
-    """What only the page shows."""
+def _plots(run: Run, assessment: Assessment | None) -> dict[str, Any]:
+    """The template variables of the report only: its plots and its wrong predictions."""
     entries, best = run.metrics(), run.config["best"] or {}
     metric = main_metric(entries[0]["validation"]) if entries else ""
     with themed():
         curves = svg(curves_figure("", metric, entries, best.get("epoch"))) if entries else ""
-    pictures: dict[str, Any] = {
+    plots: dict[str, Any] = {
         "curves": curves,
         "confusion": "",
         "calibration": "",
         "residuals": "",
-        "mistakes": [],
+        "wrong_predictions": [],
     }
     if assessment is None:
-        return pictures
+        return plots
     if not assessment.model.decides:
-        return pictures | {"residuals": svg(residuals_figure(assessment))}
-    return pictures | {
+        return plots | {"residuals": svg(residuals_figure(assessment))}
+    return plots | {
         "confusion": svg(confusion_figure(assessment)),
         "calibration": svg(calibration_figure(assessment)),
-        "mistakes": [_mistake(assessment, int(place)) for place in assessment.worst(MISTAKES)],
+        "wrong_predictions": [_wrong_prediction(assessment, int(place)) for place in assessment.worst(MOST_WRONG)],
     }
 
 
-def _mistake(assessment: Assessment, place: int) -> dict[str, Any]:
-    said, true = int(assessment.decisions[place]), int(assessment.targets[place])
+def _wrong_prediction(assessment: Assessment, place: int) -> dict[str, Any]:
+    """One wrong prediction: the sample, the predicted and the true class, and the image if there is one."""
+    predicted, true = int(assessment.decisions[place]), int(assessment.targets[place])
     found: dict[str, Any] = {
         "sample": place,
-        "said": assessment.model.label(said),
-        "sure": f"{assessment.probabilities[place, said]:.0%}",
+        "predicted": assessment.model.label(predicted),
+        "confidence": f"{assessment.probabilities[place, predicted]:.0%}",
         "true": assessment.model.label(true),
-        "picture": "",
+        "image": "",
     }
     if assessment.model.takes_images:
         from PIL import Image
@@ -199,5 +206,5 @@ def _mistake(assessment: Assessment, place: int) -> dict[str, Any]:
         array = assessment.inputs[place]
         content = io.BytesIO()
         Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)).save(content, "png")
-        found["picture"] = "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+        found["image"] = "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
     return found

@@ -2,5 +2,5 @@ import pytest
 
 
 @pytest.mark.zoo("first-net")
-def test_it_keeps_what_plugins_promise(zoo_check):
+def test_the_plugin_contract(zoo_check):
     zoo_check()

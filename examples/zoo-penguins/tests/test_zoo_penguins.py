@@ -1,4 +1,4 @@
-"""No network is needed: a server of its own stands in for the published one, with a few rows of its own."""
+"""These tests need no network: a local server with a few rows replaces the public one."""
 
 import functools
 import hashlib
@@ -18,13 +18,13 @@ Chinstrap,Dream,46.5,17.9,192,3500,female
 
 
 @pytest.mark.zoo("zoo-penguins")
-def test_it_keeps_what_plugins_promise(zoo_check):
+def test_the_plugin_contract(zoo_check):
     zoo_check()
 
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """The folder that is served in place of the published file's."""
+    """The folder of a local server that replaces the public one."""
     folder = tmp_path / "served"
     folder.mkdir()
 
@@ -41,7 +41,7 @@ def server(tmp_path, monkeypatch):
     running.server_close()
 
 
-def test_the_published_file_is_fetched_checked_and_read(server, tmp_path, monkeypatch):
+def test_the_file_is_downloaded_checked_and_loaded(server, tmp_path, monkeypatch):
     monkeypatch.setattr(zoo_penguins, "TEST_SAMPLES", 1)
     (server / "penguins.csv").write_text(ROWS)
     splits = zoo_penguins.load(tmp_path / "data", download=True)
@@ -53,13 +53,13 @@ def test_the_published_file_is_fetched_checked_and_read(server, tmp_path, monkey
     assert all(number != number for number in rows["Gentoo"][1:])
 
 
-def test_another_file_than_the_published_one_is_refused_and_nothing_stays(server, tmp_path):
+def test_a_different_file_is_refused_and_removed(server, tmp_path):
     (server / "penguins.csv").write_text(ROWS[:100])
     with pytest.raises(zoo.DataUnavailable, match="could not be downloaded"):
         zoo_penguins.load(tmp_path / "data", download=True)
     assert not (tmp_path / "data" / zoo_penguins.FILE).exists()
 
 
-def test_without_leave_to_download_it_says_that_it_is_not_there(tmp_path):
+def test_a_missing_file_without_download_is_unavailable(tmp_path):
     with pytest.raises(zoo.DataUnavailable, match="is not in"):
         zoo_penguins.load(tmp_path, download=False)

@@ -1,9 +1,9 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 
-async function bytes(id, packed) {
+async function bytes(id, compressed) {
   const raw = Uint8Array.from(atob($(id).textContent), (c) => c.charCodeAt(0));
-  if (!packed) return raw;
+  if (!compressed) return raw;
   const stream = new Blob([raw]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
@@ -27,7 +27,7 @@ async function start() {
   try {
     ort = await runtime();
   } catch (error) {
-    throw new Error(`onnxruntime-web cannot be loaded from ${demo.runtime}. Without a network, make this page with --assets. (${error.message})`);
+    throw new Error(`Cannot load onnxruntime-web from ${demo.runtime}. If there is no network, create this page with --assets. (${error.message})`);
   }
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "error";
@@ -40,19 +40,19 @@ async function start() {
   };
 }
 
-// --- the answer
+// --- the prediction
 
-function showAnswer(values) {
+function showPrediction(values) {
   if (!demo.decides) {
     const text = (v) => v.toLocaleString("en", { maximumSignificantDigits: 5 });
-    $("answer").textContent = values.map((v, i) => `${demo.labels[i] ?? "prediction"}: ${text(v)}`).join(", ");
+    $("prediction").textContent = values.map((v, i) => `${demo.labels[i] ?? "prediction"}: ${text(v)}`).join(", ");
     return;
   }
   const label = (i) => demo.labels[i] ?? String(i);
   const order = values.map((_, i) => i);
   const ranked = [...order].sort((a, b) => values[b] - values[a]);
   const shown = values.length > 12 ? ranked.slice(0, 10) : order;
-  $("answer").textContent = `${label(ranked[0])}  ${(100 * values[ranked[0]]).toFixed(1)}%`;
+  $("prediction").textContent = `${label(ranked[0])}  ${(100 * values[ranked[0]]).toFixed(1)}%`;
   while ($("bars").children.length < shown.length) {
     const row = document.createElement("div");
     row.className = "bar";
@@ -70,14 +70,14 @@ function showAnswer(values) {
 
 const ready = start();
 let newest = 0;
-async function answer(values) {
-  const mine = ++newest;
+async function predict(values) {
+  const number = ++newest;
   const result = await (await ready)(values);
-  if (mine === newest) showAnswer(result); // an older answer never overwrites a newer one
+  if (number === newest) showPrediction(result); // an older result must not overwrite a newer one
   return result;
 }
-const complain = (error) => { $("trouble").textContent = error.message; };
-ready.catch(complain);
+const showError = (error) => { $("error").textContent = error.message; };
+ready.catch(showError);
 
 // --- images
 
@@ -85,7 +85,7 @@ const [channels, height, width] = demo.images ? demo.shape : [0, 0, 0];
 
 function toGrey(rgba) {
   const grey = new Uint8Array(rgba.length / 4);
-  for (let i = 0; i < grey.length; i++) // as Pillow does
+  for (let i = 0; i < grey.length; i++) // the same formula as Pillow
     grey[i] = (rgba[4 * i] * 19595 + rgba[4 * i + 1] * 38470 + rgba[4 * i + 2] * 7471 + 0x8000) >> 16;
   return grey;
 }
@@ -96,7 +96,7 @@ function planes(rgba) {
   return Uint8Array.from({ length: 3 * size }, (_, i) => rgba[4 * (i % size) + Math.floor(i / size)]);
 }
 
-function ground(grey, w, h) {
+function background(grey, w, h) {
   const border = [];
   for (let x = 0; x < w; x++) border.push(grey[x], grey[(h - 1) * w + x]);
   for (let y = 0; y < h; y++) border.push(grey[y * w], grey[y * w + w - 1]);
@@ -104,7 +104,7 @@ function ground(grey, w, h) {
   return border[border.length >> 1];
 }
 
-// Each pixel of the small picture is the mean of what it covers of the large one.
+// Each pixel of the small image is the mean of the area that it covers in the large image.
 function shrink(ink, w, h, toW, toH) {
   const small = new Float64Array(toW * toH);
   for (let y = 0; y < toH; y++) for (let x = 0; x < toW; x++) {
@@ -121,9 +121,9 @@ function shrink(ink, w, h, toW, toH) {
   return small;
 }
 
-// Light strokes on black, cut out, brought into the box and centred by mass; null where nothing is drawn.
+// Normalise light strokes on black: crop, scale to the box, centre by mass. Return null if nothing is drawn.
 function frame(grey, w, h) {
-  const dark = ground(grey, w, h), top = grey.reduce((a, b) => Math.max(a, b), 0);
+  const dark = background(grey, w, h), top = grey.reduce((a, b) => Math.max(a, b), 0);
   if (top - dark < demo.faintest) return null;
   const ink = Float64Array.from(grey, (v) => Math.max(0, (v - dark) / (top - dark)));
   let x0 = w, x1 = 0, y0 = h, y1 = 0;
@@ -146,12 +146,12 @@ function frame(grey, w, h) {
   return pixels;
 }
 
-// A picture on a canvas as the network takes it, and what was done to it.
+// Convert the image on a canvas to the input of the network; return the pixels and the steps.
 function prepare(canvas) {
   const w = canvas.width, h = canvas.height, steps = [];
   let rgba = canvas.getContext("2d").getImageData(0, 0, w, h).data;
   if (channels === 1 && demo.mean !== null) {
-    const bright = ground(toGrey(rgba), w, h);
+    const bright = background(toGrey(rgba), w, h);
     if ((demo.mean < demo.darkBelow && bright > demo.lightAbove) || (demo.mean > demo.lightAbove && bright < demo.darkBelow)) {
       rgba = rgba.map((v, i) => (i % 4 === 3 ? v : 255 - v));
       steps.push("inverted");
@@ -172,38 +172,38 @@ function prepare(canvas) {
   return { pixels: planes(pen.getImageData(0, 0, width, height).data), steps: [...steps, "cropped and resized"] };
 }
 
-function showSeen(pixels) {
+function showInput(pixels) {
   const image = new ImageData(width, height), size = width * height;
   for (let i = 0; i < size; i++)
     for (let c = 0; c < 4; c++) image.data[4 * i + c] = c === 3 ? 255 : pixels[channels === 1 ? i : c * size + i];
-  $("seen").getContext("2d").putImageData(image, 0, 0);
+  $("input").getContext("2d").putImageData(image, 0, 0);
 }
 
-let seen = [];
-function look(canvas) {
+let inputPixels = [];
+function predictImage(canvas) {
   const { pixels, steps } = prepare(canvas);
-  seen = pixels;
-  showSeen(pixels);
+  inputPixels = pixels;
+  showInput(pixels);
   $("steps").textContent = steps.join(", ");
-  return answer(pixels).catch(complain);
+  return predict(pixels).catch(showError);
 }
 
-async function open(file) {
-  $("trouble").textContent = "";
-  let picture;
+async function openImage(file) {
+  $("error").textContent = "";
+  let image;
   try {
-    picture = await createImageBitmap(file, { colorSpaceConversion: "none" });
+    image = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
-    complain(new Error(`${file.name ?? "This"} is no picture that the browser can read.`));
+    showError(new Error(`${file.name ?? "This"} is not an image that the browser can read.`));
     return;
   }
-  const shrinkBy = Math.min(1, 1024 / Math.max(picture.width, picture.height));
-  const canvas = new OffscreenCanvas(Math.max(1, Math.round(picture.width * shrinkBy)), Math.max(1, Math.round(picture.height * shrinkBy)));
+  const shrinkBy = Math.min(1, 1024 / Math.max(image.width, image.height));
+  const canvas = new OffscreenCanvas(Math.max(1, Math.round(image.width * shrinkBy)), Math.max(1, Math.round(image.height * shrinkBy)));
   const pen = canvas.getContext("2d");
-  pen.fillStyle = "white"; // behind what is transparent
+  pen.fillStyle = "white"; // the background of transparent images
   pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return look(canvas);
+  pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return predictImage(canvas);
 }
 
 function startImages() {
@@ -234,21 +234,21 @@ function startImages() {
     last = next;
     if (!planned) {
       planned = true;
-      requestAnimationFrame(() => { planned = false; look(canvas); });
+      requestAnimationFrame(() => { planned = false; predictImage(canvas); });
     }
   };
   canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); last = place(event); draw(event); });
   canvas.addEventListener("pointermove", draw);
   for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => { last = null; });
-  $("clear").addEventListener("click", () => { clear(); $("trouble").textContent = ""; look(canvas); });
-  $("file").addEventListener("change", (event) => event.target.files[0] && open(event.target.files[0]));
+  $("clear").addEventListener("click", () => { clear(); $("error").textContent = ""; predictImage(canvas); });
+  $("file").addEventListener("change", (event) => event.target.files[0] && openImage(event.target.files[0]));
   const drop = $("drop");
   for (const name of ["dragover", "dragleave", "drop"])
     document.addEventListener(name, (event) => { event.preventDefault(); drop.classList.toggle("over", name === "dragover"); });
-  document.addEventListener("drop", (event) => event.dataTransfer.files[0] && open(event.dataTransfer.files[0]));
+  document.addEventListener("drop", (event) => event.dataTransfer.files[0] && openImage(event.dataTransfer.files[0]));
   clear();
-  if (canvas.hidden) $("answer").textContent = "Choose a picture";
-  else look(canvas);
+  if (canvas.hidden) $("prediction").textContent = "Choose an image";
+  else predictImage(canvas);
 }
 
 // --- tables
@@ -273,10 +273,10 @@ function startFields() {
     } else {
       field.type = "number";
       field.step = "any";
-      field.defaultValue = column.usual;
+      field.defaultValue = column.initial;
       if (column.low < column.high) {
         const slider = document.createElement("input");
-        Object.assign(slider, { type: "range", min: column.low, max: column.high, step: (column.high - column.low) / 200, defaultValue: column.usual });
+        Object.assign(slider, { type: "range", min: column.low, max: column.high, step: (column.high - column.low) / 200, defaultValue: column.initial });
         slider.setAttribute("aria-label", column.name);
         slider.addEventListener("input", () => { field.value = Number(Number(slider.value).toPrecision(4)); });
         field.addEventListener("input", () => { slider.value = field.value; });
@@ -285,7 +285,7 @@ function startFields() {
     }
     $("fields").append(row);
   }
-  const update = () => answer(values()).catch(complain);
+  const update = () => predict(values()).catch(showError);
   $("fields").addEventListener("input", update);
   $("fields").addEventListener("submit", (event) => event.preventDefault());
   $("clear").addEventListener("click", () => { $("fields").reset(); update(); });
@@ -295,5 +295,5 @@ function startFields() {
 if (demo.images) startImages();
 else startFields();
 
-// for tests, and for whoever is curious at the console
-window.zooDemo = { ready: ready.then(() => true), run: async (given) => (await ready)(given), answer, open, seen: () => Array.from(seen) };
+// for tests and for the console of the browser
+window.zooDemo = { ready: ready.then(() => true), run: async (values) => (await ready)(values), predict, openImage, inputPixels: () => Array.from(inputPixels) };

@@ -1,0 +1,78 @@
+"""The plugin contract: what every plugin, architecture, dataset, exporter and command must do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One requirement of the plugin contract.
+
+    Args:
+        name: of the check.
+        description: what is required.
+        module: the module of this package with the function that checks it.
+    """
+
+    name: str
+    description: str
+    module: str
+
+
+def _requirements(module: str, **descriptions: str) -> tuple[Requirement, ...]:
+    return tuple(Requirement(name.replace("_", "-"), text, module) for name, text in descriptions.items())
+
+
+REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
+    "plugin": _requirements(
+        "plugin",
+        loads="it can be imported, and everything that it registers is accepted",
+        cheap="importing it is fast and imports no heavy package",
+        references="every import string names something that exists and can be called",
+        package="its package declares which versions of pluggy-zoo it supports",
+    ),
+    "architecture": _requirements(
+        "architecture",
+        dataset="its dataset is registered and has the same task",
+        parameters="the number of trainable parameters is as declared",
+        shapes="it builds for several input shapes and output counts, or refuses with ValueError; outputs are finite",
+        batches="the output of a sample does not depend on the rest of the batch, also at batch size 1",
+        gradients="every parameter gets a finite gradient",
+        logits="it returns logits or raw predictions, not probabilities",
+        seed="the same seed gives the same weights",
+        evaluation="in evaluation mode it is deterministic and does not change its state",
+        learns="it can overfit a single batch",
+    )
+    + _requirements(
+        "training",
+        trains="the trainer of the zoo can train it",
+        checkpoint="a checkpoint that is loaded again gives the same outputs",
+        resume="a run that is stopped after an epoch and resumed gives the same weights as one that was not stopped",
+        export="it can be exported to an ONNX file that passes all gates",
+        weights="the weights and results that it ships exist and can be read",
+    ),
+    "dataset": _requirements(
+        "dataset",
+        described="it declares its licence, source, sizes and classes",
+        offline="with download=False it uses no network; if files are missing it raises zoo.DataUnavailable",
+        loads="shapes, types, ranges and sizes are as declared",
+        fingerprint="loading it twice gives the same data, with the declared fingerprint if there is one",
+        labels="every class occurs in the training split and in the test split",
+        disjoint="the test samples are not in the training split",
+        stand_in="its stand-in is bundled and has the same task and number of dimensions",
+    ),
+    "exporter": _requirements(
+        "exporter",
+        writes="it exports a correct network, and its own checks pass",
+        repeatable="the same network gives the same bytes",
+        refuses_other_weights="its checks refuse a file with slightly different weights",
+        refuses_damage="its checks refuse a truncated file",
+    ),
+    "command": _requirements(
+        "command",
+        help="its help describes it and shows an example",
+        cheap="its help imports no heavy package",
+    ),
+}
+"""What each kind of item must meet, in the order of the checks."""
