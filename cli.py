@@ -1,4 +1,4 @@
-"""The ``zoo`` command: its table of contents. Each command is imported when it is used."""
+"""The ``zoo`` command: the table of its commands. Each command is imported when it is used."""
 
 from __future__ import annotations
 
@@ -15,39 +15,56 @@ if TYPE_CHECKING:
     from zoo import Registry
 
 COMMANDS = {
-    "list": "zoo.commands.listing:list_",
-    "info": "zoo.commands.listing:info",
-    "datasets": "zoo.commands.listing:datasets",
-    "fetch": "zoo.commands.training:fetch",
-    "plugins": "zoo.commands.listing:plugins",
-    "train": "zoo.commands.training:train",
-    "find-lr": "zoo.commands.training:find_lr",
-    "runs": "zoo.commands.listing:runs",
-    "eval": "zoo.commands.evaluation:evaluate",
-    "predict": "zoo.commands.prediction:predict",
-    "compare": "zoo.commands.comparing:compare",
-    "bench": "zoo.commands.comparing:bench",
-    "report": "zoo.commands.showing:report",
-    "demo": "zoo.commands.showing:demo",
-    "export": "zoo.commands.exporting:export",
-    "verify": "zoo.commands.exporting:verify",
-    "reproduce": "zoo.commands.training:reproduce",
-    "new": "zoo.commands.scaffolding:new",
-    "check": "zoo.commands.checking:check",
-    "completion": "zoo.commands.completing:completion",
+    "Explore": {
+        "list": "zoo.commands.listing:list_",
+        "info": "zoo.commands.listing:info",
+        "datasets": "zoo.commands.listing:datasets",
+        "runs": "zoo.commands.listing:runs",
+    },
+    "Train": {
+        "train": "zoo.commands.training:train",
+        "find-lr": "zoo.commands.training:find_lr",
+        "fetch": "zoo.commands.training:fetch",
+    },
+    "Evaluate": {
+        "eval": "zoo.commands.evaluation:evaluate",
+        "predict": "zoo.commands.prediction:predict",
+        "compare": "zoo.commands.comparing:compare",
+        "bench": "zoo.commands.comparing:bench",
+        "report": "zoo.commands.showing:report",
+        "demo": "zoo.commands.showing:demo",
+        "reproduce": "zoo.commands.training:reproduce",
+    },
+    "Export": {
+        "export": "zoo.commands.exporting:export",
+        "verify": "zoo.commands.exporting:verify",
+    },
+    "Extend": {
+        "plugins": "zoo.commands.listing:plugins",
+        "new": "zoo.commands.scaffolding:new",
+        "check": "zoo.commands.checking:check",
+        "completion": "zoo.commands.completing:completion",
+    },
 }
+"""The commands by section of ``zoo --help``."""
 
 
-@click.group(cls=ZooGroup, builtin=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=ZooGroup,
+    sections=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    epilog="`zoo COMMAND --help` shows the options of a command, with examples.",
+)
 @click.version_option(zoo.__version__, prog_name="zoo")
 @plugin_options
 def cli() -> None:
-    """Small neural networks that train for real and leave as ONNX files proven right.
+    """Small neural networks that train for real and export to verified ONNX files.
 
     \b
-    zoo list                             what can be trained
-    zoo train googlenet-mini             train it, keep the best checkpoint
-    zoo export googlenet-mini --onnx     that checkpoint as ONNX, proven equal in onnxruntime
+    Examples:
+      zoo list                            show the networks that you can train
+      zoo train googlenet-mini            train one and keep its best checkpoint
+      zoo export googlenet-mini --onnx    export it to a verified ONNX file
     """
 
 
@@ -55,8 +72,8 @@ def main(arguments: Sequence[str] | None = None, registry: Registry | None = Non
     """Run the command and exit.
 
     Args:
-        arguments: in place of ``sys.argv[1:]``.
-        registry: in place of the installed plugins.
+        arguments: used in place of ``sys.argv[1:]``.
+        registry: used in place of the installed plugins.
     """
     sys.exit(run_command(cli, sys.argv[1:] if arguments is None else arguments, registry))
 

@@ -11,7 +11,12 @@ from zoo.registry.registry import DISTRIBUTION
 def reference() -> str:
     """The group, then one section a command, with the built-in plugins only, whatever else is installed."""
     builtin = [point for point in find_entry_points() if point.distribution == DISTRIBUTION]
-    looks = {"terminal_width": 100, "max_content_width": 100, "help_option_names": ["-h", "--help"]}
+    looks = {
+        "terminal_width": 100,
+        "max_content_width": 100,
+        "help_option_names": ["-h", "--help"],
+        "show_default": True,
+    }
     root = click.Context(cli, info_name="zoo", obj=create_registry(builtin), **looks)
     parts = [f"## zoo\n\n```text\n{cli.get_help(root)}\n```\n"]
     for name in cli.builtin:

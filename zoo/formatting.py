@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-import itertools
+import io
 import shutil
 import sys
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Literal
 
 ORDER = ("accuracy", "auc", "f1", "mae", "rmse", "r2")
-"""The metrics of the tasks, in the order that they are told in; the first that is there is the main one."""
+"""The metrics of the tasks in display order. The first one that a task has is its main metric."""
 PERCENTAGES = frozenset({"accuracy"})
 NAMES = {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "auc": "AUC", "f1": "F1"}
+WIDTH = 100
+"""The width of a table that is printed into a pipe or file."""
+_LEGIBLE, _LONG_WORD = 16, 24
 
 
 def metric_names(metrics: Iterable[str]) -> list[str]:
-    """The names of all but the loss, in :data:`ORDER`; others follow as they come."""
+    """The names of all metrics but the loss, in :data:`ORDER`; other names follow in the given order."""
     names = [name for name in metrics if name != "loss"]
     return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
 def main_metric(metrics: Iterable[str]) -> str:
-    """The name of the metric that matters most."""
+    """The name of the main metric."""
     return metric_names(metrics)[0]
 
 
 def metric_name(name: str) -> str:
-    """``MAE`` for ``mae``."""
+    """Display name of a metric: ``MAE`` for ``mae``."""
     return NAMES.get(name, name)
 
 
 def metric_text(name: str, value: float) -> str:
-    """``99.29%`` for an accuracy, four digits for anything else."""
+    """``99.29%`` for an accuracy; about four digits for other metrics."""
     if name in PERCENTAGES:
         return f"{value:.2%}"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:
-    """All but the loss: ``accuracy 76.97%, AUC 0.829, F1 0.651``."""
+    """All metrics but the loss: ``accuracy 76.97%, AUC 0.829, F1 0.651``."""
     return ", ".join(f"{metric_name(name)} {metric_text(name, metrics[name])}" for name in metric_names(metrics))
 
 
@@ -70,49 +73,52 @@ def size_text(count: int) -> str:
 
 
 def table(
-    columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Sequence[str] = (), wrap: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    numeric: Sequence[str] = (),
+    wrap: Sequence[str] = (),
+    one_line: bool = False,
 ) -> str:
-    """Rows under a header, aligned.
+    """Rows under a header, aligned in columns two spaces apart.
 
-    Made by hand: rich's tables take longer to import than `zoo list` may take, and cut words off where columns have a
-    smallest width.
+    The table is as wide as ``$COLUMNS`` or the terminal, and :data:`WIDTH` in a pipe or file. Columns of text wrap to
+    fit. Names and numbers are never cut or wrapped: if they need more width, the table is wider.
 
     Args:
-        numeric: names of columns to align to the right.
-        wrap: names of columns that wrap where standard output is a terminal too narrow for them. The others stay
-            whole, whatever the width: the terminal breaks the line, and nothing is lost.
+        numeric: names of the columns to align to the right.
+        wrap: names of the columns of text, which wrap.
+        one_line: in a pipe or file, keep each row on one line, for ``grep`` and ``awk``.
     """
-    cells = [list(columns), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    if sys.stdout.isatty():
-        _narrow(widths, [i for i, name in enumerate(columns) if name in wrap])
-    lines = [line for row in cells for line in _row_lines(row, widths, [name in numeric for name in columns])]
-    return "\n".join(lines)
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-
-def _narrow(widths: list[int], flexible: list[int]) -> None:
-    """Take from the flexible columns, the widest first, what the terminal has too little of; leave each legible."""
-    legible = 16
-    excess = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
-    while excess > 0 and flexible:
-        widest = max(flexible, key=lambda i: widths[i])
-        if widths[widest] <= legible:
-            return
-        widths[widest] -= 1
-        excess -= 1
-
-
-def _row_lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> Iterator[str]:
-    wrapped = [
-        textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in zip(row, widths, strict=True)
-    ]
-    for parts in itertools.zip_longest(*wrapped, fillvalue=""):
-        padded = (p.rjust(w) if r else p.ljust(w) for p, w, r in zip(parts, widths, right, strict=True))
-        yield "  ".join(padded).rstrip()
+    if one_line and not sys.stdout.isatty():
+        wrap = ()
+    # a padded edge, stripped below: without it rich computes the last column's width wrongly and cuts words off
+    gap = 2
+    grid = Table(box=None, show_edge=False, pad_edge=True, padding=(0, gap, 0, 0), header_style="")
+    cells = [[" ".join(str(cell).splitlines()) for cell in row] for row in rows]
+    needed = gap * len(columns)
+    for place, name in enumerate(columns):
+        widest = max(map(cell_len, [name, *(row[place] for row in cells)]))
+        longest_word = max((len(word) for row in cells for word in row[place].split()), default=0)
+        legible = max(_LEGIBLE, min(_LONG_WORD, longest_word))
+        least = min(widest, legible) if name in wrap else widest
+        needed += least
+        align: Literal["left", "right"] = "right" if name in numeric else "left"
+        grid.add_column(Text(name), justify=align, min_width=least, no_wrap=name not in wrap, overflow="fold")
+    for row in cells:
+        grid.add_row(*map(Text, row))
+    width = max(needed, shutil.get_terminal_size((WIDTH, 24)).columns + gap)
+    text = io.StringIO()
+    Console(file=text, width=width, height=24, color_system=None, legacy_windows=False).print(grid, crop=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def html_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under a header, every cell escaped; no header where there are no columns."""
+    """An HTML table with all cells escaped. Without ``columns``, it has no header."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table>{f'<tr>{head}</tr>' if columns else ''}{body}</table>"

@@ -8,10 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 import torch
 
+import cli
 import zoo
+from zoo import create_registry
 from zoo.registry.registry import Registry
 from zoo.runs.run import load_run
 
@@ -39,7 +42,8 @@ MISTAKES = [
     ("train resnet-mini --seed x", 2, "--seed"),
     ("train resnet-mini --device gpu", 2, "auto, cpu, cuda"),
     ("train", 2, "NAME"),
-    ("train resnet-mini --resume x", 2, "cannot go with --resume"),
+    ("train resnet-mini --resume no-such-run", 2, "no-such-run"),
+    ("train resnet-mini --resume x --seed 1", 2, "--seed cannot go with --resume"),
     ("train --resume x --lr 3", 2, "--lr cannot go with --resume"),
     ("train --resume no-such-run", 2, "no-such-run"),
     ("train resnet-mini --frobnicate", 2, "--frobnicate"),
@@ -97,7 +101,33 @@ def test_every_command_has_help_with_an_example(command, flag, zoo_command):
 def test_help_is_shown_without_a_command(zoo_command):
     result = zoo_command()
     assert result.code == 2
-    assert "Commands:" in result.out
+    assert "Examples:" in result.out
+
+
+def test_help_lists_the_commands_in_sections_and_those_of_plugins_last(zoo_command, add_plugin, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    source = "import click\n@zoo.hookimpl\ndef register_commands(cli):\n    @cli.command()\n    def bark():\n"
+    source += '        """Bark as loudly as the dog next door, which takes a sentence longer than a line."""\n'
+    registry = create_registry([add_plugin("dog", source)])
+    text = zoo_command("--help", registry=registry).out
+    headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Options:", "Explore:", "Train:", "Evaluate:", "Export:", "Extend:", "Plugin commands:"]
+    assert "..." not in text.replace("[ARGS]...", "")
+    assert "longer than a line." in " ".join(text.split())
+    assert all(line.index(line.split()[1]) == 14 for line in text.partition("Explore:")[2].splitlines()[1:5])
+
+
+@pytest.mark.parametrize("name", [None, *cli.cli.builtin])
+def test_every_option_is_explained_and_shows_its_default(name, zoo_command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = zoo_command(*([name] if name else []), "--help").out
+    for metavar in ("TEXT", "INTEGER", "FLOAT", " PATH ", "DIRECTORY", "RANGE"):
+        assert metavar not in text, "an option without a metavar that says what it takes"
+    assert max(map(len, text.splitlines())) <= 80
+    ctx = click.Context(cli.cli, info_name="zoo", show_default=True)
+    command = cli.cli.get_command(ctx, name) if name else cli.cli
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert all(option.help and option.help.endswith(".") for option in options)
 
 
 def test_list_shows_every_architecture_and_where_it_comes_from(zoo_command, tiny_registry):
@@ -166,7 +196,7 @@ def test_the_main_job_from_train_to_export_without_data_or_network(zoo_command, 
     assert trained.code == 0
     notes = [line for line in trained.err.splitlines() if line.startswith("Note: ")]
     assert len(notes) == 1
-    assert "bundled digits" in notes[0]
+    assert "stand-in digits" in notes[0]
     assert "test samples of digits (in place of mnist)" in trained.out
     epochs = [line for line in trained.err.splitlines() if line.strip()[:1].isdigit() and "%" in line]
     assert len(epochs) == 2
@@ -204,6 +234,17 @@ def test_there_are_no_runs_yet(zoo_command):
     assert result.code == 0
     assert "zoo train NAME" in result.err
     assert json.loads(zoo_command("runs", "--json").out) == []
+
+
+def test_resume_takes_the_name_of_the_run_s_architecture_and_refuses_another(zoo_command, tiny_registry):
+    run = json.loads(zoo_command("train", "tiny-cnn", "--json", "--epochs", 1, "--device", "cpu").out)["run"]
+    refused = zoo_command("train", "resnet-mini", "--resume", run, "--epochs", 2)
+    assert refused.code == 2
+    assert "is a run of tiny-cnn, not of resnet-mini" in refused.error
+    resumed = zoo_command("train", "tiny-cnn", "--resume", run, "--epochs", 2, "--json")
+    assert resumed.code == 0
+    assert json.loads(resumed.out)["run"] == run
+    assert [entry["epoch"] for entry in load_run(Path(run)).metrics()] == [1, 2]
 
 
 def start(*arguments):

@@ -48,7 +48,7 @@ def test_runs_and_plugins_of_a_folder_are_completed(runs_dir, tiny_registry, tmp
     assert complete(f"zoo export --runs-dir {runs_dir} tiny") == [run.name]
     folder = tmp_path / "nets"
     folder.mkdir()
-    (folder / "broken.py").write_text("1 / 0")  # nothing is said of it after Tab
+    (folder / "broken.py").write_text("1 / 0")  # completion does not report it
     (folder / "tabbed.py").write_text(
         "import zoo\n@zoo.hookimpl\ndef register_datasets(register):\n"
         "    register(zoo.Dataset(name='tabbed', summary='s', task='binary', loader='m:l', input_shape=(1,),"

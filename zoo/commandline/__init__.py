@@ -1,4 +1,30 @@
-"""The building blocks of the ``zoo`` command, for the built-in commands and those of plugins."""
+"""The building blocks of the ``zoo`` command, for the built-in commands and the commands of plugins.
+
+Authors of commands import from here and from ``zoo``; the modules below are not public.
+
+*Commands.* :class:`ZooCommand` is a click command with ``-h``, ``--help`` and ``--debug``, :class:`PluginCommands` the
+group that ``register_commands(cli)`` gets, :class:`ZooGroup` the ``zoo`` group itself, and :func:`run_command` runs it.
+
+*Options.* ``json_option``, ``data_dir_option``, ``runs_dir_option``, ``target_option`` and ``data_settings_option``
+are decorators; :data:`COUNT` is the type of a count such as ``20k``; :func:`plugin_options` adds the options of the
+``zoo`` group.
+
+*Inside a command.* :func:`registry_of` gives the registry, :func:`arguments_of` the arguments of this invocation,
+:func:`load_everything` imports everything that plugins declare, :func:`was_given` tells an option on the command
+line from a default.
+
+*Settings.* :func:`training_settings`, :func:`epochs_given`, :func:`dataset_settings` and :func:`data_settings` parse
+``--set``, ``--data-option`` and their like; :func:`refuse_beside_resume` and :func:`check_resumed_name` check what
+stands beside ``--resume``.
+
+*Output.* :func:`show` prints lines of a result, :func:`print_json` a result as JSON, :func:`table` lays out rows;
+:func:`duration`, :func:`time_text` and :func:`size_text` format numbers. :class:`TrainingDisplay` and
+:class:`CountDisplay` show progress on standard error. The modules :mod:`views` and :mod:`tables` turn results of the
+library into text as the built-in commands print it.
+
+*Completion.* :func:`complete_architecture`, :func:`complete_dataset`, :func:`complete_plugin` and
+:func:`complete_trained` are for ``shell_complete=``; :data:`ENVIRONMENT` is the variable that a shell sets to ask.
+"""
 
 from ..evaluation import tables as tables
 from ..formatting import duration as duration
@@ -7,28 +33,33 @@ from ..formatting import table as table
 from ..formatting import time_text as time_text
 from ..registry.plugin_commands import PluginCommands as PluginCommands
 from ..registry.plugin_commands import ZooCommand as ZooCommand
+from . import terminal as terminal
 from . import views as views
 from .completion import ENVIRONMENT as ENVIRONMENT
 from .completion import complete_architecture as complete_architecture
 from .completion import complete_dataset as complete_dataset
 from .completion import complete_plugin as complete_plugin
 from .completion import complete_trained as complete_trained
-from .plugin_options import plugin_options as plugin_options
-from .runner import COUNT as COUNT
-from .runner import ZooGroup as ZooGroup
-from .runner import arguments_of as arguments_of
-from .runner import data_dir_option as data_dir_option
-from .runner import data_settings as data_settings
-from .runner import dataset_settings as dataset_settings
-from .runner import epochs_given as epochs_given
-from .runner import json_option as json_option
-from .runner import load_everything as load_everything
+from .group import ZooGroup as ZooGroup
+from .group import arguments_of as arguments_of
+from .group import load_everything as load_everything
+from .group import registry_of as registry_of
+from .options import COUNT as COUNT
+from .options import data_dir_option as data_dir_option
+from .options import data_settings_option as data_settings_option
+from .options import json_option as json_option
+from .options import plugin_options as plugin_options
+from .options import runs_dir_option as runs_dir_option
+from .options import target_option as target_option
 from .runner import print_json as print_json
-from .runner import refuse_beside_resume as refuse_beside_resume
-from .runner import registry_of as registry_of
 from .runner import run_command as run_command
-from .runner import runs_dir_option as runs_dir_option
-from .runner import training_settings as training_settings
+from .settings import check_resumed_name as check_resumed_name
+from .settings import data_settings as data_settings
+from .settings import dataset_settings as dataset_settings
+from .settings import epochs_given as epochs_given
+from .settings import refuse_beside_resume as refuse_beside_resume
+from .settings import training_settings as training_settings
+from .settings import was_given as was_given
 from .terminal import CountDisplay as CountDisplay
 from .terminal import TrainingDisplay as TrainingDisplay
 from .terminal import show as show

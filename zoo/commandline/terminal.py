@@ -1,6 +1,6 @@
-"""What the terminal shows while a command works: a training as it goes on, and counts.
+"""Progress on standard error while a command works: a training, or a count.
 
-rich draws the training, and is imported only for that and only where standard error is a terminal.
+rich draws the training; it is imported only for that and only if standard error is a terminal.
 """
 
 from __future__ import annotations
@@ -22,52 +22,55 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 MOST_LINES = 25
+"""A training of more than twice as many epochs prints about this many lines, not one an epoch."""
 
 __all__ = ["CountDisplay", "TrainingDisplay", "show"]
 
 
 def show(*texts: str) -> None:
-    """Print to standard output, where results go."""
+    """Print lines of a result on standard output."""
     for text in texts:
         print(text)
 
 
-def talk_stream() -> TextIO:
-    """Where everything is said that is not a result."""
+def message_stream() -> TextIO:
+    """Standard error, the stream of everything that is not a result."""
     return sys.stderr
 
 
 class CountDisplay:
-    """How many are done and how fast: a live line on standard error, where that is a terminal and results are not
-    shown on one themselves."""
+    """A live line with the number of items done and the rate.
+
+    It is shown if standard error is a terminal and standard output, which gets the results, is not.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._live = talk_stream().isatty() and not sys.stdout.isatty()
+        self._live = message_stream().isatty() and not sys.stdout.isatty()
 
     def watch(self, items: Iterable[_T]) -> Iterator[_T]:
-        """``items``, counted as they pass."""
+        """Yield ``items`` and count them."""
         began = shown = time.monotonic()
         for count, item in enumerate(items, 1):
             now = time.monotonic()
             if self._live and now - shown > 0.1:
                 shown = now
-                talk_stream().write(f"\r\x1b[K{count:,} {self._what}, {count / (now - began):,.0f} a second")
-                talk_stream().flush()
+                message_stream().write(f"\r\x1b[K{count:,} {self._what}, {count / (now - began):,.0f} a second")
+                message_stream().flush()
             yield item
         self.clear()
 
     def clear(self) -> None:
-        """Take the live line away."""
+        """Remove the live line."""
         if self._live:
-            talk_stream().write("\r\x1b[K")
-            talk_stream().flush()
+            message_stream().write("\r\x1b[K")
+            message_stream().flush()
 
 
 class TrainingDisplay:
-    """Shows a training on standard error: a live line on a terminal, one line an epoch in both cases.
+    """Shows a training on standard error: one line an epoch, and on a terminal a live line too.
 
-    Give it to a registry's :meth:`~zoo.Registry.listen`.
+    Pass it to a registry's :meth:`~zoo.Registry.listen`.
     """
 
     def __init__(self) -> None:
@@ -75,35 +78,36 @@ class TrainingDisplay:
         self._status: Any = None
         self._began = time.monotonic()
         self._every, self._last, self._kept = 1, 0, False
-        if talk_stream().isatty():
+        if message_stream().isatty():
             from rich.console import Console
 
-            self._console = Console(file=talk_stream(), highlight=False)
+            self._console = Console(file=message_stream(), highlight=False)
 
     @hookimpl
     def train_started(self, run: Run, start: Any) -> None:
-        """Say what is trained on what."""
+        """Print the network, the data, the length and the device of the training."""
         self._began = time.monotonic()
         samples = start.samples
-        self._say(
+        self._print(
             f"{run.config['architecture']} ({start.parameters:,} parameters) on {start.dataset}: "
             f"{samples['train']:,} training, {samples['validation']:,} validation, {samples['test']:,} test samples"
         )
         epochs = "1 epoch" if start.epochs == 1 else f"{start.epochs} epochs"
-        self._say(f"{epochs} of {start.steps_per_epoch} steps on {start.device}, into {run.folder}")
+        steps = "1 step" if start.steps_per_epoch == 1 else f"{start.steps_per_epoch} steps"
+        self._print(f"{epochs} of {steps} on {start.device}, into {run.folder}")
         if start.first_epoch > 1:
-            self._say(f"going on with epoch {start.first_epoch}")
+            self._print(f"resuming at epoch {start.first_epoch}")
         self._every = math.ceil(start.epochs / MOST_LINES) if start.epochs > 2 * MOST_LINES else 1
         self._last = start.epochs
         measured = "" if start.metric == "accuracy" else f"  (train and validation: {metric_name(start.metric)})"
-        self._say(f"{'epoch':>5}  {'loss':>7}  {'train':>7}  {'validation':>10}  {'time':>7}{measured}")
+        self._print(f"{'epoch':>5}  {'loss':>7}  {'train':>7}  {'validation':>10}  {'time':>7}{measured}")
         if self._console:
             self._status = self._console.status("", spinner="dots")
             self._status.start()
 
     @hookimpl
     def train_progressed(self, run: Run, progress: Any) -> None:
-        """Move the live line."""
+        """Update the live line."""
         if self._status:
             done = ((progress.epoch - 1) * progress.steps + progress.step) / (progress.epochs * progress.steps)
             filled = round(24 * done)
@@ -116,7 +120,7 @@ class TrainingDisplay:
 
     @hookimpl
     def epoch_ended(self, run: Run, metrics: dict[str, Any]) -> None:
-        """One line for the epoch, or for several where there are very many; a star where a checkpoint was kept."""
+        """Print a line for the epoch, or for the last few if there are many; a star marks a new best checkpoint."""
         epoch, validation = metrics["epoch"], metrics["validation"]
         if (run.config["best"] or {}).get("epoch") == epoch:
             self._kept = True
@@ -126,21 +130,21 @@ class TrainingDisplay:
         train, valid = metric_text(name, metrics["train"][name]), metric_text(name, validation[name])
         time_text = duration(time.monotonic() - self._began)
         star = "  *" if self._kept else ""
-        self._say(f"{epoch:>5}  {metrics['train']['loss']:>7.4f}  {train:>7}  {valid:>10}  {time_text:>7}{star}")
+        self._print(f"{epoch:>5}  {metrics['train']['loss']:>7.4f}  {train:>7}  {valid:>10}  {time_text:>7}{star}")
         self._kept = False
 
     @hookimpl
     def train_ended(self, run: Run) -> None:
-        """Take the live line away."""
+        """Remove the live line."""
         if self._status:
             self._status.stop()
             self._status = None
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self._console:
             self._console.print(_escape(line), soft_wrap=True)
         else:
-            print(line, file=talk_stream(), flush=True)
+            print(line, file=message_stream(), flush=True)
 
 
 def _escape(text: str) -> str:

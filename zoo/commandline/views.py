@@ -1,4 +1,4 @@
-"""Results as the commands print them: tables and lines, from the facts and the nouns of the library."""
+"""Turn results of the library into the tables and lines that the built-in commands print."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Facts = dict[str, Any]
 
 def architectures(facts: Iterable[Facts]) -> str:
     """``zoo list``."""
-    columns = ("NAME", "PARAMETERS", "DATASET", "RESULT", "FROM", "WHAT IT IS")
+    columns = ("NAME", "PARAMETERS", "DATASET", "RESULT", "FROM", "DESCRIPTION")
     rows = [
         (
             f["name"],
@@ -35,11 +35,11 @@ def architectures(facts: Iterable[Facts]) -> str:
         )
         for f in facts
     ]
-    return table(columns, rows, numeric=("PARAMETERS",), wrap=("WHAT IT IS",))
+    return table(columns, rows, numeric=("PARAMETERS",), wrap=("DESCRIPTION",), one_line=True)
 
 
 def architecture(facts: Facts) -> list[str]:
-    """``zoo info``: what it is, then everything that can be set."""
+    """``zoo info``: facts, then a table of all settings."""
     plugin = facts["plugin"]
     lines = {
         **{key: facts[key] for key in ("name", "summary", "task", "dataset")},
@@ -50,18 +50,18 @@ def architecture(facts: Facts) -> list[str]:
     }
     lines |= _result_lines(facts["results"]) if facts["results"] else {}
     if facts["weights"]:
-        lines["weights"] = f"{facts['weights']:,} bytes, used where nothing was trained yet"
+        lines["weights"] = f"{facts['weights']:,} bytes, used until you train a run"
     settings = [*facts["options"], *facts["hyperparameters"]]
     rows = [(s["name"], as_text(s["default"]), s["allowed"], s["help"]) for s in settings]
     return [
         *(f"{key:<12}{value}" for key, value in lines.items()),
         "\nSet any of these with --set NAME=VALUE:\n",
-        table(("SETTING", "DEFAULT", "ALLOWED", "WHAT IT IS"), rows, wrap=("ALLOWED", "WHAT IT IS")),
+        table(("SETTING", "DEFAULT", "ALLOWED", "DESCRIPTION"), rows, wrap=("ALLOWED", "DESCRIPTION")),
     ]
 
 
 def _result_lines(record: Facts) -> dict[str, str]:
-    """What the default recipe reached, and what it cost."""
+    """The recorded result of the default recipe and its costs."""
     metrics = [
         f"{metric_name(name)} {_spread(name, record['metrics'][name])}" for name in metric_names(record["metrics"])
     ]
@@ -69,7 +69,7 @@ def _result_lines(record: Facts) -> dict[str, str]:
     latency = record.get("latency_seconds")
     timed = {"latency": f"{time_text(latency)} a sample, onnxruntime, 1 thread"} if latency else {}
     return timed | {
-        "result": ", ".join(metrics) + f" on {record['dataset']} (mean and standard deviation of {count} trainings)",
+        "result": ", ".join(metrics) + f" on {record['dataset']} (mean and standard deviation of {_trainings(count)})",
         "cost": f"{record['multiply_adds']:,} multiply-adds a sample, {record['bytes']:,} bytes",
         "training": f"{duration(record['train_seconds'])} on {record['device']}, {record['threads']} thread"
         f"{'s' if record['threads'] > 1 else ''}, {host}",
@@ -81,25 +81,29 @@ def _spread(name: str, values: dict[str, float]) -> str:
 
 
 def reproduction(made: Reproduction) -> list[str]:
-    """How ``zoo reproduce`` ends."""
-    record, name = made.record, made.metric
+    """``zoo reproduce``: each run, then the new mean beside the recorded one."""
+    record, name, count = made.record, made.metric, len(made.runs)
     lines = [f"{run.name}  {metrics_text(run.config['results']['test'])}" for run in made.runs]
-    lines.append(f"now       {_spread(name, record['metrics'][name])} ({len(made.runs)} trainings)")
+    lines.append(f"now       {_spread(name, record['metrics'][name])} ({_trainings(count)})")
     if made.recorded is None:
         return [*lines, "recorded  nothing"]
     old = made.recorded["metrics"][name]
-    verdict = "reproduced" if made.reproduced else "NOT reproduced"
+    outcome = "reproduced" if made.reproduced else "NOT reproduced"
     return [
         *lines,
-        f"recorded  {_spread(name, old)} ({len(made.recorded['trials'])} trainings)",
-        f"{verdict}: {metric_text(name, abs(made.difference or 0))} apart, {metric_text(name, made.allowed)} is what "
-        f"chance allows; {made.identical} of {len(made.runs)} checkpoints are identical to the byte",
+        f"recorded  {_spread(name, old)} ({_trainings(len(made.recorded['trials']))})",
+        f"{outcome}: the means differ by {metric_text(name, abs(made.difference or 0))}, "
+        f"chance allows {metric_text(name, made.allowed)}; {made.identical} of {count} checkpoints are byte-identical",
     ]
+
+
+def _trainings(count: int) -> str:
+    return "1 training" if count == 1 else f"{count} trainings"
 
 
 def datasets(facts: Iterable[Facts], folder: Path) -> list[str]:
     """``zoo datasets``."""
-    columns = ("NAME", "SHAPE", "SAMPLES", "STATE", "LICENCE", "WHAT IT IS")
+    columns = ("NAME", "SHAPE", "SAMPLES", "STATE", "LICENCE", "DESCRIPTION")
     rows = [
         (
             f["name"],
@@ -111,12 +115,13 @@ def datasets(facts: Iterable[Facts], folder: Path) -> list[str]:
         )
         for f in facts
     ]
-    return [table(columns, rows, numeric=("SAMPLES",), wrap=("LICENCE", "WHAT IT IS")), f"\nData folder: {folder}"]
+    text = table(columns, rows, numeric=("SAMPLES",), wrap=("LICENCE", "DESCRIPTION"), one_line=True)
+    return [text, f"\nData folder: {folder}"]
 
 
 def plugins(facts: Iterable[Facts]) -> str:
     """``zoo plugins``."""
-    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "PROBLEM")
+    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "HOOKS", "NOTES")
     rows = [
         (
             *(f[key] for key in ("name", "distribution", "version", "status")),
@@ -125,14 +130,14 @@ def plugins(facts: Iterable[Facts]) -> str:
         )
         for f in facts
     ]
-    return table(columns, rows, wrap=("HOOKS", "PROBLEM"))
+    return table(columns, rows, wrap=("HOOKS", "NOTES"), one_line=True)
 
 
-def verdict(made: CheckResult) -> list[str]:
-    """One line of ``zoo check``, and what to do about it where it failed."""
-    status = "FAILED" if made.status == "failed" else made.status
-    lines = [f"  {status:<8} {made.check:<22} {made.reason}"]
-    return [*lines, f"{'':<34}{made.remedy}"] if made.remedy else lines
+def check_result(result: CheckResult) -> list[str]:
+    """``zoo check``: one line for a check, and a second one with the remedy if it failed."""
+    status = "FAILED" if result.status == "failed" else result.status
+    lines = [f"  {status:<8} {result.check:<22} {result.reason}"]
+    return [*lines, f"{'':<34}{result.remedy}"] if result.remedy else lines
 
 
 def runs(found: Sequence[Run]) -> str:
@@ -142,7 +147,7 @@ def runs(found: Sequence[Run]) -> str:
 
 
 def trained(run: Run) -> list[str]:
-    """How ``zoo train`` ends."""
+    """``zoo train``: the test result, and where everything is."""
     results, data = run.config["results"], run.config["data"]
     stand_in = f" (in place of {data['stand_in_for']})" if data["stand_in_for"] else ""
     return [
@@ -154,42 +159,44 @@ def trained(run: Run) -> list[str]:
     ]
 
 
-def rate_test(found: LRFinderResult) -> list[str]:
-    """How ``zoo find-lr`` ends."""
+def learning_rate(found: LRFinderResult) -> list[str]:
+    """``zoo find-lr``."""
     return [
-        f"suggested  {found.suggested:.2g}, a tenth of the rate at the lowest loss, {found.lowest:.2g}",
+        f"suggested  {found.suggested:.2g}, a tenth of {found.lowest:.2g}, the rate with the lowest loss",
         f"recipe     {found.used:.2g}",
         f"picture    {found.plot}",
     ]
 
 
-def tried(run: Run) -> list[str]:
-    """How ``zoo train --dry-run`` ends."""
-    name = run.config["architecture"]
+def dry_run(run: Run) -> list[str]:
+    """``zoo train --dry-run``."""
     return [
-        f"{name} trains, is validated, kept, judged and drawn on {run.config['data']['name']}; nothing was kept of it."
+        f"Dry run of {run.config['architecture']} on {run.config['data']['name']}: all steps work; nothing was kept."
     ]
 
 
-def certificate(proven: Certificate) -> list[str]:
-    """How ``zoo export`` ends."""
+def certificate(made: Certificate) -> list[str]:
+    """``zoo export``: the file, its checks, and where the certificate is."""
     return [
-        f"{proven.file}  {proven.bytes:,} bytes, from {proven.origin}",
-        _gates(proven.checks, {}),
-        f"{proven.path}  the certificate",
+        f"{made.file}  {made.bytes:,} bytes, from {made.origin}",
+        _checks(made.checks, {}),
+        f"{made.path}  the certificate",
     ]
 
 
 def verification(found: Verification) -> list[str]:
-    """What ``zoo verify`` found out."""
-    verdict = "nothing that was checked is wrong" if found.passed else "NOT what it should be"
-    return [_gates(found.checks, found.not_checked), f"{found.file}  {verdict}"]
+    """``zoo verify``: the checks, then the overall result."""
+    failed = sum(not check.passed for check in found.checks)
+    outcome = f"{failed} of {len(found.checks)} checks FAILED" if failed else "all checks passed"
+    if found.not_checked:
+        outcome += f", {len(found.not_checked)} could not be made"
+    return [_checks(found.checks, found.not_checked), f"{found.file}  {outcome}"]
 
 
-def _gates(checks: Iterable[Check], not_checked: Mapping[str, str]) -> str:
+def _checks(checks: Iterable[Check], not_checked: Mapping[str, str]) -> str:
     rows = [(check.gate, "passed" if check.passed else "FAILED", check.summary) for check in checks]
-    rows += [(gate, "not checked", why) for gate, why in not_checked.items()]
-    return table(("GATE", "VERDICT", "WHAT WAS HELD AGAINST WHAT"), rows, wrap=("WHAT WAS HELD AGAINST WHAT",))
+    rows += [(gate, "not checked", reason) for gate, reason in not_checked.items()]
+    return table(("CHECK", "RESULT", "DETAILS"), rows, wrap=("DETAILS",))
 
 
 def _run_row(run: Run) -> tuple[str, ...]:
@@ -209,6 +216,6 @@ def _run_row(run: Run) -> tuple[str, ...]:
 
 
 def _metric_cell(name: str, value: float) -> str:
-    """With the metric's name where it is none that goes without saying."""
+    """The value, after the metric's name unless it is the accuracy."""
     text = metric_text(name, value)
     return text if name == "accuracy" else f"{metric_name(name)} {text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -21,39 +22,42 @@ from zoo.commandline import (
 
 @click.command(cls=ZooCommand)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_plugin)
-@click.option("--download", is_flag=True, help="Fetch the datasets that are not there, to check them too.")
+@click.option("--download", is_flag=True, help="Download missing datasets, to check them too.")
 @data_dir_option
 @json_option
 @click.pass_context
 def check(ctx: click.Context, names: tuple[str, ...], download: bool, data_dir: Path | None, as_json: bool) -> None:
-    """Check that a plugin keeps what every plugin promises.
+    """Check that a plugin meets the plugin contract.
 
-    NAME is a plugin, a distribution, or the name of an architecture, dataset, exporter or command. Without any,
-    everything is checked that does not come with the zoo. Fails where a check fails.
+    NAME is a plugin, a distribution, an architecture, a dataset, an exporter or a command. Without NAME, it checks
+    everything that is not built in. The exit code is 1 if a check fails.
 
     \b
-    zoo check
-    zoo check my-net
-    zoo check resnet-mini --json
+    Examples:
+      zoo check
+      zoo check my-net
+      zoo check resnet-mini --json
     """
     registry = registry_of(ctx)
     commands = load_everything(ctx)
-    verdicts = []
-    subject = ""
-    for verdict in zoo.check(*names, data_dir=data_dir, download=download, registry=registry, commands=commands):
-        verdicts.append(verdict)
+    results = []
+    item = ""
+    for result in zoo.check(*names, data_dir=data_dir, download=download, registry=registry, commands=commands):
+        results.append(result)
         if as_json:
             continue
-        if subject != (subject := f"{verdict.kind} {verdict.name}"):
-            click.echo(subject)
-        click.echo("\n".join(views.verdict(verdict)))
-    failed = sum(verdict.status == "failed" for verdict in verdicts)
+        if item != (item := f"{result.kind} {result.name}"):
+            click.echo(item)
+        click.echo("\n".join(views.check_result(result)))
+    failed = sum(result.status == "failed" for result in results)
     if as_json:
-        print_json([verdict.to_dict() for verdict in verdicts])
-    elif verdicts:
-        counts = {status: sum(v.status == status for v in verdicts) for status in ("passed", "failed", "skipped")}
-        click.echo(", ".join(f"{count} {status}" for status, count in counts.items() if count))
+        print_json([result.to_dict() for result in results])
+    elif results:
+        counts = Counter(result.status for result in results)
+        click.echo(
+            ", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped") if counts[status])
+        )
     else:
-        click.echo("No plugin is installed beyond the built-in ones. `zoo check NAME` checks one of those.", err=True)
+        click.echo("No plugin is installed except the built-in ones. `zoo check NAME` checks one of these.", err=True)
     if failed:
         ctx.exit(1)

@@ -17,17 +17,19 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
 @click.pass_context
 def completion(ctx: click.Context, shell: str | None) -> None:
-    """Print what makes the shell complete commands, options and names.
+    """Print the script for shell completion.
 
-    SHELL is the one that is in use, unless given. Put the line for it into the shell's start-up file.
+    The shell then completes commands, options and names after Tab. Without an argument, the script is for the shell
+    in $SHELL. Add the line for your shell to its start-up file.
 
     \b
-    eval "$(zoo completion bash)"       in ~/.bashrc
-    eval "$(zoo completion zsh)"        in ~/.zshrc
-    zoo completion fish | source        in ~/.config/fish/config.fish
+    Examples:
+      eval "$(zoo completion bash)"       in ~/.bashrc
+      eval "$(zoo completion zsh)"        in ~/.zshrc
+      zoo completion fish | source        in ~/.config/fish/config.fish
     """
     name = shell or os.path.basename(os.environ.get("SHELL", ""))
     kind = get_completion_class(name) if name in SHELLS else None
     if kind is None:
-        raise zoo.UsageError(f"Say which shell: {', '.join(f'`zoo completion {known}`' for known in SHELLS)}.")
+        raise zoo.UsageError(f"Name the shell: {', '.join(f'`zoo completion {known}`' for known in SHELLS)}.")
     click.echo(kind(ctx.find_root().command, {}, "zoo", ENVIRONMENT).source())

@@ -1,4 +1,4 @@
-"""``zoo eval``: how good a trained model is."""
+"""``zoo eval``: evaluate a trained model on a split."""
 
 from __future__ import annotations
 
@@ -10,39 +10,56 @@ import click
 import zoo
 from zoo.commandline import (
     ZooCommand,
+    complete_dataset,
     data_dir_option,
     data_settings,
+    data_settings_option,
     json_option,
     print_json,
     registry_of,
     runs_dir_option,
+    show,
     tables,
-    terminal,
+    target_option,
 )
 
 
 @click.command("eval", cls=ZooCommand)
 @click.argument("name", metavar="NAME|RUN|FILE.onnx")
-@click.option("--split", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True)
-@click.option("--dataset", metavar="NAME|PATH", help="Other data than it was trained on.")
-@click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told.")
-@click.option("--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset.")
-@click.option("-o", "--output", metavar="FOLDER", type=click.Path(path_type=Path), help="Draw the pictures there.")
+@click.option(
+    "--split",
+    metavar="SPLIT",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    help="Split to evaluate on: test, validation or train.",
+)
+@click.option(
+    "--dataset",
+    metavar="NAME|PATH",
+    shell_complete=complete_dataset,
+    show_default="the training dataset",
+    help="Dataset to evaluate on: a name, a folder of images or a CSV file.",
+)
+@target_option
+@data_settings_option
+@click.option("-o", "--output", metavar="FOLDER", type=click.Path(path_type=Path), help="Save plots in this folder.")
 @data_dir_option
 @runs_dir_option
 @json_option
 @click.pass_context
 def evaluate(ctx: click.Context, /, name: str, output: Path | None, as_json: bool, **given: Any) -> None:
-    """Judge a trained model on a whole split.
+    """Evaluate a trained model on a whole split.
 
-    Every metric with its 95% confidence interval, each class, the confusion matrix, calibration and the worst
-    mistakes; of a regression, its residuals. A checkpoint and the file exported from it give the same figures.
+    Prints every metric with its 95% confidence interval. For a classifier: scores per class, the confusion matrix,
+    calibration and the worst mistakes. For a regression: the residuals. A checkpoint and the file exported from it
+    give the same results.
 
     \b
-    zoo eval resnet-mini
-    zoo eval resnet-mini.onnx -o pictures
-    zoo eval runs/resnet-mini/20260101-120000 --split validation --json
-    zoo eval photos-net.onnx --dataset photos/
+    Examples:
+      zoo eval resnet-mini
+      zoo eval resnet-mini.onnx -o plots
+      zoo eval runs/resnet-mini/20260101-120000 --split validation --json
+      zoo eval photos-net.onnx --dataset photos/
     """
     registry = registry_of(ctx)
     model = zoo.open_model(name, runs_dir=given["runs_dir"], registry=registry)
@@ -53,4 +70,4 @@ def evaluate(ctx: click.Context, /, name: str, output: Path | None, as_json: boo
     if as_json:
         print_json(assessment.to_dict() | {"pictures": [str(path) for path in pictures]})
         return
-    terminal.show(*tables.assessment(assessment), *(f"picture  {path}" for path in pictures))
+    show(*tables.assessment(assessment), *(f"picture  {path}" for path in pictures))

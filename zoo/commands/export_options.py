@@ -1,4 +1,4 @@
-"""The flags of `zoo export`: one for each format and smaller form, and the options of them all."""
+"""The options of `zoo export` that exporters add: a flag for each format and smaller form, and their options."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from typing import Any
 import click
 
 from zoo import Registry, UsageError
-from zoo.commandline import ZooCommand, registry_of
+from zoo.commandline import ZooCommand, registry_of, was_given
 
 
 class ExportCommand(ZooCommand):
-    """A command with a flag for each registered export format, and the options of them all."""
+    """A command with a flag for each registered export format, and the options of all formats."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The fixed parameters, and behind NAME what the exporter plugins add: ``format_…``, ``reduction_…`` and
-        ``option_…``."""
+        """The fixed parameters, and after NAME those of the exporters: ``format_…``, ``reduction_…``, ``option_…``."""
         exporters = registry_of(ctx).exporters.values()
         flags = [
-            click.Option([f"--{spec.name}", f"format_{_identifier(spec.name)}"], is_flag=True, help=f"{spec.summary}.")
+            click.Option(
+                [f"--{spec.name}", f"format_{_identifier(spec.name)}"], is_flag=True, help=_sentence(spec.summary)
+            )
             for spec in exporters
         ]
         smaller = {name: spec.name for spec in exporters for name in spec.reductions}
         flags += [
-            click.Option(
-                [f"--{name}", f"reduction_{_identifier(name)}"], is_flag=True, help=f"A smaller form of --{of}."
-            )
+            click.Option([f"--{name}", f"reduction_{_identifier(name)}"], is_flag=True, help=f"Smaller form of --{of}.")
             for name, of in smaller.items()
         ]
         options = {option.name: option for spec in exporters for option in spec.options}
         added = [
             click.Option(
                 [f"--{name.replace('_', '-')}", f"option_{name}"],
-                help=f"{option.help}: {option.describe()}. [{option.default}]",
+                metavar="VALUE",
+                default=str(option.default),
+                help=_sentence(f"{option.help}: {option.describe()}"),
             )
             for name, option in options.items()
         ]
@@ -42,41 +43,45 @@ class ExportCommand(ZooCommand):
 
 
 def chosen_formats(registry: Registry, given: Mapping[str, Any]) -> list[str]:
-    """The names of the exporters whose flags were given to an :class:`ExportCommand`."""
+    """The names of the exporters whose flags the user gave."""
     return [name for name in registry.exporters if given[f"format_{_identifier(name)}"]]
 
 
 def chosen_reduction(registry: Registry, format: str, given: Mapping[str, Any]) -> str:
-    """The smaller form of ``format`` whose flag was given to an :class:`ExportCommand`; empty for none.
+    """The smaller form of ``format`` whose flag the user gave; empty for none.
 
     Raises:
-        UsageError: several, or one of another format.
+        UsageError: several were given, or one of another format.
     """
     every = {name for spec in registry.exporters.values() for name in spec.reductions}
     chosen = sorted(name for name in every if given[f"reduction_{_identifier(name)}"])
     if len(chosen) > 1:
         raise UsageError(f"Choose one smaller form: {' or '.join(f'--{name}' for name in chosen)}.")
     if chosen and chosen[0] not in registry.exporter(format).reductions:
-        raise UsageError(f"--{chosen[0]} is no form of --{format}.")
+        raise UsageError(f"--{chosen[0]} is not a form of --{format}.")
     return chosen[0] if chosen else ""
 
 
-def exporter_options(registry: Registry, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given to an :class:`ExportCommand` for the exporter ``name``, as values of their types.
+def exporter_options(ctx: click.Context, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the user gave for the exporter ``name``, parsed.
 
     Raises:
         UsageError: an option of another exporter was given, or a wrong value.
     """
-    known = {option.name: option for option in registry.exporter(name).options}
+    known = {option.name: option for option in registry_of(ctx).exporter(name).options}
     texts = {
         key.removeprefix("option_"): text
         for key, text in given.items()
-        if key.startswith("option_") and text is not None
+        if key.startswith("option_") and was_given(ctx, key)
     }
     for key in texts:
         if key not in known:
-            raise UsageError(f"--{key.replace('_', '-')} is no option of --{name}.")
+            raise UsageError(f"--{key.replace('_', '-')} is not an option of --{name}.")
     return {key: known[key].parse(text) for key, text in texts.items()}
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _identifier(flag: str) -> str:

@@ -16,8 +16,9 @@ from zoo.commandline import (
     print_json,
     registry_of,
     runs_dir_option,
-    terminal,
+    show,
     views,
+    was_given,
 )
 
 from .export_options import ExportCommand, chosen_formats, chosen_reduction, exporter_options
@@ -27,62 +28,82 @@ provider_option = click.option(
     "providers",
     multiple=True,
     type=click.Choice(["cpu", "cuda"], case_sensitive=False),
-    help="An execution provider that has to be tested; repeatable. [those that run here]",
+    show_default="all that run here",
+    help="Execution provider to check; repeatable.",
 )
 
 
 @click.command(cls=ExportCommand)
 @click.argument("name", metavar="NAME|RUN", shell_complete=complete_trained)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file, or a folder for it. [./NAME.onnx]")
 @click.option(
-    "--bundle", type=click.Path(path_type=Path), help="A folder for the file and all that is needed to use it."
+    "-o",
+    "--output",
+    metavar="FILE|FOLDER",
+    type=click.Path(path_type=Path),
+    show_default="./NAME.FORMAT",
+    help="File to write, or its folder.",
 )
 @click.option(
-    "--no-preprocess", "raw", is_flag=True, help="Leave normalisation out: the file takes standardised floats."
+    "--bundle",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Write a folder with the file and everything needed to use it.",
 )
 @click.option(
-    "--max-drop", type=float, help="Points of accuracy (percent of an error) that a smaller form may lose. [1]"
+    "--no-preprocess", "raw", is_flag=True, help="Leave out the normalisation: the file takes normalised floats."
+)
+@click.option(
+    "--max-drop",
+    metavar="X",
+    type=float,
+    default=1.0,
+    help="Largest drop of a smaller form: points of accuracy, or percent of the error.",
 )
 @provider_option
-@click.option("--reproducible", is_flag=True, help="Export again in another process and folder; refuse other bytes.")
+@click.option("--reproducible", is_flag=True, help="Export twice, in two processes; fail if the bytes differ.")
 @data_dir_option
 @runs_dir_option
 @json_option
 @click.pass_context
-def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, max_drop: float | None, **given: Any) -> None:
-    """Write a trained network as a proven file.
+def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, **given: Any) -> None:
+    """Export a trained network to a verified file.
 
-    It is the best checkpoint of the architecture's best run, or of the RUN given. The file is put in place only if
-    it passes every check. What was checked stands beside it, in FILE.json.
+    Exports the best checkpoint of RUN, or of the best run of the architecture NAME. The file is written only if it
+    passes all checks. Its certificate, FILE.json, lists them.
 
     \b
-    zoo export resnet-mini --onnx
-    zoo export runs/resnet-mini/20260101-120000 --onnx -o model.onnx
-    zoo export resnet-mini --onnx --int8 --max-drop 0.5
-    zoo export resnet-mini --onnx --bundle resnet/
+    Examples:
+      zoo export resnet-mini --onnx
+      zoo export runs/resnet-mini/20260101-120000 --onnx -o model.onnx
+      zoo export resnet-mini --onnx --int8 --max-drop 0.5
+      zoo export resnet-mini --onnx --bundle resnet/
     """
     registry = registry_of(ctx)
     formats = chosen_formats(registry, given)
     if len(formats) != 1:
         raise zoo.UsageError(f"Choose one format: {', '.join(f'--{known}' for known in registry.exporters)}.")
     reduction = chosen_reduction(registry, formats[0], given)
-    if max_drop is not None and not reduction:
+    if was_given(ctx, "max_drop") and not reduction:
         raise zoo.UsageError("--max-drop goes with a smaller form, such as --int8.")
-    options = exporter_options(registry, formats[0], given)
-    kept = ("data_dir", "runs_dir", "bundle", "providers", "reproducible")
+    options = exporter_options(ctx, formats[0], given)
+    kept = ("data_dir", "runs_dir", "bundle", "providers", "reproducible", "max_drop")
     options |= {key: given[key] for key in kept} | {"reduction": reduction, "preprocess": not raw}
-    options |= {} if max_drop is None else {"max_drop": max_drop}
     certificate = zoo.export(name, formats[0], given["output"], registry=registry, **options)
     if as_json:
         print_json(certificate.to_dict())
     else:
-        terminal.show(*views.certificate(certificate))
+        show(*views.certificate(certificate))
 
 
 @click.command(cls=ZooCommand)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--against", metavar="NAME|RUN", help="What to judge it against. [the checkpoint that the file names]")
-@click.option("--no-preprocess", "raw", is_flag=True, help="With --against: the file takes standardised floats.")
+@click.option(
+    "--against",
+    metavar="NAME|RUN",
+    show_default="the checkpoint that the file names",
+    help="Compare with this checkpoint.",
+)
+@click.option("--no-preprocess", "raw", is_flag=True, help="With --against: the file takes normalised floats.")
 @provider_option
 @data_dir_option
 @runs_dir_option
@@ -91,20 +112,21 @@ def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, max_drop:
 def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, **given: Any) -> None:
     """Check an exported file again, on this machine.
 
-    Its hash, structure and reference vectors; and where the weights that it was made from are at hand, its numbers on
-    every provider and the whole test split. A file of another tool is checked as far as it goes. What could not be
-    checked is told with the reason.
+    Checks the hash, the structure and the reference vectors. If the checkpoint is available, it also checks the
+    outputs on every provider and the whole test split. A file from another tool gets the checks that are possible.
+    The table gives the reason for each check that could not be made.
 
     \b
-    zoo verify resnet-mini.onnx
-    zoo verify resnet-mini.onnx --provider cuda
-    zoo verify foreign.onnx --against resnet-mini
+    Examples:
+      zoo verify resnet-mini.onnx
+      zoo verify resnet-mini.onnx --provider cuda
+      zoo verify other.onnx --against resnet-mini
     """
     found = zoo.verify(file, preprocess=not raw, registry=registry_of(ctx), **given)
     if as_json:
         print_json(found.to_dict())
     else:
-        terminal.show(*views.verification(found))
+        show(*views.verification(found))
     if not found.passed:
         failed = next(check for check in found.checks if not check.passed)
-        raise zoo.ExportRefused(f"{file} is not what it should be. {failed.gate}: {failed.summary}.")
+        raise zoo.ExportRefused(f"{file} failed a check. {failed.gate}: {failed.summary}.")

@@ -1,4 +1,4 @@
-"""``zoo list`` and its like: what there is."""
+"""``zoo list``, ``zoo info``, ``zoo datasets``, ``zoo plugins`` and ``zoo runs``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from zoo.commandline import (
     print_json,
     registry_of,
     runs_dir_option,
-    terminal,
+    show,
     views,
 )
 
@@ -34,12 +34,12 @@ def _metric(facts: dict[str, Any], name: str) -> float | None:
 
 
 def _recorded(facts: dict[str, Any], name: str) -> float:
-    """What is recorded of it; of what is not recorded, more than anything."""
+    """The recorded cost ``name``; infinity if none is recorded."""
     return float((facts["results"] or {}).get(name, math.inf))
 
 
 def _rank(facts: dict[str, Any]) -> tuple[str, float]:
-    """By dataset, then the better recorded result first; those without come last."""
+    """The sort key for the accuracy: by dataset, then best recorded result first; those without one come last."""
     accuracy, error = _metric(facts, "accuracy"), _metric(facts, "mae")
     return facts["dataset"], -accuracy if accuracy is not None else error if error is not None else math.inf
 
@@ -57,30 +57,33 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 @click.command("list", cls=ZooCommand)
 @click.argument("pattern", default="*")
-@click.option("--task", help="Only architectures for this task.")
-@click.option("--dataset", help="Only architectures made for this dataset.")
+@click.option("--task", metavar="TASK", help="Only this task: classification, binary or regression.")
 @click.option(
-    "--max-params", type=COUNT, help="Only architectures with at most this many parameters: 20000, 20k, 1.5M."
+    "--dataset", metavar="NAME", shell_complete=complete_dataset, help="Only architectures with this default dataset."
 )
-@click.option("--max-bytes", type=COUNT, help="Only architectures with at most this many bytes of weights.")
-@click.option("--min-accuracy", type=float, help="Only architectures with at least this recorded accuracy, in percent.")
-@click.option("--plugin", shell_complete=complete_plugin, help="Only what this plugin or distribution registered.")
-@click.option("--sort", type=click.Choice(list(SORTS)), default="name", show_default=True, help="Best or least first.")
-@click.option("--pareto", is_flag=True, help="Only those that nothing beats which is no larger, by dataset.")
+@click.option("--max-params", metavar="COUNT", type=COUNT, help="Largest number of parameters: 20000, 20k, 1.5M.")
+@click.option("--max-bytes", metavar="COUNT", type=COUNT, help="Largest size of the weights in bytes.")
+@click.option("--min-accuracy", metavar="PERCENT", type=float, help="Lowest recorded accuracy.")
+@click.option("--plugin", metavar="NAME", shell_complete=complete_plugin, help="Only this plugin or distribution.")
+@click.option(
+    "--sort", metavar="KEY", type=click.Choice(list(SORTS)), default="name", help=f"Sort by {', '.join(SORTS)}."
+)
+@click.option("--pareto", is_flag=True, help="Only the Pareto front (accuracy against size) of each dataset.")
 @json_option
 @click.pass_context
 def list_(
     ctx: click.Context, /, pattern: str, plugin: str | None, as_json: bool, sort: str, pareto: bool, **wanted: Any
 ) -> None:
-    """List what can be trained.
+    """List the architectures that can be trained.
 
-    PATTERN is a part of a name, or a name with wildcards.
+    PATTERN is part of a name, or a name with wildcards.
 
     \b
-    zoo list
-    zoo list --plugin my-nets
-    zoo list 'res*' --max-params 50k --min-accuracy 99.5
-    zoo list --dataset mnist --sort accuracy --pareto
+    Examples:
+      zoo list
+      zoo list --plugin my-nets
+      zoo list 'res*' --max-params 50k --min-accuracy 99.5
+      zoo list --dataset mnist --sort accuracy --pareto
     """
     registry = registry_of(ctx)
     specs = zoo.list_architectures(registry, plugin=plugin)
@@ -91,9 +94,9 @@ def list_(
         print_json(found)
         return
     if not found:
-        click.echo("No architecture fits. `zoo list` shows them all.", err=True)
+        click.echo("No architecture matches. `zoo list` shows them all.", err=True)
         return
-    terminal.show(views.architectures(found))
+    show(views.architectures(found))
 
 
 @click.command(cls=ZooCommand)
@@ -104,14 +107,16 @@ def info(ctx: click.Context, name: str, as_json: bool) -> None:
     """Show one architecture and its settings.
 
     \b
-    zoo info googlenet-mini
+    Examples:
+      zoo info googlenet-mini
+      zoo info googlenet-mini --json
     """
     registry = registry_of(ctx)
     facts = zoo.architecture_facts(registry, registry.architecture(name))
     if as_json:
         print_json(facts)
         return
-    terminal.show(*views.architecture(facts))
+    show(*views.architecture(facts))
 
 
 @click.command(cls=ZooCommand)
@@ -119,11 +124,12 @@ def info(ctx: click.Context, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def datasets(ctx: click.Context, data_dir: Path | None, as_json: bool) -> None:
-    """List what can be trained on.
+    """List the datasets and whether they are downloaded.
 
     \b
-    zoo datasets
-    zoo datasets --data-dir ~/data
+    Examples:
+      zoo datasets
+      zoo datasets --data-dir ~/data
     """
     registry = registry_of(ctx)
     folder = zoo.data_folder(data_dir)
@@ -131,17 +137,19 @@ def datasets(ctx: click.Context, data_dir: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(folder), "datasets": found})
         return
-    terminal.show(*views.datasets(found, folder))
+    show(*views.datasets(found, folder))
 
 
 @click.command(cls=ZooCommand)
 @json_option
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
-    """List the plugins and whether they work.
+    """List the installed plugins and whether they work.
 
     \b
-    zoo plugins
+    Examples:
+      zoo plugins
+      zoo plugins --json
     """
     registry = registry_of(ctx)
     load_everything(ctx)
@@ -149,13 +157,13 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    terminal.show(views.plugins(found))
+    show(views.plugins(found))
 
 
 @click.command(cls=ZooCommand)
 @click.argument("name", required=False, shell_complete=complete_architecture)
-@click.option("--dataset", shell_complete=complete_dataset, help="Only runs on this dataset, of every architecture.")
-@click.option("--pareto", is_flag=True, help="Only those that nothing beats which is no larger, by dataset.")
+@click.option("--dataset", metavar="NAME", shell_complete=complete_dataset, help="Only runs on this dataset.")
+@click.option("--pareto", is_flag=True, help="Only the Pareto front (accuracy against size) of each dataset.")
 @runs_dir_option
 @json_option
 @click.pass_context
@@ -164,13 +172,14 @@ def runs(
 ) -> None:
     """List the runs, best first.
 
-    Runs on the architecture's own dataset come before others, then the validation metric counts. `zoo compare` sets
-    runs side by side on the test split, with latency and plots.
+    With NAME, only the runs of this architecture. The runs are sorted by validation metric; runs on an architecture's
+    default dataset come first. `zoo compare` compares runs on the test split, with latency and plots.
 
     \b
-    zoo runs
-    zoo runs googlenet-mini
-    zoo runs --dataset mnist --pareto
+    Examples:
+      zoo runs
+      zoo runs googlenet-mini
+      zoo runs --dataset mnist --pareto
     """
     folder = zoo.runs_folder(runs_dir)
     found = zoo.list_runs(folder, name, dataset)
@@ -182,24 +191,24 @@ def runs(
         print_json([{"run": str(run.folder), **run.config} for run in found])
         return
     if not found:
-        click.echo(f"There are no such runs in {folder} yet. `zoo train NAME` makes one.", err=True)
+        click.echo(f"There are no such runs in {folder} yet. `zoo train NAME` starts one.", err=True)
         return
-    terminal.show(views.runs(found))
+    show(views.runs(found))
 
 
 def _pareto_runs(found: list[zoo.Run]) -> list[zoo.Run]:
-    """Finished runs that no other on the same dataset beats by validation without more parameters."""
+    """The finished runs on the Pareto front of validation metric and parameters, for each dataset."""
     done = [run for run in found if run.status == "finished"]
     kept = []
     for dataset in dict.fromkeys(run.config["data"]["name"] for run in done):
-        those = [run for run in done if run.config["data"]["name"] == dataset]
-        sizes = [run.config["parameters"] for run in those]
-        kept += zoo.pareto(those, sizes, [run.config["best"]["score"][0] for run in those])
+        group = [run for run in done if run.config["data"]["name"] == dataset]
+        sizes = [run.config["parameters"] for run in group]
+        kept += zoo.pareto(group, sizes, [run.config["best"]["score"][0] for run in group])
     return kept
 
 
 def _is_wanted(facts: dict[str, Any], pattern: str, **wanted: Any) -> bool:
-    """Whether the facts of an architecture are what `zoo list` was asked for; ``min_accuracy`` in percent."""
+    """Whether an architecture passes the filters of `zoo list`; ``min_accuracy`` is in percent."""
     least = {"min_accuracy": 100 * (_metric(facts, "accuracy") or 0.0)}
     most = {"max_params": facts["parameters"], "max_bytes": _recorded(facts, "bytes")}
     return (
@@ -211,9 +220,9 @@ def _is_wanted(facts: dict[str, Any], pattern: str, **wanted: Any) -> bool:
 
 
 def _pareto(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those with a recorded result that no other for the same dataset beats without more parameters."""
+    """The architectures on the Pareto front of recorded result and parameters, for each dataset."""
     kept = []
     for dataset in dict.fromkeys(facts["dataset"] for facts in found):
-        those = [facts for facts in found if facts["dataset"] == dataset and facts["results"]]
-        kept += zoo.pareto(those, [facts["parameters"] for facts in those], [-_rank(facts)[1] for facts in those])
+        group = [facts for facts in found if facts["dataset"] == dataset and facts["results"]]
+        kept += zoo.pareto(group, [facts["parameters"] for facts in group], [-_rank(facts)[1] for facts in group])
     return kept

@@ -1,4 +1,4 @@
-"""``zoo predict``: what a trained model says of a person's own files."""
+"""``zoo predict``: predict the user's own images and table rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import zoo
-from zoo.commandline import ZooCommand, json_option, registry_of, runs_dir_option, tables, terminal
+from zoo.commandline import CountDisplay, ZooCommand, json_option, registry_of, runs_dir_option, tables
 
 if TYPE_CHECKING:
     from zoo import Prediction
@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 @click.command(cls=ZooCommand)
 @click.argument("name", metavar="NAME|RUN|FILE.onnx")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option("--invert", type=click.Choice(["auto", "yes", "no"]), default="auto", show_default=True)
+@click.option(
+    "--invert",
+    type=click.Choice(["auto", "yes", "no"]),
+    default="auto",
+    help="Invert images: swap light and dark. auto: if the training images have the opposite background.",
+)
 @click.option(
     "--frame",
     type=click.Choice(["auto", "yes", "no"]),
     default="auto",
-    show_default=True,
-    help="Cut strokes out and bring them into the middle, as MNIST's digits are.",
+    help="Crop drawings to their strokes and centre them, as in MNIST. auto: if the training images are like this.",
 )
 @click.option(
     "--fit",
     type=click.Choice(["crop", "pad", "stretch"]),
     default="crop",
-    show_default=True,
-    help="What to do with images of another shape.",
+    help="How to fit images with another aspect ratio.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the result as CSV on standard output.")
 @runs_dir_option
@@ -42,26 +45,28 @@ if TYPE_CHECKING:
 def predict(
     ctx: click.Context, /, name: str, inputs: tuple[str, ...], as_csv: bool, as_json: bool, **given: Any
 ) -> None:
-    """Say what images or rows are.
+    """Predict images or table rows.
 
-    An INPUT is an image of any kind and size, a folder of them, a CSV file, a row (5.1,3.5,1.4,0.2 or
-    temp=0.5,hum=0.8), or - for standard input: an image, names of files one a line, or CSV rows. Images are brought to
-    what the network learnt from, and what was done is said. What cannot be read is named, and the rest still done.
+    INPUT is an image of any format and size, a folder of images, a CSV file, a row (5.1,3.5,1.4,0.2 or
+    temp=0.5,hum=0.8), or - for standard input: an image, file names one a line, or CSV rows. Images are converted to
+    the format of the training images, and a note says how. Inputs that cannot be read are reported; the others are
+    still predicted.
 
     \b
-    zoo predict resnet-mini drawing.png
-    zoo predict resnet-mini.onnx scans/ --csv > answers.csv
-    zoo predict diabetes-mlp patients.csv --json
-    find . -name '*.png' | zoo predict resnet-mini.onnx -
+    Examples:
+      zoo predict resnet-mini drawing.png
+      zoo predict resnet-mini.onnx scans/ --csv > predictions.csv
+      zoo predict diabetes-mlp patients.csv --json
+      find . -name '*.png' | zoo predict resnet-mini.onnx -
     """
     if as_csv and as_json:
         raise zoo.UsageError("Choose one of --csv and --json.")
     registry = None if zoo.is_onnx_file(name) else registry_of(ctx)  # a file needs no plugins
     model = zoo.open_model(name, runs_dir=given["runs_dir"], registry=registry)
     preparation = zoo.ImagePreparation(given["invert"], given["frame"], given["fit"])
-    progress = terminal.CountDisplay("predicted")
-    told = _Told(progress)
-    answers = told.watch(progress.watch(zoo.predict(model, inputs, preparation=preparation)))
+    progress = CountDisplay("predicted")
+    messages = _Messages(progress)
+    answers = messages.watch(progress.watch(zoo.predict(model, inputs, preparation=preparation)))
     if as_json:
         _print_json(answers)
     elif as_csv:
@@ -69,14 +74,14 @@ def predict(
     else:
         for line in tables.predictions(answers, model.description):
             click.echo(line)
-    if told.failed:
-        raise zoo.DataError(f"{told.failed:,} of {told.all:,} inputs could not be read; they are named above.")
+    if messages.failed:
+        raise zoo.DataError(f"{messages.failed:,} of {messages.all:,} inputs could not be read; see above.")
 
 
-class _Told:
-    """Says once what is done to images, and names every input that failed."""
+class _Messages:
+    """Prints each conversion of images once, and every input that could not be read."""
 
-    def __init__(self, progress: terminal.CountDisplay) -> None:
+    def __init__(self, progress: CountDisplay) -> None:
         self.all = self.failed = 0
         self._progress = progress
         self._steps: set[str] = set()
@@ -86,20 +91,20 @@ class _Told:
             self.all += 1
             self.failed += bool(answer.error)
             if answer.error:
-                self._say(f"{answer.source}: {answer.error}")
+                self._print(f"{answer.source}: {answer.error}")
             for step in answer.steps:
                 if step not in self._steps:
                     self._steps.add(step)
-                    self._say(f"Note: {answer.source} {tables.step_text(step)}")
+                    self._print(f"Note: {answer.source} {tables.step_text(step)}")
             yield answer
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self._progress.clear()
         click.echo(line, err=True)
 
 
 def _print_json(answers: Iterable[Prediction]) -> None:
-    """A list, an entry a line, as they come."""
+    """Print a JSON list as the predictions come, one entry a line."""
     first = True
     sys.stdout.write("[")
     for answer in answers:

@@ -14,23 +14,34 @@ KINDS = ("architecture", "dataset", "exporter", "command")
 
 @click.command(cls=ZooCommand)
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="What the plugin adds.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=".", help="The folder to put it in. [.]")
+@click.option(
+    "--kind", metavar="KIND", type=click.Choice(KINDS), default=KINDS[0], help=f"What it adds: {', '.join(KINDS)}."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    default=".",
+    help="Folder to create the package in.",
+)
 @click.pass_context
 def new(ctx: click.Context, name: str, kind: str, output: Path) -> None:
-    """Make a package with a plugin of your own.
+    """Create a package with a new plugin.
 
-    It is complete: plugin, tests, README, licence and CI, and its tests pass at once. Change what is in it to what you
-    want.
+    The package is complete: plugin, tests, README, licence and CI. Its tests pass. Change its code to your own.
 
     \b
-    zoo new my-net
-    zoo new my-data --kind dataset
+    Examples:
+      zoo new my-net
+      zoo new my-data --kind dataset
     """
     commands = [*load_everything(ctx), *ctx.find_root().command.list_commands(ctx)]  # type: ignore[attr-defined]
     if kind == "command" and name in commands:
-        raise zoo.UsageError(f"There is a command named {name!r} already; choose another name.")
+        raise zoo.UsageError(f"There is already a command named {name!r}; choose another name.")
     folder = zoo.new_package(name, kind, output, registry=registry_of(ctx))
-    click.echo(f"{folder} is a package with {'an' if kind[0] in 'ae' else 'a'} {kind}, its tests and its CI. Next:")
+    click.echo(
+        f"Created the package {folder} with {'an' if kind[0] in 'ae' else 'a'} {kind}, its tests and its CI. Next:"
+    )
     for line in (f"cd {folder}", "pip install -e '.[test]'", "pytest", zoo.first_command(name, kind)):
         click.echo(f"  {line}")

@@ -1,4 +1,4 @@
-"""``zoo report`` and ``zoo demo``: pages to look at and to try."""
+"""``zoo report`` and ``zoo demo``: HTML pages about a model."""
 
 from __future__ import annotations
 
@@ -14,34 +14,44 @@ from zoo.commandline import ZooCommand, data_dir_option, json_option, print_json
 
 @click.command(cls=ZooCommand)
 @click.argument("name", metavar="NAME|RUN|FILE.onnx")
-@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="The page. [./NAME-demo.html]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    show_default="./NAME-demo.html",
+    help="File to write.",
+)
 @click.option(
     "--assets",
-    metavar="DIR",
+    metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="The dist folder of npm's onnxruntime-web: put the runtime into the page, which then needs no network.",
+    help="dist folder of the npm package onnxruntime-web: the page includes the runtime and works offline.",
 )
-@click.option("--serve", is_flag=True, help="Show the page on this machine, at http://127.0.0.1, in place of a file.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="For --serve; 0: any.")
+@click.option("--serve", is_flag=True, help="Serve the page at http://127.0.0.1 and write no file.")
+@click.option(
+    "--port", metavar="N", type=click.IntRange(0, 65_535), default=8000, help="Port for --serve; 0 = any free port."
+)
 @data_dir_option
 @runs_dir_option
 @click.pass_context
 def demo(ctx: click.Context, /, name: str, output: Path | None, serve: bool, port: int, **given: Any) -> None:
-    """Make a page to try a model on: draw, drop a picture, or fill in the columns.
+    """Create a web page to try a model in the browser.
 
-    The exported ONNX file itself runs in the browser, by onnxruntime-web, which the page loads from a CDN unless
-    --assets puts it inside.
+    Draw, drop an image, or fill in the columns. The page runs the exported ONNX file with onnxruntime-web, which it
+    loads from a CDN unless --assets is given.
 
     \b
-    zoo demo resnet-mini
-    zoo demo bike-mlp.onnx --serve
-    zoo demo resnet-mini --assets node_modules/onnxruntime-web/dist -o draw.html
+    Examples:
+      zoo demo resnet-mini
+      zoo demo bike-mlp.onnx --serve
+      zoo demo resnet-mini --assets node_modules/onnxruntime-web/dist
     """
     registry = None if zoo.is_onnx_file(name) else registry_of(ctx)
     page = zoo.demo_page(name, registry=registry, **given)
     if serve:
-        with contextlib.suppress(KeyboardInterrupt):  # which is how it is meant to end
-            zoo.serve(page, port, lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+        with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
+            zoo.serve(page, port, lambda address: click.echo(f"{address}  (Ctrl-C stops it)"))
         return
     path = output or Path(f"{Path(name).stem if zoo.is_onnx_file(name) else Path(name).name}-demo.html")
     zoo.write_page(page, path)
@@ -49,24 +59,30 @@ def demo(ctx: click.Context, /, name: str, output: Path | None, serve: bool, por
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name", metavar="RUN|NAME")
+@click.argument("name", metavar="NAME|RUN")
 @click.option(
-    "-o", "--output", metavar="FOLDER", type=click.Path(path_type=Path), help="Where to write. [the run's own folder]"
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    show_default="the folder of the run",
+    help="Folder to write into.",
 )
 @data_dir_option
 @runs_dir_option
 @json_option
 @click.pass_context
 def report(ctx: click.Context, /, name: str, output: Path | None, as_json: bool, **given: Any) -> None:
-    """Write all that is known of a run: a page, and a model card.
+    """Write an HTML report and a model card of a run.
 
-    report.html is one file that loads nothing: figures, curves, classes, mistakes, data, recipe, the exported file's
-    certificate, how to train it again and how to use it. model-card.md tells the same with Hugging Face's front matter.
-    The run is exported into exports/ first, where it was not.
+    report.html is one self-contained file: results, curves, classes, mistakes, data, recipe, the certificate of the
+    exported file, and how to use the model and train it again. model-card.md has the same content with Hugging Face
+    metadata. The run is exported into exports/ first if it was not yet.
 
     \b
-    zoo report resnet-mini
-    zoo report runs/resnet-mini/20260101-120000 -o report/
+    Examples:
+      zoo report resnet-mini
+      zoo report runs/resnet-mini/20260101-120000 -o report/
     """
     made = zoo.report(name, output, registry=registry_of(ctx), **given)
     if as_json:

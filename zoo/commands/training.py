@@ -1,4 +1,4 @@
-"""``zoo train`` and what goes with it."""
+"""``zoo train``, ``zoo find-lr``, ``zoo fetch`` and ``zoo reproduce``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import click
 
 import zoo
 from zoo.commandline import (
+    TrainingDisplay,
     ZooCommand,
     arguments_of,
+    check_resumed_name,
     complete_architecture,
     complete_dataset,
     data_dir_option,
+    data_settings_option,
     dataset_settings,
     epochs_given,
     json_option,
@@ -23,56 +26,70 @@ from zoo.commandline import (
     refuse_beside_resume,
     registry_of,
     runs_dir_option,
-    terminal,
+    show,
+    target_option,
     training_settings,
     views,
+    was_given,
 )
 
+_FROM_RECIPE = "from the recipe"
+_device_option = click.option(
+    "--device", metavar="DEVICE", default="auto", help="Device: auto, cpu, cuda, cuda:N or mps."
+)
 _RECIPE = (
     click.option(
         "--dataset",
         metavar="NAME|PATH",
         shell_complete=complete_dataset,
-        help="A dataset, a folder of images by class, or a CSV file.",
+        show_default="the architecture's dataset",
+        help="Dataset: a name, a folder of images with a subfolder for each class, or a CSV file.",
     ),
-    click.option("--target", metavar="COLUMN", help="The column of a CSV file that is to be told."),
+    target_option,
+    data_settings_option,
+    click.option("--epochs", metavar="N", show_default=_FROM_RECIPE, help="Passes over the training split."),
+    click.option("--batch-size", metavar="N", show_default=_FROM_RECIPE, help="Samples per optimiser step."),
+    click.option("--lr", metavar="RATE", show_default=_FROM_RECIPE, help="Peak learning rate."),
     click.option(
-        "--data-option", "data_options", multiple=True, metavar="NAME=VALUE", help="A setting of the dataset."
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any other setting; repeatable. `zoo info NAME` lists them.",
     ),
-    click.option("--epochs", help="Passes over the training split."),
-    click.option("--batch-size", help="Samples in one optimiser step."),
-    click.option("--lr", help="Peak learning rate."),
-    click.option(
-        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting; see `zoo info NAME`."
-    ),
-    click.option(
-        "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of everything random."
-    ),
-    click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [auto]"),
-    click.option("--precision", help="fp32, bf16 or fp16. [fp32]"),
-    click.option("--compile", is_flag=True, help="Translate the network with torch.compile first."),
+    click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), default=0, help="Random seed."),
+    _device_option,
+    click.option("--precision", metavar="PRECISION", show_default=_FROM_RECIPE, help="Arithmetic: fp32, bf16 or fp16."),
+    click.option("--compile", is_flag=True, help="Compile the network with torch.compile."),
 )
 _COURSE = (
-    click.option("--devices", type=click.IntRange(1), metavar="N", help="Train in N processes, one for each GPU."),
-    click.option("--init-from", metavar="RUN|FILE", help="Start from the weights of a run, an architecture or a file."),
-    click.option("--freeze", multiple=True, metavar="PATTERN", help="Leave parameters of such names untrained."),
+    click.option(
+        "--devices", metavar="N", type=click.IntRange(1), default=1, help="Train in N processes, one per GPU."
+    ),
+    click.option("--init-from", metavar="RUN|NAME|FILE", help="Start from the weights of a run, architecture or file."),
+    click.option("--freeze", multiple=True, metavar="PATTERN", help="Freeze matching parameters; repeatable."),
     click.option(
         "--checkpoint-epochs",
+        metavar="N",
         type=click.IntRange(1),
         default=1,
-        show_default=True,
-        metavar="N",
-        help="Write down after every N epochs what --resume needs.",
+        help="Save a checkpoint for --resume every N epochs.",
     ),
-    click.option("--checkpoint-steps", type=click.IntRange(0), default=0, metavar="N", help="And after every N steps."),
-    click.option("--log", multiple=True, metavar="PLUGIN", help="Record with it too: tensorboard."),
-    click.option("--dry-run", is_flag=True, help="Only try: two steps, a batch of the rest; nothing is kept."),
-    click.option("--resume", metavar="RUN", help="Go on with a run that was stopped; with --epochs, beyond its end."),
+    click.option(
+        "--checkpoint-steps",
+        metavar="N",
+        type=click.IntRange(0),
+        default=0,
+        help="Save a checkpoint for --resume every N steps too; 0 = no.",
+    ),
+    click.option("--log", metavar="PLUGIN", multiple=True, help="Log with this plugin, such as tensorboard."),
+    click.option("--dry-run", is_flag=True, help="Try each part of a training on a few batches and keep nothing."),
+    click.option("--resume", metavar="RUN", help="Continue a stopped run; with --epochs, extend a finished one."),
 )
 
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What is trained on what and how."""
+    """The options of a recipe and its data."""
     return _with(command, _RECIPE)
 
 
@@ -92,10 +109,14 @@ def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) ->
 @data_dir_option
 @click.pass_context
 def fetch(ctx: click.Context, name: str, data_dir: Path | None) -> None:
-    """Get a dataset into the data folder, checked.
+    """Download a dataset and check it.
+
+    The dataset goes into the data folder. A dataset that is there already is only checked.
 
     \b
-    zoo fetch mnist
+    Examples:
+      zoo fetch mnist
+      zoo fetch mnist --data-dir ~/data
     """
     spec = registry_of(ctx).dataset(name)
     folder = zoo.data_folder(data_dir)
@@ -111,100 +132,118 @@ def fetch(ctx: click.Context, name: str, data_dir: Path | None) -> None:
 @json_option
 @click.pass_context
 def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: bool, **given: Any) -> None:
-    """Train, and keep the best checkpoint.
+    """Train a network and keep its best checkpoint.
 
-    The checkpoint is chosen by the validation split; the test split only judges it, at the end.
+    NAME is an architecture of `zoo list`. The best checkpoint is selected on the validation split and evaluated once
+    on the test split. With --resume, NAME may be left out.
 
     \b
-    zoo train googlenet-mini
-    zoo train resnet-mini --dataset digits --epochs 20 --lr 0.1
-    zoo train resnet-mini --set label_smoothing=0.1 --seed 3
-    zoo train resnet-mini --dataset photos/ --data-option size=32 --init-from resnet-mini
-    zoo train diabetes-mlp --dataset patients.csv --target ill
-    zoo train --resume runs/resnet-mini/20260101-120000
+    Examples:
+      zoo train googlenet-mini
+      zoo train resnet-mini --dataset digits --epochs 20 --lr 0.1
+      zoo train resnet-mini --set label_smoothing=0.1 --seed 3
+      zoo train resnet-mini --dataset photos/ --data-option size=32
+      zoo train diabetes-mlp --dataset patients.csv --target ill
+      zoo train --resume runs/resnet-mini/20260101-120000
     """
     registry = registry_of(ctx)
-    if (given["devices"] or 1) > 1 and not zoo.launched():
+    if resume is not None:
+        refuse_beside_resume(ctx)
+        if name is not None:
+            check_resumed_name(name, resume, given["runs_dir"], registry)
+    if given["devices"] > 1 and not zoo.launched():
         ctx.exit(zoo.launch(given["devices"], arguments_of(ctx)))
     common = {"registry": registry, "data_dir": given["data_dir"], "runs_dir": given["runs_dir"]}
     if resume is not None:
-        refuse_beside_resume(ctx)
-        registry.listen(terminal.TrainingDisplay())
-        run = zoo.resume(resume, epochs=epochs_given(given), device=given["device"], **common)
+        registry.listen(TrainingDisplay())
+        device = given["device"] if was_given(ctx, "device") else None
+        run = zoo.resume(resume, epochs=epochs_given(given), device=device, **common)
     elif name is not None:
         architecture = registry.architecture(name)
         settings = training_settings(architecture, given)
         data_options = dataset_settings(registry, architecture, given)
-        registry.listen(terminal.TrainingDisplay())
-        chosen = {key: given[key] for key in ("dataset", "seed", "init_from", "freeze", "dry_run")}
+        registry.listen(TrainingDisplay())
+        chosen = {key: given[key] for key in ("dataset", "seed", "device", "init_from", "freeze", "dry_run")}
         chosen |= {key: given[key] for key in ("checkpoint_epochs", "checkpoint_steps", "log")}
-        chosen |= {"device": given["device"] or "auto", "data_options": data_options}
-        run = zoo.train(name, **chosen, **common, **settings)
+        run = zoo.train(name, data_options=data_options, **chosen, **common, **settings)
     else:
         raise zoo.UsageError("Give the NAME of an architecture, or --resume RUN. `zoo list` shows the names.")
     if not run.writes:
-        return  # one of several processes, and not the one that tells
+        return  # of several processes, the first one prints the result
     if as_json:
         print_json({"run": str(run.folder), **run.config})
     else:
-        terminal.show(*(views.tried(run) if given["dry_run"] else views.trained(run)))
+        show(*(views.dry_run(run) if given["dry_run"] else views.trained(run)))
 
 
 @click.command("find-lr", cls=ZooCommand)
 @click.argument("name")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The picture. [./NAME-lr.png]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    show_default="./NAME-lr.png",
+    help="File of the plot.",
+)
 @_recipe_options
 @data_dir_option
 @json_option
 @click.pass_context
 def find_lr(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> None:
-    """Try learning rates: train for 200 steps while the rate rises from 1e-6 to 10, and draw the loss.
+    """Find a learning rate with a short test training.
 
-    The rate to try is a tenth of that at which the loss is lowest.
+    Trains for 200 steps while the learning rate rises from 1e-6 to 10, and plots the loss. The suggested rate is a
+    tenth of the rate with the lowest loss.
 
     \b
-    zoo find-lr lenet
-    zoo find-lr lenet --dataset photos/ --set optimizer=adamw
+    Examples:
+      zoo find-lr lenet
+      zoo find-lr lenet --dataset photos/ --set optimizer=adamw
     """
     registry = registry_of(ctx)
     architecture = registry.architecture(name)
     settings = training_settings(architecture, given)
-    chosen = {key: given[key] for key in ("output", "dataset", "seed", "data_dir")}
-    chosen |= {"device": given["device"] or "auto", "data_options": dataset_settings(registry, architecture, given)}
-    found = zoo.find_lr(name, registry=registry, **chosen, **settings)
+    data_options = dataset_settings(registry, architecture, given)
+    chosen = {key: given[key] for key in ("output", "dataset", "seed", "device", "data_dir")}
+    found = zoo.find_lr(name, registry=registry, data_options=data_options, **chosen, **settings)
     if as_json:
         print_json(asdict(found) | {"plot": str(found.plot)})
     else:
-        terminal.show(*views.rate_test(found))
+        show(*views.learning_rate(found))
 
 
 @click.command(cls=ZooCommand)
 @click.argument("name")
-@click.option("--trials", type=click.IntRange(1), help="Only the first so many trainings.")
-@click.option("--reuse", is_flag=True, help="Take runs of the same recipe, data and seed for trainings already made.")
-@click.option("--record", metavar="FOLDER", type=click.Path(path_type=Path), help="Write results and weights there.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--trials", metavar="N", type=click.IntRange(1), show_default="all", help="Repeat only N trainings.")
+@click.option("--reuse", is_flag=True, help="Use existing runs with the same recipe, data and seed.")
+@click.option(
+    "--record", metavar="FOLDER", type=click.Path(path_type=Path), help="Write results and weights into this folder."
+)
+@_device_option
 @data_dir_option
 @runs_dir_option
 @json_option
 @click.pass_context
 def reproduce(ctx: click.Context, /, name: str, record: Path | None, as_json: bool, **given: Any) -> None:
-    """Train with the default recipe, over and over, and compare with what is recorded.
+    """Repeat the recorded trainings and compare the results.
 
-    Fails where the mean is further from the recorded one than chance allows. --record is for a plugin's author.
+    Trains with the default recipe, once for each seed. The exit code is 1 if the mean differs from the recorded mean
+    by more than chance allows. --record is for authors of plugins.
 
     \b
-    zoo reproduce softmax-regression
-    zoo reproduce resnet-mini --trials 1
+    Examples:
+      zoo reproduce softmax-regression
+      zoo reproduce resnet-mini --trials 1
     """
     registry = registry_of(ctx)
-    registry.listen(terminal.TrainingDisplay())
+    registry.listen(TrainingDisplay())
     made = zoo.reproduce(name, registry=registry, **given)
     if record is not None:
         zoo.record(made, record, registry)
     if as_json:
         print_json({"reproduced": made.reproduced, "difference": made.difference, **made.record})
     else:
-        terminal.show(*views.reproduction(made))
+        show(*views.reproduction(made))
     if record is None and made.recorded is not None and not made.reproduced:
-        raise zoo.ZooError(f"{name} did not give what is recorded of it.")
+        raise zoo.ZooError(f"{name} does not reproduce its recorded result.")

@@ -1,0 +1,102 @@
+"""Options that commands share, those of the ``zoo`` group, and the option type ``COUNT``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..registry.hook_calls import TRACE
+from ..registry.plugin_files import PLUGINS_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
+data_dir_option = click.option(
+    "--data-dir",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    show_default="$ZOO_DATA, else the user's cache",
+    help="Folder of the datasets.",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    show_default="$ZOO_RUNS, else ./runs",
+    help="Folder of the runs.",
+)
+target_option = click.option("--target", metavar="COLUMN", help="Target column of a CSV file.")
+data_settings_option = click.option(
+    "--data-option",
+    "data_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the dataset; repeatable.",
+)
+
+
+class _Count(click.ParamType[int]):
+    """A whole number, in full or as ``20k``, ``1.5M``."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        if isinstance(value, int):
+            return value
+        factor = {"k": 1_000, "m": 1_000_000, "g": 1_000_000_000}.get(value[-1:].lower(), 1)
+        try:
+            count = float(value[:-1] if factor > 1 else value) * factor
+        except ValueError:
+            count = -1
+        if not 0 <= count < 1e15:
+            self.fail(f"{value!r} is not a count; write 20000, 20k or 1.5M.", param, ctx)
+        return round(count)
+
+
+COUNT = _Count()
+"""The type of options that take a count: ``20000``, ``20k``, ``1.5M``."""
+
+
+def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--plugins-dir`` and ``--trace-plugins``, which set environment variables for one command."""
+    folder = click.option(
+        "--plugins-dir",
+        metavar="FOLDER",
+        type=click.Path(exists=True, file_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=lambda ctx, _, value: _set_until_closed(ctx, PLUGINS_DIR, value),
+        show_default="$ZOO_PLUGINS_DIR",
+        help="Load the Python files in this folder as plugins too.",
+    )
+    trace = click.option(
+        "--trace-plugins",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=lambda ctx, _, value: _set_until_closed(ctx, TRACE, "1" if value else None),
+        help="Print each plugin import and hook call with its duration.",
+    )
+    return folder(trace(command))
+
+
+def _set_until_closed(ctx: click.Context, variable: str, value: str | None) -> None:
+    """Set an environment variable until the command ends; the processes that it starts inherit it."""
+    if value is None:
+        return
+    before = os.environ.get(variable)
+    os.environ[variable] = os.path.abspath(value) if variable == PLUGINS_DIR else value
+
+    def restore() -> None:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
+
+    if not ctx.resilient_parsing:  # shell completion computes its answer after the context is closed
+        ctx.call_on_close(restore)
