@@ -1,0 +1,65 @@
+"""The checks of ``.ci/run`` as sessions: ``nox`` runs the quick ones, ``nox -s slow`` another, ``nox -l`` lists them.
+
+The sessions use the environment that nox runs in (``pip install -e '.[dev,docs]'``) and make none of their own, because
+an environment with torch and CUDA needs several gigabytes. Change a command here and in ``.ci/run`` together:
+``tests/test_docs.py`` compares them.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+nox.options.default_venv_backend = "none"
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests but the long ones. Arguments after ``--`` go to pytest."""
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The long tests."""
+    session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def numbers(session: nox.Session) -> None:
+    """The tests of numbers as on a processor without AVX, and with another number of threads."""
+    session.run(
+        "pytest",
+        "tests/exporting",
+        "tests/training/test_training.py",
+        "tests/training/test_resuming.py",
+        "tests/training/test_training_options.py",
+        "tests/training/test_optimisation.py",
+        "tests/evaluation/test_assessment.py",
+        "tests/plugins/test_collection.py",
+        "-k",
+        "not recorded_metrics",
+        env={"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "ZOO_TEST_THREADS": "2"},
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and format of the code."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Type annotations."""
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Generated pages and pictures are up to date, and the documentation builds without a warning."""
+    pages = ("cli", "results", "reference", "tutorial", "export")
+    session.run("cog", "--check", *(f"docs/{page}.md" for page in pages))
+    session.run("python", "docs/rooms.py", "--check")
+    session.run("sphinx-build", "-q", "-W", "-b", "html", "docs", "docs/_build")
