@@ -28,14 +28,15 @@ from torch.nn import functional
 
 import zoo
 from zoo.environment import host, versions
-from zoo.exporting.export import load_test_data, write_proven
+from zoo.exporting.export import write_verified
 from zoo.exporting.quantisation import latencies
-from zoo.exporting.source import ExportSource, make_source
+from zoo.exporting.request import ExportRequest
+from zoo.exporting.source import ExportSource, load_test_data, make_source
 from zoo.models.build import assemble, build_network
 from zoo.models.preprocess import Preprocess
 from zoo.models.tasks import TASKS
 from zoo.models.trained import load_shipped
-from zoo.specs.specs import resolve_reference
+from zoo.specs.references import resolve_reference
 
 FEW = 4
 LARGE_SAMPLES, LARGE_SIZE = 1_000, 32
@@ -110,14 +111,14 @@ def measure(name: str, registry: zoo.Registry, rounds: int) -> dict:
         path = Path(scratch) / "zoo.onnx"
         actions = {
             "bare": lambda: bare(few, Path(scratch) / "bare.onnx"),
-            "certified": lambda: write_proven(exporter, few, path, options),
+            "certified": lambda: write_verified(few, ExportRequest(exporter, path, options)),
         }
         times: dict[str, list[float]] = {key: [] for key in actions}
         for _ in range(rounds + 1):
             for key, action in actions.items():
                 times[key].append(seconds(action))
         began = time.process_time()
-        certificate = write_proven(exporter, full, path, options)
+        certificate = write_verified(full, ExportRequest(exporter, path, options))
         whole = time.process_time() - began
         checks = {check.gate: check.figures for check in certificate.checks}
         ran = [checks["numerics"], *checks["providers"]["ran"].values()]

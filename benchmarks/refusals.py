@@ -40,13 +40,14 @@ from sound_networks import QUICK, data_of, make_all
 from torch import nn
 
 import zoo
-from zoo.exporting import numerics, rounding, scatter
+from zoo.exporting import limits, numerics, rounding
 from zoo.exporting.certificate import Check
-from zoo.exporting.checks import check_determinism, check_independence, check_structure, judge
+from zoo.exporting.checks import check_determinism, check_independence, check_structure
+from zoo.exporting.gates import check_outputs
 from zoo.exporting.numerics import BATCHES, LARGEST, RMS, compare_all, make_cases, make_reference_vectors
 from zoo.exporting.reference_vectors import ReferenceVectors
 from zoo.exporting.source import ExportSource
-from zoo.specs.specs import resolve_reference
+from zoo.specs.references import resolve_reference
 
 SETTINGS = ((1, True), (2, True), (4, True), (1, False))
 """Threads, and whether torch uses oneDNN."""
@@ -100,7 +101,7 @@ def check_all(folder: Path) -> None:
 def check_one(source: ExportSource, file: Path, inspect: object) -> Iterator[dict]:
     """What came of one file, under every setting."""
     structure = check_structure(dataclasses.replace(source, description={}), inspect(file))  # type: ignore[operator]
-    scatter.deviations = once(rounding.deviations)
+    limits.deviations = once(rounding.deviations)
     numerics._run_exact = once(run_exact)
     for count, onednn in SETTINGS:
         torch.set_num_threads(count)
@@ -109,7 +110,7 @@ def check_one(source: ExportSource, file: Path, inspect: object) -> Iterator[dic
             cases = make_cases(source)
             vectors = make_reference_vectors(source, cases)
             runtimes = sessions(file, min(count, 2))
-            checks += judge(source, cases, runtimes)
+            checks += check_outputs(source, cases, runtimes)
             comparisons = compare_all(source, cases, runtimes.all)
         torch.set_num_threads(1)
         yield {
@@ -127,10 +128,10 @@ def check_one(source: ExportSource, file: Path, inspect: object) -> Iterator[dic
 
 def torch_of_limit(source: ExportSource, case: numerics.Case) -> float:
     """The largest error of torch's own float32, as a part of the limit that would hold without it."""
-    deviations = scatter.deviations(source.in_float64(), case.inputs, case.exact)
+    deviations = limits.deviations(source.in_float64(), case.inputs, case.exact)
     return max(
-        float(np.abs(own - exact).max()) / max(scatter.MULTIPLE * float(deviation.max()), scatter.SMALLEST)
-        for own, exact, deviation in zip(case.own, case.exact, deviations, strict=True)
+        float(np.abs(own - exact).max()) / max(limits.MULTIPLE * float(deviation.max()), limits.SMALLEST)
+        for own, exact, deviation in zip(case.float32, case.exact, deviations, strict=True)
     )
 
 

@@ -26,7 +26,7 @@ from zoo.exporting.source import ExportSource, make_source
 from zoo.models.tasks import TASKS
 from zoo.models.trained import load_trained
 from zoo.specs.hyperparameters import resolve
-from zoo.specs.specs import resolve_reference
+from zoo.specs.references import resolve_reference
 from zoo.training.preparation import prepare_model
 
 TABLES = {"linear-regression", "logistic-regression", "diabetes-mlp", "bike-mlp"}

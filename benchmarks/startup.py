@@ -1,12 +1,13 @@
-"""What `zoo list` costs beside the least that any click and pluggy program costs, and with thirty plugins beside none.
+"""Start-up: against importing click and pluggy alone, with thirty plugins against none, and against other programs.
 
-    python benchmarks/startup.py [RUNS]
+    python benchmarks/startup.py [--runs 20] [--peers VIRTUAL-ENVIRONMENT]
 
-Both are run in turn, so that a machine that is busy with something else slows both; the ratio of the medians counts.
+Both programs of a pair run in turn, so that a busy machine slows both; the ratio of the medians counts.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import statistics
@@ -16,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-GOAL = 2.0
 PLUGINS, PLUGINS_GOAL = 30, 2.5
+PEERS = {"tox": 1.5, "llm": 2.5, "datasette": 2.5}
 COMMANDS = ("list", "info resnet-mini", "datasets", "plugins", "runs")
 
 
@@ -84,21 +85,38 @@ def seconds(command: list[str], environment: dict[str, str] | None = None) -> fl
     return time.perf_counter() - began
 
 
+def peers_ratios(folder: Path, zoo: str, runs: int) -> None:
+    """How many times as long the help of other Click-like programs takes as that of ``zoo``, by the medians."""
+    for name, goal in PEERS.items():
+        program = folder / "bin" / name
+        for command in ("--help", "list"):
+            pairs = [(seconds([zoo, command]), seconds([str(program), "--help"])) for _ in range(runs + 1)][1:]
+            ours, theirs = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
+            print(f"zoo {command:<16}{ours:>10.1f}{theirs:>10.1f}{theirs / ours:>8.2f}   {name} --help, goal {goal}")
+
+
 def main() -> None:
     """Print a table."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=20, help="of each program")
+    parser.add_argument("--peers", type=Path, help="a virtual environment with tox, llm and datasette")
+    given = parser.parse_args()
     zoo = shutil.which("zoo")
     if zoo is None:
         sys.exit("Install the zoo first: pip install .")
     bare = [sys.executable, "-c", "import click, pluggy"]
-    print(f"{'command':<20}{'median ms':>10}{'bare ms':>10}{'ratio':>8}   goal {GOAL}")
+    print(f"{'command':<20}{'median ms':>10}{'other ms':>10}{'ratio':>8}   of what")
     for command in COMMANDS:
-        pairs = [(seconds([zoo, *command.split()]), seconds(bare)) for _ in range(runs + 1)][1:]
+        pairs = [(seconds([zoo, *command.split()]), seconds(bare)) for _ in range(given.runs + 1)][1:]
         ours, least = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-        print(f"{'zoo ' + command:<20}{ours:>10.1f}{least:>10.1f}{ours / least:>8.2f}")
+        print(
+            f"{'zoo ' + command:<20}{ours:>10.1f}{least:>10.1f}{ours / least:>8.2f}   over importing click and pluggy"
+        )
     with tempfile.TemporaryDirectory() as folder:
         install_plugins(Path(folder), PLUGINS)
-        plugins_ratio(Path(folder), runs)
+        plugins_ratio(Path(folder), given.runs)
+    if given.peers is not None:
+        peers_ratios(given.peers, zoo, given.runs)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import torch
 import zoo
 from zoo import BuildError, Preprocess, create_registry
 from zoo.models.build import assemble, count_parameters
-from zoo.training.preparation import take_over
+from zoo.training.starting_weights import copy_matching
 
 blocks = importlib.import_module("zoo.plugins.resnet_mini.blocks")
 
@@ -64,7 +64,7 @@ def test_weights_from_elsewhere_fit_but_for_the_head(registry, monkeypatch):
     monkeypatch.setattr(weights, "get_state_dict", lambda *args, **kwargs: made)
     model = assemble(Preprocess.blank((3, 64, 64)), zoo.create_model(spec.name, num_outputs=4, registry=registry))
     tensors = spec.origins["torchvision"]()
-    left = take_over(model, {f"network.{name}": tensor for name, tensor in tensors.items()}, "torchvision")
+    left = copy_matching(model, {f"network.{name}": tensor for name, tensor in tensors.items()}, "torchvision")
     assert left == ["model.classifier.1.weight", "model.classifier.1.bias"]
     assert torch.equal(model.network.model.features[0].weight, made["features.0.weight"])
 
