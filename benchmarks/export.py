@@ -1,12 +1,15 @@
-"""What the certificate adds to a bare export, and the table of all architectures in the documentation.
+"""Measure the time of exports through all gates, for the table of all architectures in the documentation.
 
     python benchmarks/export.py [--write docs/exports.json] [NAME …]
 
-For each architecture, in one process, after a warm-up, in turn, in processor seconds: `torch.onnx.export` and a session
-by hand; and the same checkpoint through every gate, judged on four samples, so that what is left is not evaluation.
-Once, the same on up to 10,000 test samples. Then the latency of the file in onnxruntime and of the model
-in eager torch, in turn. Architectures that come without weights (torchvision's) are taken as they are initialised, by a
-fixed seed, on 1,000 samples of 32x32.
+For each architecture, in one process, after a warm-up, alternately, in processor seconds:
+
+- bare: `torch.onnx.export` and one onnxruntime session
+- certified: an export of the same checkpoint through all gates, with four test samples, so evaluation takes no time
+
+Then it measures once the export with up to 10,000 test samples, and the latency of the file in onnxruntime and of the
+model in eager torch. Architectures without shipped weights (those of torchvision) are initialised with a fixed seed
+and use 1,000 samples of 32x32 pixels.
 """
 
 from __future__ import annotations
@@ -43,8 +46,8 @@ LARGE_SAMPLES, LARGE_SIZE = 1_000, 32
 BATCH = 1
 
 
-def subject_of(name: str, registry: zoo.Registry, samples: int) -> ExportSource:
-    """The shipped weights on their own test split; a network without weights as it is initialised, on digits."""
+def source_of(name: str, registry: zoo.Registry, samples: int) -> ExportSource:
+    """The shipped weights and their test split; for a network without weights, initial weights and digits."""
     architecture = registry.architecture(name)
     if architecture.shipped_weights:
         trained = load_shipped(name, registry)
@@ -68,14 +71,14 @@ def subject_of(name: str, registry: zoo.Registry, samples: int) -> ExportSource:
 
 
 def first(source: ExportSource, samples: int) -> ExportSource:
-    """``source`` with the first of its test samples; what was recorded of all does not hold for some."""
+    """``source`` with the first of its test samples, without the recorded metrics, which are of all samples."""
     if samples >= len(source.test):
         return source
     return dataclasses.replace(source, test=source.test.take(torch.arange(samples)), recorded=None)
 
 
 def bare(source: ExportSource, path: Path) -> None:
-    """The least that a person writes by hand: export, open, run one batch."""
+    """The shortest program without the zoo: export, open, run one batch."""
     inputs = source.samples(3)
     dynamic = ({0: torch.export.Dim("batch")},)
     torch.onnx.export(source.model, (inputs,), path, dynamic_shapes=dynamic, external_data=False, verbose=False)
@@ -84,14 +87,14 @@ def bare(source: ExportSource, path: Path) -> None:
 
 
 def seconds(action) -> float:
-    """Processor time of ``action()``, which what else the machine does changes little."""
+    """Processor time of ``action()``, which depends little on other programs."""
     began = time.process_time()
     action()
     return time.process_time() - began
 
 
 def speed_against_torch(source: ExportSource, path: Path, exporter: zoo.Exporter) -> float:
-    """How many times as fast the file answers one sample as eager torch does; the best of each, taken in turn."""
+    """The speed of the file divided by that of eager torch, for one sample: the best of alternating runs."""
 
     def eager(inputs: torch.Tensor) -> list:
         with torch.inference_mode():
@@ -105,7 +108,7 @@ def speed_against_torch(source: ExportSource, path: Path, exporter: zoo.Exporter
 def measure(name: str, registry: zoo.Registry, rounds: int) -> dict:
     """All figures of one architecture."""
     exporter, options = registry.exporter("onnx"), {"opset": 20}
-    full = subject_of(name, registry, 10_000)
+    full = source_of(name, registry, 10_000)
     few = first(full, FEW)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "zoo.onnx"
@@ -139,7 +142,7 @@ def measure(name: str, registry: zoo.Registry, rounds: int) -> dict:
 
 
 def main() -> None:
-    """Print one line an architecture, and write all where asked."""
+    """Print one line for each architecture; with ``--write``, write all figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--write", type=Path, help="the JSON file to write")
@@ -155,7 +158,8 @@ def main() -> None:
         print(
             f"{name}: bare {row['bare_seconds']:.2f} s, certified {row['certified_seconds']:.2f} s, "
             f"ratio {row['certified_seconds'] / row['bare_seconds']:.2f}; with {row['samples']:,} samples "
-            f"{row['seconds']:.2f} s; {row['changed']} changed; {row['speedup']:.2f} times eager torch",
+            f"{row['seconds']:.2f} s; {row['changed']} predictions changed; "
+            f"{row['speedup']:.2f} times as fast as eager torch",
             flush=True,
         )
         if given.write:
@@ -163,7 +167,7 @@ def main() -> None:
 
 
 def write(path: Path, rows: list[dict]) -> None:
-    """Put ``rows`` in the place of those of the same names in ``path``."""
+    """Write ``rows`` to ``path``. They replace earlier rows with the same names; other rows stay."""
     earlier = json.loads(path.read_text())["rows"] if path.exists() else []
     kept = {row["name"]: row for row in [*earlier, *rows]}
     about = {"host": host(), "threads": torch.get_num_threads(), "versions": versions()}

@@ -2,8 +2,8 @@
 
     python benchmarks/kills.py [KILLS]
 
-Real processes, SIGKILL at random instants, checkpoints after every second step: most kills hit one being written.
-The same as tests/training/test_killing.py, which does it a few times.
+Real processes get SIGKILL at random times. Checkpoints are written after every second step, so most kills hit a write.
+tests/training/test_killing.py does the same a few times.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Runs of up to ten kills each, until there were enough."""
+    """Train runs with up to ten kills each, until the number of kills is reached."""
     path = Path(__file__).parents[1] / "tests" / "training" / "test_killing.py"
     spec = importlib.util.spec_from_file_location("test_killing", path)
     assert spec is not None

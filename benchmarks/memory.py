@@ -1,4 +1,4 @@
-"""What a training holds in memory after 10, 50 and 100 epochs, and what an epoch costs for twice the samples.
+"""Measure the memory use of a training after 2, 10, 50 and 100 epochs, and the time of an epoch with more samples.
 
 python benchmarks/memory.py [NAME]
 """
@@ -17,24 +17,24 @@ import zoo
 
 
 def resident() -> float:
-    """Megabytes that this process holds now."""
+    """The resident memory of this process in megabytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 class Watch:
-    """Notes what is held after each epoch."""
+    """Records the memory use after each epoch."""
 
     def __init__(self) -> None:
-        self.held: list[float] = []
+        self.megabytes: list[float] = []
 
     @zoo.hookimpl
     def epoch_ended(self, run: zoo.Run, metrics: dict[str, Any]) -> None:
-        self.held.append(resident())
+        self.megabytes.append(resident())
 
 
 def seconds_of_an_epoch(registry: zoo.Registry, name: str, copies: int) -> float:
-    """The median over three epochs of the digits, so many times over."""
+    """The median time of three epochs, with ``copies`` copies of the training samples of the digits."""
 
     def load(folder: Path, download: bool) -> zoo.Splits:
         splits = zoo.load_dataset(registry.dataset("digits"), folder).splits
@@ -67,17 +67,16 @@ class Declaration:
 
 
 def main() -> None:
-    """Print both."""
+    """Print memory use and times."""
     name = sys.argv[1] if len(sys.argv) > 1 else "lenet"
     registry, watch = zoo.create_registry(), Watch()
     registry.listen(watch)
     with tempfile.TemporaryDirectory() as scratch:
         zoo.train(name, dataset="digits", epochs=100, registry=registry, runs_dir=scratch, device="cpu")
-    print(
-        f"{name} on digits, MB held after epoch:", {epoch: round(watch.held[epoch - 1]) for epoch in (2, 10, 50, 100)}
-    )
+    megabytes = {epoch: round(watch.megabytes[epoch - 1]) for epoch in (2, 10, 50, 100)}
+    print(f"{name} on digits, memory in MB after each of these epochs: {megabytes}")
     for copies in (4, 8, 16):
-        print(f"{copies} times the samples: {seconds_of_an_epoch(registry, name, copies):.2f} s an epoch")
+        print(f"{copies} times the samples: {seconds_of_an_epoch(registry, name, copies):.2f} s per epoch")
 
 
 if __name__ == "__main__":

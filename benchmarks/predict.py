@@ -1,9 +1,9 @@
-"""What `zoo predict FILE.onnx` costs beside the least that Pillow and onnxruntime cost for the same answers.
+"""Compare time and memory of `zoo predict FILE.onnx` with a bare script with Pillow and onnxruntime.
 
     python benchmarks/predict.py FILE.onnx [FILES]
 
-FILE.onnx takes grey images; `zoo export resnet-mini --onnx` makes one. All are run in turn, each in a process of its
-own; the ratio of the medians counts. Memory is the peak resident memory of the process.
+FILE.onnx must take grey images, such as the file of `zoo export resnet-mini --onnx`. Both programs run alternately,
+each in a new process. The ratio is that of the medians. Memory is the peak resident memory of the process.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _pictures(model: str, folder: Path, count: int) -> str:
-    """Noise of the model's size as PNG files."""
+    """Write ``count`` PNG files with noise in the input size of the model; return the folder."""
     import numpy as np
     import onnxruntime
     from PIL import Image
@@ -77,7 +77,7 @@ def _pictures(model: str, folder: Path, count: int) -> str:
     metadata = onnxruntime.InferenceSession(model).get_modelmeta().custom_metadata_map
     channels, height, width = json.loads(metadata["input_shape"])
     if channels != 1:
-        sys.exit("Give a file that takes grey images.")
+        sys.exit("FILE.onnx must take grey images.")
     random = np.random.RandomState(0)
     folder.mkdir()
     for place in range(count):

@@ -1,22 +1,22 @@
-"""Whether sound exports are refused, on this machine made to stand for many.
+"""Count correct exports that are refused, under settings that give the arithmetic of many machines.
 
     python benchmarks/refusals.py make FOLDER [--share 1.0]
     python benchmarks/refusals.py check FOLDER          once for each setting of the environment, see below
     python benchmarks/refusals.py table FOLDER
 
-`make` writes sound networks to FOLDER: every architecture, untrained, after one epoch, and fully trained, many seeds,
-each with its ONNX file. `check` takes every file through the gates of an export: determinism, independence, structure,
-numerics, providers, test split, with torch and onnxruntime at 1, 2 and 4 threads, with oneDNN and without. Start it
-once for each of the instruction sets that the processor has:
+`make` writes networks and their ONNX files to FOLDER: every architecture, untrained, after one epoch and fully
+trained, with many seeds. `check` checks every file with the gates of an export: determinism, independence, structure,
+numerics, providers and test split. torch and onnxruntime run with 1, 2 and 4 threads, with and without oneDNN. Start
+`check` once for each instruction set of the processor:
 
     ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 python benchmarks/refusals.py check FOLDER
     ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python benchmarks/refusals.py check FOLDER
     ATEN_CPU_CAPABILITY=avx512 ONEDNN_MAX_CPU_ISA=AVX512_CORE python benchmarks/refusals.py check FOLDER
 
-`table` counts refusals, and verifies the reference vectors of the certificate of every setting with what every other
-setting computed.
+`table` counts the refusals. It also compares the reference vectors of every setting with the outputs of every other
+setting.
 
-What is computed in float64 does not depend on the settings, and is computed once for all settings of a process.
+Results in float64 do not depend on the settings. They are computed once for all settings of a process.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ TORCH = "torch"
 
 
 def main() -> None:
-    """Do what the command line asks for."""
+    """Run the action on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("make", "check", "table"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--share", type=float, default=1.0, help="part of the seeds that are made")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the seeds to use")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -73,13 +73,13 @@ def main() -> None:
             print(table(given.folder))
 
 
-# Checking them
+# Checking
 
 
 def check_all(folder: Path) -> None:
-    """Every file through the gates under every setting of threads and oneDNN; a line of JSON for each.
+    """Check every file under every setting of threads and oneDNN; write a line of JSON for each.
 
-    What an earlier call has checked is not checked again.
+    Files that an earlier call has checked are skipped.
     """
     registry = zoo.create_registry()
     inspect = resolve_reference(registry.exporter("onnx").inspect)
@@ -87,7 +87,7 @@ def check_all(folder: Path) -> None:
     out = folder / f"results-{isa.replace(', ', '-')}.jsonl"
     done = {json.loads(line)["file"] for line in out.read_text().splitlines()} if out.exists() else set()
     paths = [path for path in folder.glob("*/*.source") if str(path.relative_to(folder)) not in done]
-    # the quick ones first, in random order, so that what has been done so far stands for the rest
+    # the quick ones first, in random order, so that results of an interrupted check are representative
     paths = sorted(paths, key=lambda path: (path.parent.name not in QUICK, random.Random(str(path)).random()))
     with out.open("a") as lines:
         for path in paths:
@@ -99,7 +99,7 @@ def check_all(folder: Path) -> None:
 
 
 def check_one(source: ExportSource, file: Path, inspect: object) -> Iterator[dict]:
-    """What came of one file, under every setting."""
+    """Yield the result of one file under every setting."""
     structure = check_structure(dataclasses.replace(source, description={}), inspect(file))  # type: ignore[operator]
     limits.deviations = once(rounding.deviations)
     numerics._run_exact = once(run_exact)
@@ -121,13 +121,13 @@ def check_one(source: ExportSource, file: Path, inspect: object) -> Iterator[dic
                 for measure in (LARGEST, RMS)
             }
             | {TORCH: max(torch_of_limit(source, case) for case in cases if len(case.inputs) == max(BATCHES))},
-            "golden": vectors.to_json(),
-            "got": [array.tolist() for array in runtimes.usual.run(vectors.tensor())],
+            "reference_vectors": vectors.to_json(),
+            "outputs": [array.tolist() for array in runtimes.usual.run(vectors.tensor())],
         }
 
 
 def torch_of_limit(source: ExportSource, case: numerics.Case) -> float:
-    """The largest error of torch's own float32, as a part of the limit that would hold without it."""
+    """The largest float32 error of torch as a share of the limit that is computed from the disturbed runs only."""
     deviations = limits.deviations(source.in_float64(), case.inputs, case.exact)
     return max(
         float(np.abs(own - exact).max()) / max(limits.MULTIPLE * float(deviation.max()), limits.SMALLEST)
@@ -139,7 +139,7 @@ run_exact = numerics._run_exact
 
 
 def once(function):
-    """``function``, which is called once for each inputs."""
+    """``function`` with a cache: it is called once for the same inputs."""
     known: dict[bytes, object] = {}
 
     def call(model: nn.Module, inputs: torch.Tensor, *rest: object) -> object:
@@ -152,7 +152,7 @@ def once(function):
 
 
 def sessions(file: Path, threads: int) -> zoo.Runtimes:
-    """The file in onnxruntime, as written and optimised, with that many threads."""
+    """The file in onnxruntime with ``threads`` threads, without and with graph optimisation."""
     found = []
     for mode, level in (
         ("as written", onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL),
@@ -160,7 +160,7 @@ def sessions(file: Path, threads: int) -> zoo.Runtimes:
     ):
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level, settings.intra_op_num_threads = level, threads
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")  # several of these share the cores
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")  # several sessions share the cores
         session = onnxruntime.InferenceSession(file, settings, providers=["CPUExecutionProvider"])
         found.append(
             zoo.Runtime("CPU", mode, lambda inputs, session=session: session.run(None, {"input": inputs.numpy()}))
@@ -172,7 +172,7 @@ def sessions(file: Path, threads: int) -> zoo.Runtimes:
 
 
 def table(folder: Path) -> str:
-    """Refusals by setting, and of certificates that are verified under another setting than they were made under."""
+    """The refusals of each setting, and those of reference vectors that another setting verifies."""
     rows: dict[tuple[str, str], Counter] = defaultdict(Counter)
     nearest: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: dict.fromkeys((LARGEST, RMS, TORCH), 0.0))
     by_file: dict[str, list[dict]] = defaultdict(list)
@@ -188,25 +188,26 @@ def table(folder: Path) -> str:
             by_file[entry["file"]].append(entry)
     verified, wrong, furthest = across(by_file)
     lines = [
-        "| instructions of torch, oneDNN | setting | exports | refused | largest error, of its limit | mean error |"
+        "| instruction sets of torch, oneDNN | setting | exports | refused | largest error "
+        "| root mean square | torch |",
+        "|---|---|--:|--:|--:|--:|--:|",
     ]
-    lines += ["|---|---|--:|--:|--:|--:|"]
     for key, row in rows.items():
         parts = " | ".join(f"{part:.0%}" for part in nearest[key].values())
         lines.append(f"| {key[0]} | {key[1]} | {row['exports']:,} | {row['refused']} | {parts} |")
-    lines += ["", f"{verified:,} certificates verified under another setting: {wrong} refused, at most {furthest:.0%}"]
+    lines += ["", f"{verified:,} reference vectors compared: {wrong} refused, at most {furthest:.0%} of a limit"]
     return "\n".join([*lines, *refusals])
 
 
 def across(by_file: dict[str, list[dict]]) -> tuple[int, int, float]:
-    """How many pairs of settings there are, how many of them disagree, and the largest part of a limit."""
+    """The number of pairs of settings, how many of them disagree, and the largest share of a limit."""
     verified = wrong = 0
     furthest = 0.0
     for entries in by_file.values():
-        answers = {json.dumps(entry["got"]): entry["got"] for entry in entries}
+        outputs = {json.dumps(entry["outputs"]): entry["outputs"] for entry in entries}
         for entry in entries:
-            vectors = ReferenceVectors.from_json(entry["golden"])
-            excess = max(vectors.largest_excess([np.float32(a) for a in got])[0] for got in answers.values())
+            vectors = ReferenceVectors.from_json(entry["reference_vectors"])
+            excess = max(vectors.largest_excess([np.float32(a) for a in other])[0] for other in outputs.values())
             verified += len(entries)
             wrong += excess > 1
             furthest = max(furthest, excess)

@@ -1,8 +1,8 @@
-"""Sound networks of every architecture, with their files, for `refusals.py`.
+"""Write networks of every architecture and their correct ONNX files, for `refusals.py`.
 
-To make many files quickly, the files of one architecture are the first one with other weights in it. That this gives
-the bytes that a full export gives is checked for the second one of each stage; where it does not, all are exported in
-full.
+To write many files quickly, only the first file of an architecture and stage is exported. The others are copies of it
+with other weights. The second file is exported as well, to check that the bytes are equal; if they differ, all files
+are exported.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ SLOW = {"densenet-mini"}
 LARGE = ("alexnet", "vgg11", "vgg16", "googlenet", "resnet18", "resnet50", "resnet152", "densenet121")
 LARGE_IMAGE = (1, 32, 32)
 COUNTS = {"quick": (150, 60, 8), "usual": (30, 20, 4), "slow": (15, 8, 2), "large": (1, 0, 0)}
-"""How many seeds: untrained, after one epoch, fully trained."""
+"""Number of seeds: untrained, after one epoch, fully trained."""
 FEW_EPOCHS = 40
-"""As long as a recipe of hundreds of epochs is trained here at most."""
+"""The largest number of epochs, for recipes with hundreds of epochs."""
 
 
 def make_all(folder: Path, share: float) -> None:
-    """Every network and its file, for each architecture in turn."""
+    """Write every network and its file."""
     registry = zoo.create_registry()
     made = 0
     names = [name for name in registry.architectures if not name.startswith("torchvision/")]
     for name in [*names, *(f"torchvision/{large}" for large in LARGE)]:
         place = folder / name.replace("/", "-")
         place.mkdir(parents=True, exist_ok=True)
-        # equal weights, such as those that are not trained yet, are stored once: another program for each stage
+        # equal weights, such as biases before training, are stored once, so each stage has another graph
         writers: dict[str, Writer] = defaultdict(lambda: Writer(registry.exporter("onnx")))
         for stage, seed, source in networks(name, registry, share):
             stem = place / f"{stage}-{seed}"
@@ -56,12 +56,12 @@ def make_all(folder: Path, share: float) -> None:
             small = dataclasses.replace(source, test=None, calibration=None)  # type: ignore[arg-type]
             stem.with_suffix(".source").write_bytes(pickle.dumps(small))
             made += 1
-        exchanges = ", ".join(f"{stage} {writer.exchanges}" for stage, writer in writers.items())
-        print(f"{made:5d} after {name}; weights exchanged: {exchanges}", flush=True)
+        exchanges = ", ".join(f"{stage} {writer.replaces}" for stage, writer in writers.items())
+        print(f"{made:5d} files after {name}; weights replaced: {exchanges}", flush=True)
 
 
 def kind_of(name: str) -> str:
-    """Which of :data:`COUNTS` an architecture has."""
+    """The key of :data:`COUNTS` for an architecture."""
     if name.startswith("torchvision/"):
         return "large"
     return "quick" if name in QUICK else "slow" if name in SLOW else "usual"
@@ -72,16 +72,16 @@ def networks(name: str, registry: zoo.Registry, share: float) -> Iterator[tuple[
     untrained, brief, full = (max(1, round(count * share)) if count else 0 for count in COUNTS[kind_of(name)])
     data = data_of(name, registry)
     for seed in range(untrained):
-        yield "untrained", seed, untrained_subject(name, registry, data, seed)
+        yield "untrained", seed, untrained_source(name, registry, data, seed)
     with tempfile.TemporaryDirectory() as runs:
         for stage, count in (("one epoch", brief), ("trained", full)):
             for seed in range(count):
-                yield stage, seed, trained_subject(name, registry, data, seed, stage, Path(runs))
+                yield stage, seed, trained_source(name, registry, data, seed, stage, Path(runs))
 
 
 @functools.cache
 def data_of(name: str, registry: zoo.Registry) -> LoadedDataset:
-    """The architecture's own table; for images the digits that come with scikit-learn, enlarged for torchvision."""
+    """The table of the architecture; for images, the digits of scikit-learn, enlarged for torchvision."""
     dataset = registry.architecture(name).dataset if name in TABLES else "digits"
     data = zoo.load_dataset(registry.dataset(dataset), zoo.data_folder())
     if kind_of(name) != "large":
@@ -103,8 +103,8 @@ def splits_of(splits: zoo.Splits) -> Iterator[tuple[str, zoo.Split]]:
             yield field.name, split
 
 
-def untrained_subject(name: str, registry: zoo.Registry, data: LoadedDataset, seed: int) -> ExportSource:
-    """A network as it is initialised."""
+def untrained_source(name: str, registry: zoo.Registry, data: LoadedDataset, seed: int) -> ExportSource:
+    """A network with initial weights."""
     architecture = registry.architecture(name)
     recipe = resolve(architecture.hyperparameters)
     task = TASKS[architecture.task].fit(data.splits.train.targets, recipe)
@@ -120,7 +120,7 @@ def untrained_subject(name: str, registry: zoo.Registry, data: LoadedDataset, se
     )
 
 
-def trained_subject(
+def trained_source(
     name: str, registry: zoo.Registry, data: LoadedDataset, seed: int, stage: str, runs: Path
 ) -> ExportSource:
     """The best checkpoint of a training."""
@@ -131,17 +131,17 @@ def trained_subject(
 
 
 class Writer:
-    """Writes subjects of one architecture: the first by the exporter, the others by exchanging its weights."""
+    """Writes files of one architecture: the exporter writes the first, the others are copies with other weights."""
 
     def __init__(self, exporter: zoo.Exporter) -> None:
         self.full = resolve_reference(exporter.write)
         self.first: onnx.ModelProto | None = None
         self.places: dict[str, str] = {}
-        self.exchanges: bool | None = None
+        self.replaces: bool | None = None
 
     def __call__(self, source: ExportSource, path: Path) -> None:
-        if self.exchanges:
-            path.write_bytes(self.exchanged(source))
+        if self.replaces:
+            path.write_bytes(self.with_weights_of(source))
             return
         self.full(source, path, opset=20)
         if self.first is None:
@@ -150,10 +150,10 @@ class Writer:
             self.places = {
                 tensor.name: key for tensor in self.first.graph.initializer if (key := place_of(tensor.name, state))
             }
-        elif self.exchanges is None:
-            self.exchanges = self.exchanged(source) == stripped(onnx.load(path))
+        elif self.replaces is None:
+            self.replaces = self.with_weights_of(source) == stripped(onnx.load(path))
 
-    def exchanged(self, source: ExportSource) -> bytes:
+    def with_weights_of(self, source: ExportSource) -> bytes:
         """The first file with the weights of ``source``."""
         assert self.first is not None
         model, state = onnx.ModelProto(), source.model.state_dict()
@@ -166,11 +166,11 @@ class Writer:
 
 
 def place_of(name: str, state: dict) -> str:
-    """The weight that an initialiser holds, by its name."""
+    """The key of ``state`` for the initialiser ``name``; empty if none."""
     return next((key for key in state if key == name or name.endswith(f".{key}")), "")
 
 
 def stripped(model: onnx.ModelProto) -> bytes:
-    """The bytes of the program, without the description."""
+    """The bytes of ``model`` without its description."""
     del model.metadata_props[:]
     return model.SerializeToString(deterministic=True)

@@ -1,8 +1,8 @@
-"""Start-up: against importing click and pluggy alone, with thirty plugins against none, and against other programs.
+"""Measure start-up: compared with importing click and pluggy, with and without thirty plugins, and with other programs.
 
     python benchmarks/startup.py [--runs 20] [--peers VIRTUAL-ENVIRONMENT]
 
-Both programs of a pair run in turn, so that a busy machine slows both; the ratio of the medians counts.
+The programs of a pair run alternately, so that a busy machine slows both. The ratio is that of the medians.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def register_architectures(register):
     register(
         Architecture(
             name="benchmark-net-{number}",
-            summary="a network of a package of its own",
+            summary="a network in a separate package",
             task="classification",
             builder="benchmark_plugin_{number}.model:build",
             dataset="mnist",
@@ -44,7 +44,7 @@ def register_architectures(register):
 
 
 def install_plugins(folder: Path, count: int) -> None:
-    """Packages as pip leaves them, each with an entry point in the group ``zoo``."""
+    """Write packages as pip installs them, each with an entry point in the group ``zoo``."""
     for number in range(count):
         package = folder / f"benchmark_plugin_{number}"
         package.mkdir()
@@ -67,7 +67,7 @@ def install_plugins(folder: Path, count: int) -> None:
 
 
 def plugins_ratio(folder: Path, runs: int) -> float:
-    """`zoo list` with the plugins in ``folder`` over `zoo list` with none but the built-in ones, by the medians."""
+    """The median time of `zoo list` with the plugins in ``folder``, divided by that with the built-in plugins only."""
     command = [sys.executable, "-m", "zoo", "list"]
     none = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     pairs = [(seconds(command, none | {"PYTHONPATH": str(folder)}), seconds(command, none)) for _ in range(runs + 1)][
@@ -86,7 +86,7 @@ def seconds(command: list[str], environment: dict[str, str] | None = None) -> fl
 
 
 def peers_ratios(folder: Path, zoo: str, runs: int) -> None:
-    """How many times as long the help of other Click-like programs takes as that of ``zoo``, by the medians."""
+    """Print the median times of other command-line programs, divided by that of ``zoo``."""
     for name, goal in PEERS.items():
         program = folder / "bin" / name
         for command in ("--help", "list"):
@@ -98,20 +98,18 @@ def peers_ratios(folder: Path, zoo: str, runs: int) -> None:
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=20, help="of each program")
+    parser.add_argument("--runs", type=int, default=20, help="number of runs of each program")
     parser.add_argument("--peers", type=Path, help="a virtual environment with tox, llm and datasette")
     given = parser.parse_args()
     zoo = shutil.which("zoo")
     if zoo is None:
         sys.exit("Install the zoo first: pip install .")
     bare = [sys.executable, "-c", "import click, pluggy"]
-    print(f"{'command':<20}{'median ms':>10}{'other ms':>10}{'ratio':>8}   of what")
+    print(f"{'command':<20}{'median ms':>10}{'other ms':>10}{'ratio':>8}   compared with")
     for command in COMMANDS:
         pairs = [(seconds([zoo, *command.split()]), seconds(bare)) for _ in range(given.runs + 1)][1:]
         ours, least = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-        print(
-            f"{'zoo ' + command:<20}{ours:>10.1f}{least:>10.1f}{ours / least:>8.2f}   over importing click and pluggy"
-        )
+        print(f"{'zoo ' + command:<20}{ours:>10.1f}{least:>10.1f}{ours / least:>8.2f}   importing click and pluggy")
     with tempfile.TemporaryDirectory() as folder:
         install_plugins(Path(folder), PLUGINS)
         plugins_ratio(Path(folder), given.runs)

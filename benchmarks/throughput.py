@@ -1,12 +1,13 @@
-"""The zoo's training loop beside others that do the same arithmetic.
+"""Compare the speed of the zoo's training loop with other loops that compute the same.
 
     python benchmarks/throughput.py NAME [ROUNDS]
 
-- bare: the shortest loop there is, over tensors that are loaded already; no metrics, checkpoints, seeding or interrupts
-- lightning, accelerate: Lightning's Trainer and Hugging Face's Accelerator over a DataLoader of those tensors,
-  without checkpoints and logs; where they are installed (`pip install lightning accelerate`)
+- bare: the shortest loop over tensors in memory, without metrics, checkpoints, seeding or handling of interrupts
+- lightning, accelerate: Lightning's Trainer and Hugging Face's Accelerator with a DataLoader of the same tensors,
+  without checkpoints and logs, if installed (`pip install lightning accelerate`)
 
-Same network, data, batch, layout and optimiser. An epoch of each in turn, in one process, ROUNDS times (5); medians.
+Network, data, batch size, memory layout and optimiser are the same. One process runs an epoch of each alternately,
+ROUNDS times (default 5), and prints medians.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ Epoch = Callable[[zoo.Architecture, zoo.Split], float]
 
 
 def make_model(architecture: zoo.Architecture, train: zoo.Split) -> nn.Sequential:
-    """Normalisation and network, as the zoo puts them together."""
+    """Normalisation and network, as in the zoo."""
     torch.manual_seed(0)
     model = nn.Sequential(zoo.Preprocess.fit(train.inputs), zoo.create_model(architecture.name))
     return model.to(memory_format=torch.channels_last)
 
 
 def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """As in :func:`zoo_epoch`."""
+    """The same optimiser as in :func:`zoo_epoch`."""
     return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=1e-4, fused=True)
 
 
 def bare_epoch(architecture: zoo.Architecture, train: zoo.Split) -> float:
-    """Seconds of a hand-written loop."""
+    """Seconds of the bare loop."""
     model = make_model(architecture, train)
     optimizer = make_optimizer(model)
     order = torch.randperm(len(train))
@@ -57,7 +58,7 @@ def bare_epoch(architecture: zoo.Architecture, train: zoo.Split) -> float:
 
 
 def zoo_epoch(architecture: zoo.Architecture, train: zoo.Split) -> float:
-    """Seconds that the zoo's own loop spends in the training part of the second epoch, by its own record."""
+    """Seconds of the training part of the zoo's second epoch, as recorded in the metrics of the run."""
     settings = {"epochs": 2, "batch_size": BATCH, "lr": 0.01, "optimizer": "sgd", "shift": 0, "label_smoothing": 0.0}
     with tempfile.TemporaryDirectory() as scratch:
         run = zoo.train(architecture.name, dataset=architecture.dataset, runs_dir=scratch, device="cpu", **settings)
@@ -65,12 +66,12 @@ def zoo_epoch(architecture: zoo.Architecture, train: zoo.Split) -> float:
 
 
 def make_loader(train: zoo.Split) -> DataLoader:
-    """What both frameworks are fed with."""
+    """The DataLoader for both frameworks."""
     return DataLoader(TensorDataset(train.inputs, train.targets), batch_size=BATCH, shuffle=True)
 
 
 def accelerate_epoch(architecture: zoo.Architecture, train: zoo.Split) -> float:
-    """Seconds of Hugging Face's loop, as its documentation writes it."""
+    """Seconds of Hugging Face's loop, as in its documentation."""
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=True)
@@ -120,7 +121,7 @@ def lightning_epoch(architecture: zoo.Architecture, train: zoo.Split) -> float:
 
 
 def main() -> None:
-    """Print samples per second of each, and the zoo's over them."""
+    """Print the samples per second of each loop, and the ratio of the zoo to it."""
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     registry = zoo.create_registry()

@@ -1,11 +1,11 @@
-"""How much sooner `zoo train NAME` is as good as the loop that courses teach.
+"""Measure how much faster `zoo train NAME` reaches the accuracy of a tutorial's training loop.
 
     ZOO_DATA=FOLDER python benchmarks/time_to_accuracy.py NAME…
 
-For each architecture: `tutorial_loop.py` trains ten epochs of MNIST; its last test accuracy is the target. Then the
-zoo trains with the default recipe, and the moment counts at which its best checkpoint, as it stood on disk after an
-epoch, first had that accuracy on the test split. Two processes, one after the other, each timed from its start,
-imports and reading of data included. The test split is read after the training, by this script alone.
+For each architecture, `tutorial_loop.py` trains ten epochs on MNIST. Its final test accuracy is the target. Then the
+zoo trains with the default recipe. Its time ends with the first epoch whose best checkpoint on disk has at least that
+accuracy on the test split. The two processes run one after the other. Times start with the process and include imports
+and loading the data. This script evaluates the checkpoints on the test split after the training.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 
 
 class Copies:
-    """Keeps the best checkpoint of every epoch, and when it was there."""
+    """Copies the best checkpoint after every epoch, and records the time."""
 
     def __init__(self, began: float, folder: Path) -> None:
         self.began, self.folder = began, folder
@@ -38,7 +38,7 @@ class Copies:
 
 
 def train(name: str, began: float) -> None:
-    """The zoo's side, in a process of its own: a line of JSON for each epoch, as the tutorial's loop prints."""
+    """Train with the zoo; print a line of JSON for each epoch, as the tutorial's loop does."""
     registry = zoo.create_registry()
     with tempfile.TemporaryDirectory() as scratch:
         copies = Copies(began, Path(scratch))
@@ -53,23 +53,23 @@ def train(name: str, began: float) -> None:
 
 
 def lines(*command: str) -> list[dict[str, Any]]:
-    """What a process printed."""
+    """Run a script; return the lines of JSON that it printed."""
     done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def main() -> None:
-    """One row for each architecture."""
+    """Print one row for each architecture."""
     if sys.argv[1] == "--train":
         train(sys.argv[2], float(sys.argv[3]))
         return
-    print(f"{'architecture':<16}{'accuracy':>9}{'tutorial s':>12}{'zoo s':>8}{'sooner':>8}")
+    print(f"{'architecture':<16}{'accuracy':>9}{'tutorial s':>12}{'zoo s':>8}{'ratio':>8}")
     for name in sys.argv[1:]:
         tutorial = lines(str(HERE / "tutorial_loop.py"), name, str(zoo.data_folder()), "10", str(time.time()))
         ours = lines(__file__, "--train", name, str(time.time()))
         target, theirs = tutorial[-1]["accuracy"], tutorial[-1]["seconds"]
         reached = next((entry for entry in ours if entry["accuracy"] >= target), None)
-        seconds = f"{reached['seconds']:8.1f}{theirs / reached['seconds']:8.1f}" if reached else "   never"
+        seconds = f"{reached['seconds']:8.1f}{theirs / reached['seconds']:8.1f}" if reached else "   not reached"
         print(f"{name:<16}{target:9.4f}{theirs:12.1f}{seconds}", flush=True)
         print("   tutorial", *(f"{e['accuracy']:.4f}@{e['seconds']:.1f}" for e in tutorial))
         print("   zoo     ", *(f"{e['accuracy']:.4f}@{e['seconds']:.1f}" for e in ours), flush=True)

@@ -1,9 +1,9 @@
-"""The training loop that courses teach, word for word: the other side of ``time_to_accuracy.py``.
+"""The training loop of common tutorials, which ``time_to_accuracy.py`` compares with the zoo.
 
     python benchmarks/tutorial_loop.py NAME FOLDER [EPOCHS]
 
-DataLoader with transforms for each sample, batch 64, SGD with rate 0.01 and momentum 0.5, tested after each epoch.
-Prints a line of JSON an epoch: epoch, test accuracy, seconds since the process started.
+It uses a DataLoader with transforms for each sample, batches of 64, and SGD with learning rate 0.01 and momentum 0.5.
+It tests after each epoch and prints a line of JSON: epoch, test accuracy, seconds since the start of the process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BATCH = 64
 
 
 def train(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer) -> None:
-    """One epoch."""
+    """Train one epoch."""
     model.train()
     criterion = nn.CrossEntropyLoss()
     running = 0.0

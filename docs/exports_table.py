@@ -1,4 +1,4 @@
-"""What the certificates of all architectures say, as a Markdown table, for `cog` in export.md."""
+"""The figures in the certificates of all architectures as a Markdown table, for `cog` in export.md."""
 
 import json
 from pathlib import Path
@@ -9,11 +9,11 @@ from zoo.registry.registry import DISTRIBUTION
 
 
 def table() -> str:
-    """One row for each architecture in exports.json, which `benchmarks/export.py --write` makes."""
+    """One row for each architecture in exports.json, which `benchmarks/export.py --write` writes."""
     content = json.loads(Path(__file__).with_name("exports.json").read_text())
     lines = [
-        "| architecture | nodes | bytes | largest error, of torch's own | of the limit | changed predictions | seconds "
-        "| certificate over bare | speed, of eager torch's |",
+        "| architecture | nodes | bytes | largest error / torch error | error / limit | changed predictions | seconds "
+        "| export / bare export | speed / eager torch |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in content["rows"]:

@@ -1,7 +1,7 @@
 """Fixtures. Every test has its own plugin manager, working directory, runs folder and data folder.
 
-The tests have to pass whatever the arithmetic is. One machine stands for others with ``ATEN_CPU_CAPABILITY=default``,
-``ONEDNN_MAX_CPU_ISA=SSE41``, ``ZOO_TEST_THREADS=4`` and ``ZOO_TEST_ONEDNN=off``.
+The tests have to pass with the arithmetic of every processor. ``ATEN_CPU_CAPABILITY=default``,
+``ONEDNN_MAX_CPU_ISA=SSE41``, ``ZOO_TEST_THREADS=4`` and ``ZOO_TEST_ONEDNN=off`` give the arithmetic of other machines.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ torch.backends.mkldnn.set_flags(os.environ.get("ZOO_TEST_ONEDNN") != "off")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine cannot run; leave slow tests to ``-m slow``."""
+    """Skip tests that this machine cannot run, with the reason; run slow tests only with ``-m slow``."""
     has_mnist = REAL_DATA is not None and (Path(REAL_DATA) / MNIST_FILE).is_file()
     for item in items:
         if item.get_closest_marker("mnist") and not has_mnist:
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def clean_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty working directory and data folder, and no setting of the person who runs the tests."""
+    """An empty working directory and data folder, and no environment variables of the user."""
     for name in [name for name in os.environ if name.startswith("ZOO_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("ZOO_DATA", str(tmp_path / "data"))
@@ -88,7 +88,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -96,7 +96,7 @@ class Result:
 
     @property
     def error(self) -> str:
-        """The one line that says what went wrong."""
+        """The error line, without ``Error: ``."""
         lines = [line for line in self.err.splitlines() if line.startswith("Error: ")]
         assert len(lines) == 1, self.err
         assert self.err.rstrip().endswith(lines[0]), self.err
@@ -109,7 +109,7 @@ ZooCommand = Callable[..., Result]
 
 @pytest.fixture
 def zoo_command(capsys: pytest.CaptureFixture[str], registry: Registry) -> ZooCommand:
-    """Run the ``zoo`` command in this process."""
+    """A function that runs the ``zoo`` command in this process."""
 
     def run(*arguments: object, registry: Registry | None = registry) -> Result:
         capsys.readouterr()
@@ -122,12 +122,12 @@ def zoo_command(capsys: pytest.CaptureFixture[str], registry: Registry) -> ZooCo
 
 @pytest.fixture
 def add_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., EntryPoint]:
-    """Write a plugin's source to an importable module and give its entry point."""
-    folder = tmp_path / "strangers"
+    """A function that writes the source of a plugin to an importable module and returns its entry point."""
+    folder = tmp_path / "third-party"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
 
-    def add(name: str, source: str, distribution: str = "stranger") -> EntryPoint:
+    def add(name: str, source: str, distribution: str = "third-party") -> EntryPoint:
         module = f"{name.replace('-', '_')}_{abs(hash(tmp_path)) % 10**9}"
         (folder / f"{module}.py").write_text("import zoo\n" + source)
         return EntryPoint(distribution, "1.0", name, module)
@@ -137,7 +137,7 @@ def add_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 @pytest.fixture(scope="session")
 def tiny() -> object:
-    """A plugin with a network and data so small that a training takes a second: see ``tiny_plugin.py``."""
+    """The plugin in ``tiny_plugin.py``; a training of its network takes a second."""
     spec = importlib.util.spec_from_file_location("tiny_plugin", Path(__file__).with_name("tiny_plugin.py"))
     assert spec is not None
     assert spec.loader is not None
@@ -150,7 +150,7 @@ def tiny() -> object:
 @pytest.fixture
 def tiny_registry(registry: Registry, tiny: object) -> Registry:
     """The installed plugins and the tiny one."""
-    registry.add(zoo.Plugin("tiny", "stranger", "1.0", "tiny_plugin"), tiny)
+    registry.add(zoo.Plugin("tiny", "third-party", "1.0", "tiny_plugin"), tiny)
     return registry
 
 
@@ -178,18 +178,18 @@ def source(digits_runs: Path) -> ExportSource:
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Runs ``python -m …`` in a fresh virtual environment and gives its standard output.
+    """A function that runs ``python -m …`` in a new virtual environment and returns its standard output.
 
-    The environment sees what is installed here, so that torch need not be fetched again; what is installed in it is not
-    seen here.
+    The environment can import the packages that are installed here, so torch is not downloaded again. Packages that are
+    installed in it are not visible here.
     """
     home = tmp_path_factory.mktemp("fresh")
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    # Python 3.11 brings a setuptools of its own, too old for the licence field of today
+    # the setuptools of Python 3.11 is too old for the present licence field
     subprocess.run([python, "-m", "pip", "uninstall", "-y", "-q", "setuptools"], check=True)
-    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    packages = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    query = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
     lines = [f"import site; site.addsitedir({path!r})" for path in site.getsitepackages()]
     Path(packages, "_outer.pth").write_text("\n".join(lines))
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ZOO_", "PYTHON"))}

@@ -1,4 +1,4 @@
-"""What earlier versions wrote is still opened. Each folder of ``fixtures`` is named after the version that wrote it."""
+"""Files of earlier versions can be read. Each folder in ``fixtures`` is named after the version that wrote it."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ VERSIONS = sorted((Path(__file__).parent / "fixtures").iterdir())
 
 @pytest.fixture(params=VERSIONS, ids=lambda path: path.name)
 def earlier(request, runs_dir):
-    """A copy of the fixture; its run is where runs are looked for."""
+    """A copy of the fixture, with its run in the runs folder."""
     folder = runs_dir / "softmax-regression" / "20261124-105019"
     shutil.copytree(request.param / "run", folder)
     for path in request.param.glob("*.onnx*"):

@@ -15,7 +15,7 @@ from zoo.runs.checkpoint import load_model_state, load_tensors, model_state, sav
 needs_permissions = pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
 
 
-def test_a_file_appears_only_when_complete(tmp_path):
+def test_an_incomplete_file_is_never_visible(tmp_path):
     path = tmp_path / "a.txt"
     with replacing(path) as temporary:
         temporary.write_text("half")
@@ -36,7 +36,7 @@ def test_an_earlier_file_survives_a_write_that_fails(error, tmp_path):
     assert list(tmp_path.glob(".*")) == []
 
 
-def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
+def test_a_full_disk_gives_one_line_and_keeps_the_earlier_file(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     write_text(path, "old")
 
@@ -50,7 +50,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
     assert path.read_text() == "old"
 
 
-def test_files_can_be_read_by_others_as_the_umask_says(tmp_path):
+def test_file_permissions_follow_the_umask(tmp_path):
     write_text(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == stat.S_IMODE((tmp_path / "b").stat().st_mode)
@@ -84,7 +84,7 @@ def test_equal_weights_give_equal_bytes(tmp_path):
     assert len(digests) == 1
 
 
-def test_weights_and_description_are_read_back(tmp_path):
+def test_weights_and_description_can_be_read(tmp_path):
     model = network()
     save_tensors(tmp_path / "a", model_state(model), {"labels": ["null", "ä"]})
     tensors, metadata = load_tensors(tmp_path / "a")

@@ -34,7 +34,7 @@ def test_on_a_terminal_of_any_width_nothing_is_cut_off(width, monkeypatch):
     for row in ROWS:
         assert all(cell in text for cell in row[:3])
         assert all(word in text.split() for word in row[3].split())
-    # what cannot wrap, and a last column of sixteen, are the least that a line takes
+    # the smallest line: columns that cannot wrap, and sixteen characters for the last column
     assert max(map(len, lines)) <= max(width, 27 + 11 + 6 + 3 * 2 + 16)
 
 
@@ -62,9 +62,9 @@ def test_in_a_pipe_a_row_can_stay_on_one_line(monkeypatch):
     assert len(formatting.table(*table, wrap=("TEXT",), one_line=True).splitlines()) == 3
 
 
-def test_wide_characters_are_aligned_by_what_they_take_on_a_screen():
+def test_wide_characters_are_aligned_by_their_width():
     _, short, long = formatting.table(("LABEL", "N"), [("猫", 1), ("日本語", 2)]).splitlines()
-    assert short == "猫" + " " * 6 + "1"  # each of the characters is two columns wide
+    assert short == "猫" + " " * 6 + "1"  # each of these characters is two columns wide
     assert long == "日本語" + " " * 2 + "2"
 
 
@@ -75,5 +75,5 @@ def test_a_table_without_rows_is_its_header():
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (125, "2:05"), (3_725, "1:02:05"), (-3, "0 s")]
 )
-def test_durations_read_as_a_clock(seconds, text):
+def test_durations_are_formatted_like_a_clock(seconds, text):
     assert formatting.duration(seconds) == text

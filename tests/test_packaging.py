@@ -1,4 +1,4 @@
-"""A wheel and an sdist hold what they should, and work where they are unpacked."""
+"""The wheel and the sdist contain all files and work after installation."""
 
 import os
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A folder with the sdist of this tree, and the wheel made from that sdist; the network is not needed."""
+    """A folder with the sdist of this tree and the wheel built from it, without network."""
     folder = tmp_path_factory.mktemp("dist")
     source = tmp_path_factory.mktemp("source") / "tree"
     names = [
@@ -40,7 +40,7 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(built, tmp_path_factory):
-    """A folder that the wheel was installed to, apart from everything else."""
+    """A folder with only the installed wheel."""
     folder = tmp_path_factory.mktemp("site")
     (wheel,) = built.glob("*.whl")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", folder, wheel]
@@ -48,7 +48,7 @@ def installed(built, tmp_path_factory):
     return folder
 
 
-def test_site_packages_receives_zoo_and_cli_and_nothing_else(built):
+def test_only_zoo_and_cli_are_installed(built):
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
@@ -71,7 +71,7 @@ def test_site_packages_receives_zoo_and_cli_and_nothing_else(built):
     assert any(name.endswith("LICENSE") for name in names)
 
 
-def test_the_sdist_holds_the_sources_at_their_places(built):
+def test_the_sdist_contains_the_sources(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -97,7 +97,7 @@ print(zoo.plugins.resnet_mini.__file__)
 """
 
 
-def test_python_started_in_a_checkout_finds_the_plugins_beside_it():
+def test_python_in_a_checkout_finds_its_plugins():
     command = [sys.executable, "-c", WITHOUT_EDITABLE_INSTALL]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == str(ROOT / "plugins" / "resnet_mini" / "__init__.py"), done.stderr

@@ -1,4 +1,4 @@
-"""The README keeps its word."""
+"""The commands, links and examples in the README and the documentation work."""
 
 import io
 import os
@@ -21,7 +21,7 @@ def block_after(mark):
     return re.search(rf"<!-- {mark} -->\n```sh\n(.*?)\n```", README, re.DOTALL).group(1)
 
 
-def test_each_of_the_two_commands_is_one_line():
+def test_each_of_the_two_main_commands_is_one_line():
     for mark in ("first-results", "tests"):
         assert "\n" not in block_after(mark)
     assert block_after("tests").endswith("pytest")
@@ -31,7 +31,7 @@ def test_each_of_the_two_commands_is_one_line():
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_links_to_files_lead_somewhere(path):
+def test_links_to_files_are_valid(path):
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text()):
         assert (path.parent / link).exists(), link
 
@@ -56,7 +56,7 @@ def test_every_command_in_the_documents_exists(path, zoo_command):
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "docs" / "guide.md"], ids=lambda path: path.name)
-def test_the_example_that_uses_the_file_runs(path, digits_runs, tmp_path):
+def test_the_onnxruntime_example_runs(path, digits_runs, tmp_path):
     (script,) = (s for s in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL) if "InferenceSession" in s)
     name = re.search(r"InferenceSession\(\"(.*?)\"", script).group(1)
     zoo.export("resnet-mini", "onnx", tmp_path / name, runs_dir=digits_runs, data_dir=tmp_path)
@@ -66,7 +66,7 @@ def test_the_example_that_uses_the_file_runs(path, digits_runs, tmp_path):
     assert np.load(tmp_path / "probabilities.npy").shape == (1, 10)
 
 
-def test_the_plugin_of_the_tutorial_is_the_example_as_it_stands():
+def test_the_plugin_of_the_tutorial_equals_the_example():
     example = (ROOT / "examples" / "first-net" / "first_net.py").read_text()
     assert f"```python\n{example}```" in (ROOT / "docs" / "tutorial.md").read_text()
 
@@ -83,7 +83,7 @@ def test_the_plugin_of_the_tutorial_trains_and_is_exported(zoo_command):
 
 
 @pytest.mark.parametrize("page", ["cli", "results", "reference", "tutorial"])
-def test_a_page_that_is_made_from_the_code_is_as_the_code_makes_it(page):
+def test_generated_pages_are_up_to_date(page):
     cogapp = pytest.importorskip("cogapp", reason="cogapp is not installed (extra `docs`)")
     path = ROOT / "docs" / f"{page}.md"
     made = io.StringIO()

@@ -1,4 +1,4 @@
-"""A stranger's plugin, for the trainer's tests: 4x4 images of two classes, a network with dropout and batch norm."""
+"""A third-party plugin for tests: 4x4 images of two classes, a network with dropout and batch norm."""
 
 import torch
 from torch import nn

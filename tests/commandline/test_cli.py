@@ -1,4 +1,4 @@
-"""The command: what it prints, what it answers to mistakes, and how it ends."""
+"""The ``zoo`` command: output, errors and exit codes."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def test_a_mistake_gets_one_clear_line(arguments, code, words, zoo_command, no_n
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 @pytest.mark.parametrize("device", ["cuda", "cuda:7"])
-def test_cuda_asked_for_where_there_is_none_is_one_line(device, zoo_command):
+def test_a_missing_cuda_device_is_one_line(device, zoo_command):
     result = zoo_command("train", "resnet-mini", "--dataset", "digits", "--device", device)
     assert result.code == 1
     assert "no CUDA device" in result.error
@@ -82,7 +82,7 @@ def test_debug_shows_the_traceback_as_well(zoo_command):
     assert "Error: " in result.err
 
 
-def test_an_unforeseen_error_is_one_line_too(zoo_command, monkeypatch):
+def test_an_unexpected_error_is_one_line(zoo_command, monkeypatch):
     monkeypatch.setattr(Registry, "architecture", lambda *args: 1 / 0)
     result = zoo_command("info", "resnet-mini")
     assert result.code == 1
@@ -130,12 +130,12 @@ def test_every_option_is_explained_and_shows_its_default(name, zoo_command, monk
     assert all(option.help and option.help.endswith(".") for option in options)
 
 
-def test_list_shows_every_architecture_and_where_it_comes_from(zoo_command, tiny_registry):
+def test_list_shows_every_architecture_and_its_plugin(zoo_command, tiny_registry):
     lines = zoo_command("list").out.splitlines()
     assert lines[0].split()[:2] == ["NAME", "PARAMETERS"]
     shown = {line.split()[0]: line for line in lines[1:]}
     assert shown.keys() == tiny_registry.architectures.keys()
-    assert "stranger" in shown["tiny-cnn"]
+    assert "third-party" in shown["tiny-cnn"]
     assert "97,298" in shown["googlenet-mini"]
 
 
@@ -149,7 +149,7 @@ def test_list_shows_every_architecture_and_where_it_comes_from(zoo_command, tiny
         (["nothing-like-it"], set()),
     ],
 )
-def test_list_can_be_narrowed(filters, names, zoo_command):
+def test_list_can_be_filtered(filters, names, zoo_command):
     assert {fact["name"] for fact in json.loads(zoo_command("list", "--json", *filters).out)} & {
         "googlenet-mini",
         "resnet-mini",
@@ -166,7 +166,7 @@ def test_info_shows_every_setting_with_its_default(zoo_command):
         assert name in text
 
 
-def test_datasets_tells_what_is_here(zoo_command, tmp_path):
+def test_datasets_shows_which_datasets_are_available(zoo_command, tmp_path):
     facts = {fact["name"]: fact for fact in json.loads(zoo_command("datasets", "--json").out)["datasets"]}
     assert facts["digits"]["state"] == "bundled"
     assert facts["mnist"]["state"] == "not here"
@@ -181,7 +181,7 @@ def test_datasets_tells_what_is_here(zoo_command, tmp_path):
 
 
 def test_plugins_shows_state_hooks_and_errors(zoo_command, registry, add_plugin):
-    registry.plugins.append(zoo.Plugin("broken", "stranger", "2.1", "x", errors=["ImportError: no module"]))
+    registry.plugins.append(zoo.Plugin("broken", "third-party", "2.1", "x", errors=["ImportError: no module"]))
     facts = {fact["name"]: fact for fact in json.loads(zoo_command("plugins", "--json").out)}
     assert facts["resnet-mini"]["status"] == "loaded"
     assert facts["resnet-mini"]["hooks"] == ["register_architectures"]
@@ -191,7 +191,7 @@ def test_plugins_shows_state_hooks_and_errors(zoo_command, registry, add_plugin)
     assert "ImportError: no module" in line
 
 
-def test_the_main_job_from_train_to_export_without_data_or_network(zoo_command, no_network):
+def test_train_evaluate_and_export_without_data_or_network(zoo_command, no_network):
     trained = zoo_command("train", "resnet-mini", "--epochs", 2, "--set", "shift=0")
     assert trained.code == 0
     notes = [line for line in trained.err.splitlines() if line.startswith("Note: ")]
@@ -218,7 +218,7 @@ def test_the_main_job_from_train_to_export_without_data_or_network(zoo_command, 
     assert certificate["model"]["stand_in_for"] == "mnist"
 
 
-def test_json_goes_to_standard_output_and_talk_to_standard_error(zoo_command, tiny_registry):
+def test_json_goes_to_standard_output_and_messages_to_standard_error(zoo_command, tiny_registry):
     result = zoo_command("train", "tiny-cnn", "--json", "--epochs", 1, "--device", "cpu", "--seed", 5)
     facts = json.loads(result.out)
     assert facts["seed"] == 5
@@ -229,7 +229,7 @@ def test_json_goes_to_standard_output_and_talk_to_standard_error(zoo_command, ti
     assert exported["file"]["name"] == "x.onnx"
 
 
-def test_there_are_no_runs_yet(zoo_command):
+def test_an_empty_runs_folder_is_reported(zoo_command):
     result = zoo_command("runs")
     assert result.code == 0
     assert "zoo train NAME" in result.err
@@ -263,7 +263,7 @@ def wait_for_epoch(process, number):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_ctrl_c_leaves_a_run_that_the_printed_command_finishes(number, code, zoo_command):
+def test_the_printed_command_finishes_a_run_after_ctrl_c(number, code, zoo_command):
     process = start("train", "resnet-mini", "--dataset", "digits", "--epochs", "50")
     wait_for_epoch(process, 1)
     process.send_signal(number)
@@ -299,7 +299,7 @@ def test_output_into_a_closed_pipe_is_no_error():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_on_a_terminal_the_training_is_shown_live():
+def test_a_terminal_shows_the_progress_of_a_training():
     import pty
 
     primary, secondary = pty.openpty()

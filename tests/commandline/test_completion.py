@@ -1,4 +1,4 @@
-"""What the shell is answered after Tab."""
+"""Shell completion."""
 
 import os
 import shutil
@@ -58,7 +58,7 @@ def test_runs_and_plugins_of_a_folder_are_completed(runs_dir, tiny_registry, tmp
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_is_one_that_the_shell_understands(shell, zoo_command, monkeypatch):
+def test_the_shell_accepts_the_script(shell, zoo_command, monkeypatch):
     script = zoo_command("completion", shell).out
     assert "_ZOO_COMPLETE" in script
     monkeypatch.setenv("SHELL", f"/bin/{shell}")
@@ -75,11 +75,11 @@ def test_an_unknown_shell_is_one_clear_line(zoo_command, monkeypatch):
     assert "'dash' is not one of" in zoo_command("completion", "dash").error
 
 
-def test_list_can_be_narrowed_to_a_plugin(zoo_command, tiny_registry):
+def test_list_shows_the_architectures_of_one_plugin(zoo_command, tiny_registry):
     def shown(*arguments):
         return [line.split()[0] for line in zoo_command("list", *arguments).out.splitlines()[1:]]
 
-    assert shown("--plugin", "tiny") == shown("--plugin", "stranger") == ["tiny-cnn"]
+    assert shown("--plugin", "tiny") == shown("--plugin", "third-party") == ["tiny-cnn"]
     assert shown("--plugin", "lenet") == ["lenet"]
     assert "tiny-cnn" not in shown("--plugin", "pluggy-zoo")
-    assert "Did you mean 'stranger'?" in zoo_command("list", "--plugin", "strangr").error
+    assert "Did you mean 'third-party'?" in zoo_command("list", "--plugin", "third-prty").error

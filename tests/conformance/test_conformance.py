@@ -46,7 +46,7 @@ class Plugin:
 def result_of(spec, check, tmp_path, **settings):
     """The result of one check of a declaration."""
     registry = create_registry()
-    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(spec))
+    registry.add(zoo.Plugin("theirs", "third-party", "1.0", "theirs"), Plugin(spec))
     (item,) = [item for item in find_items(registry, ["theirs"]) if item.kind != "plugin"]
     (requirement,) = [requirement for requirement in REQUIREMENTS[item.kind] if requirement.name == check]
     with open_workspace(item, registry, tmp_path, **settings) as workspace:
@@ -193,7 +193,7 @@ def test_an_architecture_that_breaks_the_contract_fails_with_a_remedy(case, tmp_
 
 def test_a_correct_architecture_meets_every_requirement(tmp_path):
     registry = create_registry()
-    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(architecture(good)))
+    registry.add(zoo.Plugin("theirs", "third-party", "1.0", "theirs"), Plugin(architecture(good)))
     results = list(zoo.check("theirs-net", registry=registry, data_dir=tmp_path))
     assert [result.check for result in results] == [requirement.name for requirement in REQUIREMENTS["architecture"]]
     assert {result.status for result in results} == {"passed"}, results
@@ -403,7 +403,7 @@ def test_the_command_prints_one_result_per_line_and_fails_if_a_check_fails(zoo_c
     assert correct.code == 0
     assert "  passed   fingerprint" in correct.out
     assert correct.out.splitlines()[-1].endswith(" passed")
-    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(dataset(load_good, licence="")))
+    registry.add(zoo.Plugin("theirs", "third-party", "1.0", "theirs"), Plugin(dataset(load_good, licence="")))
     broken = zoo_command("check", "theirs-data")
     assert broken.code == 1
     assert "  FAILED   described              it declares no licence" in broken.out
@@ -415,7 +415,7 @@ def test_the_command_prints_one_result_per_line_and_fails_if_a_check_fails(zoo_c
 
 def test_without_a_name_everything_is_checked_except_the_built_in_plugins(zoo_command, registry):
     assert "No plugin is installed" in zoo_command("check").err
-    registry.add(zoo.Plugin("theirs", "stranger", "1.0", "theirs"), Plugin(dataset(load_good)))
+    registry.add(zoo.Plugin("theirs", "third-party", "1.0", "theirs"), Plugin(dataset(load_good)))
     assert {fact["name"] for fact in json.loads(zoo_command("check", "--json").out)} == {"theirs", "theirs-data"}
 
 
@@ -433,7 +433,7 @@ def test_a_command_without_an_example_fails(add_plugin, tmp_path):
     point = add_plugin("waver", COMMAND.format(doc='"""Wave."""'))
     folder = tmp_path / "files"
     folder.mkdir()
-    source = (tmp_path / "strangers" / f"{point.value}.py").read_text()
+    source = (tmp_path / "third-party" / f"{point.value}.py").read_text()
     (folder / "waver.py").write_text(source)
 
     def run():

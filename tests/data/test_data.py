@@ -19,7 +19,7 @@ def some_splits(train=200, test=50):
 
 
 @pytest.mark.parametrize("held_out", [1, 7, 100, 333])
-def test_a_stratified_split_is_exact_disjoint_and_fair(held_out):
+def test_a_stratified_split_is_exact_disjoint_and_keeps_class_shares(held_out):
     targets = torch.tensor([0] * 600 + [1] * 300 + [2] * 100)[
         torch.randperm(1000, generator=torch.Generator().manual_seed(1))
     ]
@@ -37,7 +37,7 @@ def test_a_stratified_split_depends_on_the_seed_alone():
     assert not torch.equal(first, other)
 
 
-def test_validation_is_held_out_of_train_and_of_nothing_else():
+def test_validation_samples_come_from_the_training_split_only():
     splits = some_splits()
     held = hold_out_validation(splits)
     assert (len(held.train), len(held.validation), len(held.test)) == (180, 20, 50)
@@ -46,12 +46,12 @@ def test_validation_is_held_out_of_train_and_of_nothing_else():
     assert torch.equal(held.test.inputs, splits.test.inputs)
 
 
-def test_a_validation_split_of_the_datasets_own_is_kept():
+def test_a_validation_split_of_the_dataset_is_kept():
     splits = dataclasses.replace(some_splits(), validation=some_splits(30, 5).train)
     assert hold_out_validation(splits) is splits
 
 
-def test_the_fingerprint_sees_every_sample_and_target():
+def test_the_fingerprint_depends_on_every_sample_and_target():
     splits = some_splits()
     assert fingerprint(splits) == fingerprint(some_splits())
     for tensor in (splits.train.inputs, splits.train.targets, splits.test.inputs, splits.test.targets):
@@ -108,7 +108,7 @@ def test_preprocess_computes_in_its_own_precision():
     assert Preprocess.fit(images).double()(images).dtype == torch.float64
 
 
-def test_digits_lie_on_their_canvas_as_mnist_does(registry, tmp_path):
+def test_digits_are_centred_as_in_mnist(registry, tmp_path):
     data = load_dataset(registry.dataset("digits"), tmp_path)
     images = torch.cat([data.splits.train.inputs, data.splits.validation.inputs, data.splits.test.inputs]).double()
     assert len(images) == 1797
@@ -116,13 +116,13 @@ def test_digits_lie_on_their_canvas_as_mnist_does(registry, tmp_path):
     for axis, size in ((2, 28), (3, 28)):
         place = torch.arange(size, dtype=torch.float64).view([-1 if d == axis else 1 for d in range(4)])
         centre = (images * place).sum((1, 2, 3)) / weight
-        # half a pixel, unless the digit is so lopsided that its 20x20 would leave the canvas
+        # half a pixel, unless a centred digit would not fit into the image
         assert (abs(centre - 13.5) <= 0.5 + 1e-9).double().mean() > 0.99
     assert images.max() == 255
     assert (images[:, :, :2, :2] == 0).all()
 
 
-def test_digits_are_the_images_that_scikit_learn_ships(registry, tmp_path):
+def test_digits_are_the_images_of_scikit_learn(registry, tmp_path):
     from sklearn.datasets import load_digits
 
     data = load_dataset(registry.dataset("digits"), tmp_path)
@@ -131,7 +131,7 @@ def test_digits_are_the_images_that_scikit_learn_ships(registry, tmp_path):
     assert data.fingerprint == registry.dataset("digits").fingerprint
 
 
-def test_without_data_and_network_the_stand_in_takes_over_and_says_so(registry, tmp_path, no_network, caplog):
+def test_without_data_and_network_the_stand_in_is_used_and_reported(registry, tmp_path, no_network, caplog):
     data = load_for(registry.architecture("resnet-mini"), registry, "mnist", tmp_path, fall_back=True)
     assert data.spec.name == "digits"
     assert data.stand_in_for == "mnist"
@@ -143,7 +143,7 @@ def test_without_data_and_network_the_stand_in_takes_over_and_says_so(registry, 
     assert not (tmp_path / "MNIST").exists()
 
 
-def test_a_dataset_asked_for_by_name_never_falls_back(registry, tmp_path, no_network):
+def test_a_dataset_requested_by_name_has_no_stand_in(registry, tmp_path, no_network):
     with pytest.raises(DataUnavailable, match="zoo fetch mnist"):
         load_for(registry.architecture("resnet-mini"), registry, "mnist", tmp_path, fall_back=False)
 
@@ -158,13 +158,13 @@ def test_a_loader_that_fails_is_named_in_one_line(tiny_registry, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_loader_that_gives_something_else_is_named(tiny_registry, tmp_path):
+def test_a_loader_that_returns_something_else_is_named(tiny_registry, tmp_path):
     spec = dataclasses.replace(tiny_registry.dataset("bars"), loader=lambda folder, download: (1, 2))
     with pytest.raises(DataError, match=r"bars returned tuple, not zoo\.Splits"):
         load_dataset(spec, tmp_path)
 
 
-def test_even_four_samples_leave_one_for_validation():
+def test_four_samples_include_one_for_validation():
     splits = some_splits(4, 2)
     held = hold_out_validation(splits)
     assert (len(held.train), len(held.validation)) == (3, 1)

@@ -1,4 +1,4 @@
-"""Datasets that are fetched: from a server that behaves well or badly, and read from disk."""
+"""Downloads of datasets, from a server that works or fails, and reading them from disk."""
 
 import gzip
 import hashlib
@@ -30,7 +30,7 @@ def idx_file(name):
 
 
 class Mirror(http.server.BaseHTTPRequestHandler):
-    """Serves the files in ``server.files``, each bytes, an HTTP status, or a number of seconds to hang."""
+    """Serves the entries of ``server.files``: bytes, an HTTP status, or seconds to wait without an answer."""
 
     def do_GET(self):
         answer = self.server.files.get(self.path.strip("/"), 404)
@@ -41,7 +41,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
             self.send_error(answer)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(answer) + self.server.promised_too_much))
+        self.send_header("Content-Length", str(len(answer) + self.server.extra_length))
         self.end_headers()
         self.wfile.write(answer)
 
@@ -53,7 +53,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
 def mirror(monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
     server.files = {f"{name}.gz": gzip.compress(idx_file(name), mtime=0) for name in NAMES}
-    server.promised_too_much = 0
+    server.extra_length = 0
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     resources = [(name, hashlib.md5(content).hexdigest()) for name, content in server.files.items()]
@@ -65,7 +65,7 @@ def mirror(monkeypatch):
     thread.join()
 
 
-def test_fashion_mnist_comes_the_same_way(mirror, tmp_path, monkeypatch):
+def test_fashion_mnist_is_downloaded_in_the_same_way(mirror, tmp_path, monkeypatch):
     for name in ("resources", "mirrors"):
         monkeypatch.setattr(torchvision.datasets.FashionMNIST, name, getattr(torchvision.datasets.MNIST, name))
     splits = vision.load_fashion_mnist(tmp_path, download=True)
@@ -102,7 +102,7 @@ def cifar(mirror, monkeypatch):
     return mirror
 
 
-def test_cifar10_is_fetched_checked_and_read(cifar, tmp_path, registry):
+def test_cifar10_is_downloaded_checked_and_read(cifar, tmp_path, registry):
     splits = vision.load_cifar10(tmp_path / "data", download=True)
     assert splits.train.inputs.shape == (30, 3, 32, 32)
     assert splits.train.inputs.dtype == torch.uint8
@@ -116,13 +116,13 @@ def test_cifar10_is_fetched_checked_and_read(cifar, tmp_path, registry):
 
 
 @pytest.mark.parametrize("how", ["corrupt", "truncated", "cut off", "not found", "error", "slow", "another"])
-def test_a_bad_download_of_cifar10_leaves_nothing(how, cifar, tmp_path, monkeypatch, registry):
+def test_a_failed_download_of_cifar10_leaves_no_files(how, cifar, tmp_path, monkeypatch, registry):
     monkeypatch.setattr(vision, "TIMEOUT_SECONDS", 0.3)
     name = "cifar-10-python.tar.gz"
     good = cifar.files[name]
     answers = {"corrupt": bytes(reversed(good)), "not found": 404, "error": 500, "slow": 2.0, "another": good}
     cifar.files[name] = answers.get(how, good[:-20])
-    cifar.promised_too_much = 20 if how == "cut off" else 0
+    cifar.extra_length = 20 if how == "cut off" else 0
     if how == "another":
         monkeypatch.setattr(vision, "ARCHIVES", {name: "0" * 64})
     with pytest.raises(DataUnavailable, match=r"cifar10 is not in .* could not be downloaded"):
@@ -130,7 +130,7 @@ def test_a_bad_download_of_cifar10_leaves_nothing(how, cifar, tmp_path, monkeypa
     assert not (tmp_path / "data").exists()
 
 
-def test_it_is_fetched_checked_and_read(mirror, tmp_path, capfd):
+def test_mnist_is_downloaded_checked_and_read(mirror, tmp_path, capfd):
     splits = vision.load_mnist(tmp_path, download=True)
     assert splits.train.inputs.shape == (20, 1, 28, 28)
     assert splits.train.inputs.dtype == torch.uint8
@@ -139,7 +139,7 @@ def test_it_is_fetched_checked_and_read(mirror, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def spoil(server, how):
+def damage(server, how):
     name = f"{NAMES[2]}.gz"
     if how == "corrupt":
         server.files[name] = bytes(reversed(server.files[name]))
@@ -147,7 +147,7 @@ def spoil(server, how):
         server.files[name] = server.files[name][:-20]
     elif how == "cut off":
         server.files[name] = server.files[name][:-20]
-        server.promised_too_much = 20
+        server.extra_length = 20
     elif how == "not found":
         server.files[name] = 404
     elif how == "error":
@@ -157,9 +157,9 @@ def spoil(server, how):
 
 
 @pytest.mark.parametrize("how", ["corrupt", "truncated", "cut off", "not found", "error", "slow"])
-def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(how, mirror, tmp_path, monkeypatch, registry):
+def test_a_failed_download_leaves_no_files_and_gives_one_line(how, mirror, tmp_path, monkeypatch, registry):
     monkeypatch.setattr(vision, "TIMEOUT_SECONDS", 0.3)
-    spoil(mirror, how)
+    damage(mirror, how)
     with pytest.raises(DataUnavailable, match="could not be downloaded") as caught:
         vision.load_mnist(tmp_path, download=True)
     assert "\n" not in str(caught.value)
@@ -167,29 +167,29 @@ def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(how, mirror, tmp
     assert list(tmp_path.rglob("*ubyte*")) == []
 
 
-def test_a_folder_that_a_failed_download_made_is_taken_away_again(mirror, tmp_path):
+def test_a_failed_download_removes_the_folder_that_it_created(mirror, tmp_path):
     mirror.files = {}
     with pytest.raises(DataUnavailable):
         vision.load_mnist(tmp_path / "mistyped", download=True)
     assert not (tmp_path / "mistyped").exists()
 
 
-def test_a_second_try_after_a_bad_download_succeeds(mirror, tmp_path):
+def test_a_second_attempt_after_a_failed_download_succeeds(mirror, tmp_path):
     good = dict(mirror.files)
-    spoil(mirror, "truncated")
+    damage(mirror, "truncated")
     with pytest.raises(DataUnavailable):
         vision.load_mnist(tmp_path, download=True)
     mirror.files = good
     assert len(vision.load_mnist(tmp_path, download=True).test) == 20
 
 
-def test_without_leave_to_download_it_does_not_touch_the_network(mirror, tmp_path):
+def test_without_permission_to_download_the_network_is_not_used(mirror, tmp_path):
     mirror.files = {}
     with pytest.raises(DataUnavailable, match=str(tmp_path)):
         vision.load_mnist(tmp_path, download=False)
 
 
-def test_files_that_hold_something_else_are_refused(tmp_path, registry):
+def test_files_with_other_content_are_refused(tmp_path, registry):
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in NAMES:
@@ -200,7 +200,7 @@ def test_files_that_hold_something_else_are_refused(tmp_path, registry):
 
 @pytest.mark.parametrize("content", [b"", b"\0\0", b"\0\0\x08\x03\0\0", b"\0\0\x0d\x01\0\0\0\1" + bytes(4), b"PK\3\4"])
 @pytest.mark.parametrize("name", [NAMES[0], NAMES[3]])
-def test_what_is_not_an_idx_file_is_called_damaged(content, name, tmp_path, registry):
+def test_a_file_that_is_not_idx_is_reported_as_damaged(content, name, tmp_path, registry):
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for each in NAMES:
@@ -220,14 +220,14 @@ def test_idx_files_of_a_wrong_length_are_refused(tmp_path):
 
 
 @pytest.mark.mnist
-def test_they_are_read_as_torchvision_reads_them(mnist_dir):
+def test_images_are_equal_to_those_of_torchvision(mnist_dir):
     ours, theirs = vision.load_mnist(mnist_dir, download=False).test, torchvision.datasets.MNIST(mnist_dir, train=False)
     assert torch.equal(ours.inputs[:, 0], theirs.data)
     assert torch.equal(ours.targets, theirs.targets)
 
 
 @pytest.mark.mnist
-def test_the_real_one_is_read_without_the_network(mnist_dir, registry, no_network):
+def test_the_real_mnist_is_read_without_the_network(mnist_dir, registry, no_network):
     data = load_dataset(registry.dataset("mnist"), mnist_dir)
     assert data.fingerprint == registry.dataset("mnist").fingerprint
     assert (len(data.splits.train), len(data.splits.validation), len(data.splits.test)) == (55_000, 5_000, 10_000)
@@ -236,7 +236,7 @@ def test_the_real_one_is_read_without_the_network(mnist_dir, registry, no_networ
 
 @pytest.mark.mnist
 @pytest.mark.parametrize("damage", ["truncated", "one pixel"])
-def test_a_damaged_copy_of_the_real_one_is_refused(damage, mnist_dir, registry, tmp_path):
+def test_a_damaged_copy_of_the_real_mnist_is_refused(damage, mnist_dir, registry, tmp_path):
     shutil.copytree(mnist_dir / "MNIST", tmp_path / "MNIST", copy_function=shutil.copyfile)
     path = tmp_path / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
     path.parent.chmod(0o755)

@@ -75,13 +75,13 @@ def test_every_mode_is_read(mode, tmp_path):
         assert (grey == round(40_000 / 257)).all()
 
 
-def test_transparency_is_white_and_pictures_stand_upright(tmp_path):
+def test_transparency_is_white_and_images_are_rotated_upright(tmp_path):
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert (read_image(tmp_path / "clear.png", (3, 4, 4)) == 255).all()
     image = Image.new("L", (4, 2), 0)
     image.putpixel((0, 0), 255)
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned a quarter clockwise
+    exif[0x0112] = 6  # EXIF: rotate by 90 degrees clockwise
     image.save(tmp_path / "turned.png", exif=exif)
     pixels = read_image(tmp_path / "turned.png", (1, 4, 2))[0]
     assert np.argwhere(pixels).tolist() == [[0, 1]]
@@ -110,7 +110,7 @@ def test_other_shapes_are_cropped_padded_or_stretched(tmp_path):
         ([(20, 12)], {"size": (8, 16), "colour": "rgb"}, 0, (3, 8, 16)),
     ],
 )
-def test_the_size_that_images_are_brought_to(sizes, options, usual, shape, tmp_path, registry):
+def test_the_size_to_which_images_are_resized(sizes, options, usual, shape, tmp_path, registry):
     folder = tmp_path / "pictures"
     for i, size in enumerate(sizes):
         for label in ("a", "b"):
@@ -145,7 +145,7 @@ def test_damaged_files_are_named_and_refused_or_skipped_by_choice(damage, tmp_pa
         (("cat", "dog"), 0, "class cat has no images"),
     ],
 )
-def test_a_folder_that_is_no_dataset_is_refused(classes, count, problem, tmp_path, registry):
+def test_a_folder_that_is_not_a_dataset_is_refused(classes, count, problem, tmp_path, registry):
     folder = tmp_path / "pictures"
     folder.mkdir()
     fill(folder, classes=classes, count=count)
@@ -153,7 +153,7 @@ def test_a_folder_that_is_no_dataset_is_refused(classes, count, problem, tmp_pat
         load(folder, registry)
 
 
-def test_three_numbers_are_no_size(tmp_path, registry):
+def test_an_invalid_size_and_colour_are_refused(tmp_path, registry):
     folder = fill(tmp_path / "pictures")
     with pytest.raises(DataError, match="size is height and width"):
         load(folder, registry, size=(1, 2, 3))
@@ -161,7 +161,7 @@ def test_three_numbers_are_no_size(tmp_path, registry):
         load(folder, registry, colour="blue")
 
 
-def test_training_on_an_own_folder_resumes_and_exports(tmp_path, registry, runs_dir, zoo_command):
+def test_a_training_on_a_user_folder_resumes_and_exports(tmp_path, registry, runs_dir, zoo_command):
     folder = fill(tmp_path / "pets", size=(20, 20), mode="RGB")
     result = zoo_command(
         "train", "cnn-mini", "--dataset", folder, "--data-option", "test=0.3", "--epochs", 2, "--runs-dir", runs_dir
@@ -202,7 +202,7 @@ def test_images_on_disk_are_the_same_as_in_memory(tmp_path, registry):
         assert torch.equal(first.targets, second.targets)
 
 
-def test_images_are_decoded_to_disk_once_and_anew_where_one_changed(tmp_path, registry, monkeypatch):
+def test_images_are_decoded_to_disk_again_only_if_one_changed(tmp_path, registry, monkeypatch):
     folder, data = fill(tmp_path / "pets", count=10), tmp_path / "data"
     options = {"hold": "disk"}
     before = load_named(str(folder), registry, "classification", data, options)
@@ -215,7 +215,7 @@ def test_images_are_decoded_to_disk_once_and_anew_where_one_changed(tmp_path, re
     assert changed.fingerprint != before.fingerprint
 
 
-def test_a_training_from_disk_is_the_training_from_memory(tmp_path, registry, runs_dir):
+def test_a_training_from_disk_equals_one_from_memory(tmp_path, registry, runs_dir):
     folder = fill(tmp_path / "pets", count=40, size=(12, 12))
     weights = []
     for hold in ("memory", "disk"):

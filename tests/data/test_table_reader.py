@@ -26,7 +26,7 @@ CONTENTS = [
 
 
 class Slow(io.BufferedIOBase):
-    """A stream that gives a few bytes at a time, as a pipe may do."""
+    """A stream that returns a few bytes at a time, like a pipe."""
 
     def __init__(self, content, step):
         self.content, self.step, self.place = content, step, 0
@@ -54,11 +54,11 @@ def expected_rows(content, separators=",;\t|"):
 
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("step", [1, 7, 1_000])
-def test_the_rows_are_those_of_the_csv_module(content, step):
+def test_the_rows_equal_those_of_the_csv_module(content, step):
     assert rows_of(Slow(content.encode(), step)) == expected_rows(content)
 
 
-def test_random_text_is_read_as_by_the_csv_module():
+def test_random_text_is_read_as_the_csv_module_reads_it():
     choose = random.Random(0).choices
     for _ in range(300):
         content = "a,b\n" + "".join(choose(["x", "é", " ", "NA", ",", ",", "\n", "\n", '"', '""', '"q,\nq"'], k=30))
@@ -66,7 +66,7 @@ def test_random_text_is_read_as_by_the_csv_module():
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_a_large_file_comes_in_blocks_with_true_line_numbers(quote, tmp_path):
+def test_a_large_file_is_read_in_blocks_with_correct_line_numbers(quote, tmp_path):
     path = tmp_path / "large.csv.gz"
     rows = 300_000
     with gzip.open(path, "wt", compresslevel=1) as handle:
@@ -81,7 +81,7 @@ def test_a_large_file_comes_in_blocks_with_true_line_numbers(quote, tmp_path):
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_a_stream_gives_its_rows_before_it_ends(quote):
+def test_rows_of_a_stream_are_available_before_it_ends(quote):
     def chunks():
         yield f"a,b\n{quote}1{quote},2\n"
         yield "3,4\n5"
@@ -105,6 +105,6 @@ def test_a_stream_gives_its_rows_before_it_ends(quote):
         (b"x" * (2**24 + BLOCK_BYTES), "a line has more than 16,777,216 characters"),
     ],
 )
-def test_what_is_no_table_is_refused(content, problem):
+def test_a_file_that_is_not_a_table_is_refused(content, problem):
     with pytest.raises(DataError, match=problem):
         rows_of(io.BytesIO(content))

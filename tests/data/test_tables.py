@@ -1,4 +1,4 @@
-"""Tables: those that come with the zoo, and user CSV files."""
+"""Tables: bundled ones and user CSV files."""
 
 import gzip
 import hashlib
@@ -26,7 +26,7 @@ COLUMNS = (
 NAN = float("nan")
 
 
-def test_each_column_becomes_what_its_kind_says():
+def test_each_column_is_encoded_according_to_its_kind():
     raw = torch.tensor([[10.0, 1.0, 0.0], [30.0, 3.0, 1.0], [NAN, 2.0, NAN], [20.0, NAN, 1.0]])
     seen = TablePreprocess.fit(raw, COLUMNS)(raw)
     deviation = (200 / 3) ** 0.5
@@ -34,13 +34,13 @@ def test_each_column_becomes_what_its_kind_says():
     torch.testing.assert_close(seen, torch.tensor(expected))
 
 
-def test_a_column_of_nothing_and_one_of_a_single_value_stay_finite():
+def test_an_empty_column_and_a_constant_column_stay_finite():
     columns = (Column(name="empty"), Column(name="constant"))
     raw = torch.tensor([[NAN, 5.0], [NAN, 5.0]])
     assert torch.equal(TablePreprocess.fit(raw, columns)(raw), torch.zeros(2, 2))
 
 
-def test_categories_alone_make_a_network_input_too():
+def test_a_table_of_categories_only_can_be_used():
     columns = (Column(name="kind", kind="category", values=(0.0, 1.0, 2.0)),)
     raw = torch.tensor([[2.0], [0.0]])
     assert TablePreprocess.fit(raw, columns)(raw).tolist() == [[0, 0, 1], [1, 0, 0]]
@@ -67,7 +67,7 @@ def test_another_seed_gives_another_test_split(registry, tmp_path):
 @pytest.fixture
 def server(monkeypatch):
     found = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
-    found.promised_too_much = 0
+    found.extra_length = 0
     rows = [",".join(["0.5", "-0.25"] * 4 + [str(i % 2)]) for i in range(759)]
     table = gzip.compress("\n".join(rows).encode(), mtime=0)
     found.files = {"diabetes.csv.gz": table, "bike.zip": bike_archive()}
@@ -85,7 +85,7 @@ def server(monkeypatch):
 
 
 def bike_archive(rows=tables.BIKE_ROWS):
-    """A table of the size and total of UCI's, of made-up hours."""
+    """A table with the size and totals of that of UCI, with invented hours."""
     header = "instant,dteday,season,yr,mnth,hr,holiday,weekday,workingday,weathersit,temp,atemp,hum,windspeed"
     header += ",casual,registered,cnt"
     lines = [header]
@@ -102,9 +102,9 @@ def bike_archive(rows=tables.BIKE_ROWS):
 
 
 @pytest.mark.parametrize("name", ["diabetes", "bike-sharing"])
-def test_a_table_is_fetched_checked_and_read(name, server, registry, tmp_path):
+def test_a_table_is_downloaded_checked_and_read(name, server, registry, tmp_path):
     spec = registry.dataset(name)
-    if name == "bike-sharing":  # made-up hours fill fewer days
+    if name == "bike-sharing":  # the invented hours fill fewer days
         loaded = tables.load_bike_sharing(tmp_path, download=True)
         assert len(loaded.train) + len(loaded.test) == tables.BIKE_ROWS
     else:
@@ -116,7 +116,7 @@ def test_a_table_is_fetched_checked_and_read(name, server, registry, tmp_path):
 
 @pytest.mark.parametrize("how", ["corrupt", "truncated", "cut off", "not found", "error", "slow"])
 @pytest.mark.parametrize("name", ["diabetes", "bike-sharing"])
-def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(name, how, server, registry, tmp_path):
+def test_a_failed_download_leaves_no_files_and_gives_one_line(name, how, server, registry, tmp_path):
     file = "bike.zip" if name == "bike-sharing" else "diabetes.csv.gz"
     good = server.files[file]
     server.files[file] = {
@@ -127,19 +127,19 @@ def test_a_bad_download_leaves_nothing_and_says_why_in_one_line(name, how, serve
         "error": 500,
         "slow": 3.0,
     }[how]
-    server.promised_too_much = 200 if how == "cut off" else 0
+    server.extra_length = 200 if how == "cut off" else 0
     folder = tmp_path / "data"
     with pytest.raises(DataUnavailable, match=f"{name} is not in .* could not be downloaded") as caught:
         load_dataset(registry.dataset(name), folder)
     assert "\n" not in str(caught.value)
     assert not folder.exists()
-    server.files[file], server.promised_too_much = good, 0
-    # a second try, once the server works
+    server.files[file], server.extra_length = good, 0
+    # a second attempt, when the server works
     again = tables.load_diabetes(folder, True, 0) if name == "diabetes" else tables.load_bike_sharing(folder, True)
     assert len(again.train) > len(again.test) > 0
 
 
-def test_a_bike_table_that_holds_something_else_is_refused(server, tmp_path):
+def test_a_bike_table_with_other_content_is_refused(server, tmp_path):
     server.files["bike.zip"] = bike_archive(1_000)
     with pytest.raises(DataError, match=r"1,000 rows and 3,292,679 rentals, not 17,379 and"):
         tables.load_bike_sharing(tmp_path, download=True)
@@ -180,7 +180,7 @@ def load_own(path, registry, task, **options):
     return load_named(str(path), registry, task, path.parent, options)
 
 
-def test_an_own_table_is_read_with_its_kinds_and_gaps(people, registry):
+def test_a_user_table_is_read_with_kinds_and_missing_values(people, registry):
     data = load_own(people, registry, "binary", target="ill", drop=("name",), test=0.34)
     assert data.spec.labels == ("no", "yes")
     assert [(c.name, c.kind, c.labels) for c in data.spec.columns] == [
@@ -203,7 +203,7 @@ def test_an_own_table_is_read_with_its_kinds_and_gaps(people, registry):
         ("binary", "ill", 1, ("no", "yes")),
     ],
 )
-def test_the_target_is_read_as_the_task_needs_it(task, target, outputs, labels, people, registry, caplog):
+def test_the_target_is_read_according_to_the_task(task, target, outputs, labels, people, registry, caplog):
     data = load_own(people, registry, task, target=target)
     assert (data.spec.num_outputs, data.spec.labels) == (outputs, labels)
     if target in ("city", "age"):
@@ -260,7 +260,7 @@ def test_compressed_tab_separated_windows_files_are_read_too(tmp_path, registry)
     assert [column.name for column in data.spec.columns] == ["a"]
 
 
-def test_a_training_on_an_own_table_exports_with_raw_columns(people, registry, runs_dir, tmp_path):
+def test_a_training_on_a_user_table_exports_with_raw_columns(people, registry, runs_dir, tmp_path):
     run = zoo.train(
         "diabetes-mlp",
         dataset=people,

@@ -62,7 +62,7 @@ def compare(own, exported):
         assert exported.metrics[name].value == pytest.approx(interval.value, rel=1e-4, abs=1e-5)
 
 
-def test_the_metrics_are_those_that_the_run_recorded(digits_run, registry):
+def test_the_metrics_equal_those_recorded_in_the_run(digits_run, registry):
     recorded = digits_run.config["results"]["test"]
     found = zoo.assess(str(digits_run.folder), registry=registry).metrics
     assert found["accuracy"].value == recorded["accuracy"]
@@ -70,7 +70,7 @@ def test_the_metrics_are_those_that_the_run_recorded(digits_run, registry):
     assert found["accuracy"].low < recorded["accuracy"] < found["accuracy"].high
 
 
-def test_classes_are_those_of_scikit_learn():
+def test_results_of_classes_equal_those_of_scikit_learn():
     random = np.random.RandomState(0)
     outputs, targets = random.normal(size=(300, 3)), random.randint(0, 3, 300)
     found = made_up(outputs=outputs, targets=targets)
@@ -137,7 +137,7 @@ def test_a_regression_is_evaluated_by_its_residuals(zoo_command, tmp_path):
     assert (tmp_path / "residuals.png").stat().st_size > 5_000
 
 
-def test_words_of_the_data_are_drawn_as_they_are(tmp_path):
+def test_labels_are_not_interpreted_as_markup(tmp_path):
     labels = (r"$\nonsense$", "a" * 200, "<b>&")
     found = made_up(labels=labels, outputs=[[1, 0, 0], [0, 1, 0], [0, 0, 1]], targets=[1, 1, 2])
     assert len(zoo.draw_assessment(found, tmp_path)) == 2
@@ -155,7 +155,7 @@ def test_other_splits(zoo_command, digits_file, split):
     assert content["split"] == split
 
 
-def test_a_file_is_evaluated_on_own_images(zoo_command, digits_file, tmp_path):
+def test_a_file_is_evaluated_on_user_images(zoo_command, digits_file, tmp_path):
     for label in range(10):
         folder = tmp_path / "own" / str(label)
         folder.mkdir(parents=True)

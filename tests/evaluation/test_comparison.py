@@ -1,4 +1,4 @@
-"""``zoo list`` by budget, ``zoo compare`` and ``zoo bench``."""
+"""The filters of ``zoo list``, ``zoo compare`` and ``zoo bench``."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ def listed(zoo_command, *arguments):
     return [facts["name"] for facts in json.loads(zoo_command("list", "--json", *arguments).out)]
 
 
-def test_list_by_budget(zoo_command, registry):
+def test_list_is_filtered_by_size_dataset_and_accuracy(zoo_command, registry):
     everything = {spec.name: spec for spec in registry.architectures.values()}
     small = listed(zoo_command, "--max-params", "50k")
     assert small == listed(zoo_command, "--max-params", "50000")
@@ -40,14 +40,14 @@ def test_list_by_budget(zoo_command, registry):
         ("latency", "latency_seconds"),
     ],
 )
-def test_list_in_order(zoo_command, sort, key):
+def test_list_is_sorted(zoo_command, sort, key):
     found = json.loads(zoo_command("list", "--json", "--dataset", "mnist", "--sort", sort).out)
     values = [facts[key] if key == "parameters" else facts["results"][key] for facts in found]
     assert values == sorted(values)
     assert len(values) > 5
 
 
-def test_list_the_most_accurate_first_and_the_front(zoo_command):
+def test_list_by_accuracy_and_the_pareto_front(zoo_command):
     found = json.loads(zoo_command("list", "--json", "--dataset", "mnist", "--sort", "accuracy").out)
     accuracies = [facts["results"]["metrics"]["accuracy"]["mean"] for facts in found]
     assert accuracies == sorted(accuracies, reverse=True)
@@ -177,7 +177,7 @@ def test_what_cannot_be_compared_is_one_line(zoo_command, names, message, code):
     assert (done.code, message in done.error) == (code, True), done.error
 
 
-def test_curves_are_of_runs(zoo_command, tmp_path):
+def test_only_runs_have_curves(zoo_command, tmp_path):
     assert "None of these is a run" in zoo_command("compare", "cnn-mini", "lenet", "--curves", tmp_path / "c.png").error
 
 
@@ -228,7 +228,7 @@ def test_bench_of_files(digits_file, zoo_command, tmp_path):
     assert [line.split()[0] for line in shown.splitlines()[3:]] == ["digits", "other"]
 
 
-def test_bench_refuses_what_makes_no_sense(digits_file, zoo_command, tmp_path):
+def test_bench_refuses_invalid_arguments(digits_file, zoo_command, tmp_path):
     linear = zoo.export("linear-regression", "onnx", tmp_path / "line.onnx").file
     assert "takes" in zoo_command("bench", digits_file, linear).error
     with pytest.raises(zoo.UsageError, match="at least 1"):
@@ -237,7 +237,7 @@ def test_bench_refuses_what_makes_no_sense(digits_file, zoo_command, tmp_path):
         zoo.bench([digits_file], device="tpu")
 
 
-def test_a_provider_that_does_not_run_is_no_silent_fallback(digits_file, zoo_command):
+def test_a_missing_provider_is_an_error(digits_file, zoo_command):
     import torch
 
     if torch.cuda.is_available():
@@ -246,7 +246,7 @@ def test_a_provider_that_does_not_run_is_no_silent_fallback(digits_file, zoo_com
 
 
 @pytest.mark.slow
-def test_compiled_stands_beside_the_others(digits_runs, caplog):
+def test_bench_includes_compiled_torch(digits_runs, caplog):
     with caplog.at_level(logging.WARNING):
         found = zoo.bench(["resnet-mini"], batches=[2], compiled=True, seconds=0.05, runs_dir=digits_runs)
     names = [timing.contender for timing in found.timings]
@@ -260,7 +260,7 @@ def test_memory_is_measured_everywhere():
     assert measure_memory("missing.onnx", batch=1, threads=1) is None
 
 
-def test_contenders_take_turns():
+def test_models_are_timed_alternately():
     order = []
     measure_latency({name: (lambda name=name: order.append(name)) for name in "ab"}, 0.0)
     turns = [name for place, name in enumerate(order) if place == 0 or order[place - 1] != name]
@@ -268,7 +268,7 @@ def test_contenders_take_turns():
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(85e-6, "85 µs"), (0.00123, "1.23 ms"), (2.1, "2.1 s"), (0.9999, "1 s")])
-def test_times_as_people_write_them(seconds, text):
+def test_times_are_written_with_a_suitable_unit(seconds, text):
     assert time_text(seconds) == text
 
 

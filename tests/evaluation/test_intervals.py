@@ -9,18 +9,18 @@ from zoo.evaluation.intervals import auc_of, bootstrap, f1_of, mean_of, r2_of, w
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 7), (7, 7), (3, 10), (9_941, 10_000), (1, 2)])
-def test_wilson_is_that_of_scipy(successes, trials):
+def test_the_wilson_interval_equals_that_of_scipy(successes, trials):
     theirs = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     ours = wilson(successes, trials)
     assert (ours.value, ours.low, ours.high) == pytest.approx((successes / trials, theirs.low, theirs.high), abs=1e-12)
     assert ours.low <= ours.value <= ours.high
 
 
-def test_without_trials_there_is_no_interval():
+def test_there_is_no_interval_without_trials():
     assert all(value is None for value in wilson(0, 0).to_dict().values())
 
 
-def test_the_metrics_are_those_of_scikit_learn():
+def test_the_metrics_equal_those_of_scikit_learn():
     random = np.random.RandomState(3)
     truth = random.randint(0, 2, 200)
     scores = np.round(truth + random.normal(size=200), 1)  # rounded, so that there are ties
@@ -51,7 +51,7 @@ def test_the_same_samples_give_the_same_interval():
     assert first == second
 
 
-def test_the_intervals_are_those_of_scipy():
+def test_the_intervals_equal_those_of_scipy():
     values = np.random.RandomState(1).exponential(size=300)
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=1_000, method="percentile", random_state=np.random.RandomState(0)

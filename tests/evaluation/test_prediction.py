@@ -31,7 +31,7 @@ def digits_file(digits_runs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bikes_file(tmp_path_factory):
-    """A network for a table with categories, trained for a moment."""
+    """A network for a table with categories, trained for a few epochs."""
     folder = tmp_path_factory.mktemp("table")
     random = np.random.RandomState(0)
     with (folder / "sales.csv").open("w") as handle:
@@ -58,26 +58,26 @@ def digits():
 
 
 def drawing(size=(600, 400), ground=255, ink=0):
-    """A seven, drawn large and off the middle."""
+    """A drawing of a seven, large and not centred."""
     picture = Image.new("L", size, ground)
     ImageDraw.Draw(picture).line([(60, 60), (200, 60), (110, 260)], fill=ink, width=26, joint="curve")
     return picture
 
 
-def test_the_answer_is_that_of_onnxruntime(digits_file, digits, tmp_path, zoo_command):
+def test_predictions_equal_those_of_onnxruntime(digits_file, digits, tmp_path, zoo_command):
     pixels, _ = digits
     session = onnxruntime.InferenceSession(digits_file, providers=["CPUExecutionProvider"])
-    for k in range(70):  # more than a batch
+    for k in range(70):  # more than one batch
         Image.fromarray(pixels[k]).save(tmp_path / f"{k:02}.png")
     found = list(zoo.predict(digits_file, [tmp_path]))
     wanted = session.run(None, {"input": pixels[:70, None]})[1]
     assert [answer.source for answer in found] == [str(tmp_path / f"{k:02}.png") for k in range(70)]
     given = np.array([list(answer.probabilities.values()) for answer in found])
     assert np.abs(given - wanted).max() < 1e-6
-    assert not any(answer.steps for answer in found)  # of the right size and kind: taken as they are
+    assert not any(answer.steps for answer in found)  # images of the right size and mode are not changed
 
 
-def test_run_and_file_say_the_same(digits_run, digits_file, zoo_command, digits, tmp_path):
+def test_a_run_and_its_file_give_the_same_predictions(digits_run, digits_file, zoo_command, digits, tmp_path):
     Image.fromarray(digits[0][0]).save(tmp_path / "x.png")
     answers = [
         json.loads(zoo_command("predict", what, tmp_path / "x.png", "--json").out)[0]
@@ -89,7 +89,7 @@ def test_run_and_file_say_the_same(digits_run, digits_file, zoo_command, digits,
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "I"])
 @pytest.mark.parametrize("dark_on_light", [True, False])
-def test_any_mode_size_and_colour_of_ink(digits_file, tmp_path, mode, dark_on_light):
+def test_images_of_any_mode_size_and_colour_are_read(digits_file, tmp_path, mode, dark_on_light):
     picture = drawing() if dark_on_light else drawing(ground=0, ink=255)
     if mode == "I;16":
         picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)
@@ -102,7 +102,7 @@ def test_any_mode_size_and_colour_of_ink(digits_file, tmp_path, mode, dark_on_li
     assert answer.steps == (("inverted", "framed") if dark_on_light else ("framed",))
 
 
-def test_strokes_on_nothing(digits_file, tmp_path):
+def test_a_drawing_on_a_transparent_background(digits_file, tmp_path):
     picture = Image.new("RGBA", (600, 400), (0, 0, 0, 0))
     ImageDraw.Draw(picture).line([(60, 60), (200, 60), (110, 260)], fill=(0, 0, 0, 255), width=26, joint="curve")
     picture.save(tmp_path / "seven.png")
@@ -110,7 +110,7 @@ def test_strokes_on_nothing(digits_file, tmp_path):
     assert answer.label == "7"
 
 
-def test_framing_does_what_mnist_did(digits_file, tmp_path):
+def test_images_are_prepared_like_those_of_mnist(digits_file, tmp_path):
     drawing().save(tmp_path / "seven.png")
     model = zoo.open_model(digits_file)
     array, _ = prepare_image(tmp_path / "seven.png", model.description, ImagePreparation())
@@ -121,18 +121,18 @@ def test_framing_does_what_mnist_did(digits_file, tmp_path):
     assert centre == pytest.approx([14, 14], abs=0.6)
 
 
-def test_what_is_done_can_be_chosen(digits_file, tmp_path, zoo_command):
+def test_the_preparation_of_an_image_can_be_chosen(digits_file, tmp_path, zoo_command):
     drawing().save(tmp_path / "seven.png")
     file = tmp_path / "seven.png"
-    said = zoo_command("predict", digits_file, file).err
-    assert "was inverted" in said
-    assert "--invert no" in said
-    assert "was framed" in said
+    message = zoo_command("predict", digits_file, file).err
+    assert "was inverted" in message
+    assert "--invert no" in message
+    assert "was framed" in message
     left = zoo_command("predict", digits_file, file, "--invert", "no", "--frame", "no", "--fit", "stretch", "--json")
     assert json.loads(left.out)[0]["steps"] == ["stretch to 28x28"]
 
 
-def test_bad_files_are_named_and_the_rest_is_done(digits_file, digits, tmp_path, zoo_command):
+def test_bad_files_are_reported_and_the_others_predicted(digits_file, digits, tmp_path, zoo_command):
     folder = tmp_path / "mixed"
     (folder / "below").mkdir(parents=True)
     Image.fromarray(digits[0][0]).save(folder / "a.png")
@@ -180,7 +180,7 @@ def test_rows_by_name_in_any_order(bikes_file, tmp_path, zoo_command, monkeypatc
     raw = np.array([[1, 2.5, 1], [0, np.nan, 0], [1, 3.0, 1]], dtype=np.float32)
     wanted = session.run(None, {"input": raw})[0][:, 0]
     assert [answer.values["sold"] for answer in found[0]] == pytest.approx(wanted.tolist(), rel=1e-5)
-    assert wanted[0] > wanted[1]  # it has learnt what sun does
+    assert wanted[0] > wanted[1]  # the network has learned the effect of sun
     monkeypatch.setattr("sys.stdin", Stdin(table.encode()))
     piped = zoo_command("predict", bikes_file, "-", "--csv")
     rows = list(csv.DictReader(io.StringIO(piped.out)))
@@ -194,7 +194,7 @@ def test_rows_on_the_command_line(bikes_file, zoo_command):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("weather,open,sold\nsun,1,3\n", "lacks the column price; it has weather, open, sold"),
         ("weather,price,open\nsnow,1,1\nsun,1,1\n", "rows.csv:2: weather is 'snow', which is none of rain, sun"),
@@ -205,29 +205,29 @@ def test_rows_on_the_command_line(bikes_file, zoo_command):
         ("\x00\x00", "lacks the columns"),
     ],
 )
-def test_bad_rows_are_named_and_the_rest_is_done(bikes_file, tmp_path, zoo_command, monkeypatch, text, said):
+def test_bad_rows_are_reported_and_the_others_predicted(bikes_file, tmp_path, zoo_command, monkeypatch, text, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows.csv").write_text(text)
     done = zoo_command("predict", bikes_file, "rows.csv", "sun,2,1")
-    assert said in done.err
+    assert message in done.err
     assert done.out.splitlines()[-1].endswith("sun,2,1")
     assert done.code == 1
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ("wether=sun", "did you mean 'weather'"),
         ("1,2", "2 numbers, but"),
         ("colour=red", "there is no column 'colour'"),
     ],
 )
-def test_a_bad_row_on_the_command_line(bikes_file, zoo_command, row, said):
-    assert said in zoo_command("predict", bikes_file, row).err
+def test_a_bad_row_on_the_command_line(bikes_file, zoo_command, row, message):
+    assert message in zoo_command("predict", bikes_file, row).err
 
 
-def test_missing_values_where_the_model_knows_none(zoo_command, digits_file, tmp_path):
-    """A model without declared columns cannot tell what a missing value stands for."""
+def test_missing_values_without_declared_columns_are_refused(zoo_command, digits_file, tmp_path):
+    """A model without declared columns has no replacement for a missing value."""
     description = zoo.ModelDescription("net", "regression", (2,), ("y",), (), "d", "r", None, {})
     from zoo.evaluation.rows import parse_row
 
@@ -262,5 +262,5 @@ def test_memory_does_not_grow_with_the_number_of_files(digits_file, digits, tmp_
     assert peaks[1] < peaks[0] * 1.1 + 100_000
 
 
-def test_one_kind_of_output_at_a_time(zoo_command, digits_file):
+def test_two_output_formats_at_once_are_refused(zoo_command, digits_file):
     assert zoo_command("predict", digits_file, "x.png", "--csv", "--json").code == 2

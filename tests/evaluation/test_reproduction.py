@@ -1,4 +1,4 @@
-"""`zoo reproduce`: the recorded result again, from scratch."""
+"""`zoo reproduce`: a recorded result is computed again."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ def replaced(registry, **changes):
     return registry
 
 
-def test_what_is_recorded_comes_out_again_to_the_byte(tiny_registry, runs_dir, tmp_path):
+def test_a_recorded_result_is_reproduced_to_the_byte(tiny_registry, runs_dir, tmp_path):
     made = zoo.reproduce("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, device="cpu")
     assert made.recorded is None
     assert not made.reproduced
@@ -43,7 +43,7 @@ def test_runs_of_the_same_recipe_can_be_reused(tiny_registry, runs_dir):
     assert len(zoo.list_runs(runs_dir)) == 4
 
 
-def test_the_weights_that_were_recorded_load_and_export(tiny_registry, runs_dir, tmp_path):
+def test_recorded_weights_load_and_export(tiny_registry, runs_dir, tmp_path):
     made = zoo.reproduce("tiny-cnn", trials=1, registry=tiny_registry, runs_dir=runs_dir)
     _, weights = zoo.record(made, tmp_path / "plugin", tiny_registry)
     registry = replaced(tiny_registry, weights=weights)
@@ -64,14 +64,14 @@ def some(mean, std, trials, samples=1000):
 @pytest.mark.parametrize(
     ("fresh", "reproduced"), [(0.950, True), (0.945, True), (0.957, True), (0.930, False), (0.970, False)]
 )
-def test_a_result_is_reproduced_if_it_is_as_near_as_chance_brings_it(fresh, reproduced):
+def test_a_result_within_chance_is_reproduced(fresh, reproduced):
     made = Reproduction(some(fresh, 0.0, 5), some(0.95, 0.004, 5), ())
     # three standard errors of the difference of two means of five, and one sample in a thousand
     assert made.allowed == pytest.approx(3 * 0.004 * (2 / 5) ** 0.5 + 0.001)
     assert made.reproduced is reproduced
 
 
-def test_the_command_fails_where_the_result_is_another(tiny_registry, runs_dir, tmp_path, zoo_command):
+def test_the_command_fails_if_the_result_differs(tiny_registry, runs_dir, tmp_path, zoo_command):
     made = zoo.reproduce("tiny-cnn", trials=2, registry=tiny_registry, runs_dir=runs_dir)
     results, _ = zoo.record(made, tmp_path / "plugin", tiny_registry)
     command = ("reproduce", "tiny-cnn", "--trials", 2, "--runs-dir", runs_dir, "--reuse")
@@ -97,7 +97,7 @@ def test_damaged_results_are_named(content, tiny_registry, tmp_path):
         recorded_results(registry.architecture("tiny-cnn"))
 
 
-def test_damaged_or_missing_files_stop_no_listing(tiny_registry, tmp_path, zoo_command):
+def test_damaged_or_missing_files_do_not_break_zoo_list(tiny_registry, tmp_path, zoo_command):
     path = tmp_path / "results.json"
     path.write_text("{")
     registry = replaced(tiny_registry, results=path, weights=tmp_path / "not there yet")
@@ -108,7 +108,7 @@ def test_damaged_or_missing_files_stop_no_listing(tiny_registry, tmp_path, zoo_c
     assert zoo_command("info", "tiny-cnn", registry=registry).err == ""
 
 
-def test_more_trials_than_there_are_is_refused(tiny_registry, runs_dir):
+def test_more_trials_than_recorded_are_refused(tiny_registry, runs_dir):
     with pytest.raises(UsageError, match="tiny-cnn has 5 trials, not 6"):
         zoo.reproduce("tiny-cnn", trials=6, registry=tiny_registry, runs_dir=runs_dir)
 
@@ -122,7 +122,7 @@ def test_more_trials_than_there_are_is_refused(tiny_registry, runs_dir):
         ("rnn-mini", 28 * 3 * 128 * (28 + 128) + 1_280),
     ],
 )
-def test_multiply_adds_are_those_of_a_hand_calculation(name, expected, registry):
+def test_multiply_adds_equal_a_calculation_by_hand(name, expected, registry):
     network = zoo.create_model(name, registry=registry).eval()
     shape = registry.dataset(registry.architecture(name).dataset).network_shape
     assert count_multiply_adds(network, torch.zeros(3, *shape)) == expected

@@ -67,7 +67,7 @@ def test_the_file_takes_raw_images_of_any_number_and_names_its_outputs(exported)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
 
-def test_the_file_says_what_it_is(exported, digits_run):
+def test_the_file_contains_its_description(exported, digits_run):
     metadata = {entry.key: entry.value for entry in onnx.load(exported.file).metadata_props}
     assert metadata["architecture"] == "resnet-mini"
     assert metadata["dataset"] == "digits"
@@ -77,7 +77,7 @@ def test_the_file_says_what_it_is(exported, digits_run):
     assert json.loads(metadata["normalisation"])["mean"][0] == pytest.approx(39.77, abs=0.01)
 
 
-def test_the_certificate_holds_every_check_and_the_hash_of_the_file(exported, source):
+def test_the_certificate_contains_all_checks_and_the_hash(exported, source):
     written = json.loads(exported.path.read_text())
     assert exported.path.name == "model.onnx.json"
     assert written == exported.to_dict()
@@ -100,7 +100,7 @@ def test_the_certificate_holds_every_check_and_the_hash_of_the_file(exported, so
         assert "CUDA not tested" in checks["providers"]["summary"]
 
 
-def test_the_same_checkpoint_gives_the_same_bytes_and_none_of_this_machine(exported, digits_runs, digits_run, tmp_path):
+def test_equal_checkpoints_give_equal_bytes_without_data_of_this_machine(exported, digits_runs, digits_run, tmp_path):
     run = digits_run
     again = zoo.export("resnet-mini", "onnx", tmp_path, runs_dir=digits_runs, data_dir=tmp_path)
     assert again.file == tmp_path / "resnet-mini.onnx"
@@ -120,7 +120,7 @@ def test_the_same_checkpoint_gives_the_same_bytes_and_none_of_this_machine(expor
         assert trace.encode() not in content
 
 
-def test_another_opset_is_written_when_asked_for(digits_runs, tmp_path):
+def test_another_opset_is_written_on_request(digits_runs, tmp_path):
     certificate = zoo.export("resnet-mini", "onnx", tmp_path, runs_dir=digits_runs, data_dir=tmp_path, opset=18)
     assert onnx.load(certificate.file).opset_import[0].version == 18
 
@@ -130,7 +130,7 @@ def test_an_opset_out_of_range_is_refused(digits_runs, tmp_path):
         zoo.export("resnet-mini", "onnx", tmp_path, runs_dir=digits_runs, opset=11)
 
 
-# Faults of an export: the model that is written is changed, and checked against the one that was trained.
+# Faults of an export: the model that is written is changed, and compared with the trained one.
 
 
 def network_of(model):
@@ -195,7 +195,7 @@ DAMAGES = {
 
 
 def damaged(exporter, damage):
-    """The exporter with a change made to the model that it writes."""
+    """The exporter with a change to the model before it is written."""
     genuine = resolve_reference(exporter.write)
 
     def write(source, path, **options):
@@ -218,7 +218,7 @@ def test_a_damaged_export_is_refused_by_the_right_gate(damage, exporter, source,
     assert "untouched" in message
     assert "\n" not in message
     assert target.read_text() == "an earlier good file"
-    assert {path.name for path in tmp_path.iterdir()} <= {"model.onnx", "work", "strangers"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"model.onnx", "work", "third-party"}
 
 
 def batch_norm_eps(model):
@@ -237,7 +237,7 @@ def dropout_trains(model):
 
 @pytest.fixture(scope="module")
 def normalised(digits_runs):
-    """A source with batch normalisation: the weights that ship with densenet-mini, checked on digits."""
+    """A source with batch normalisation: the shipped weights of densenet-mini, evaluated on digits."""
     registry = create_registry()
     data = zoo.load_dataset(registry.dataset("digits"), digits_runs)
     return make_source(load_shipped("densenet-mini", registry), dataclasses.replace(data, stand_in_for="mnist"))
@@ -268,7 +268,7 @@ def test_a_batch_norm_that_is_left_in_training_mode_is_refused(format, registry,
 
 
 def edited(exporter, edit):
-    """The exporter with a change made to the file after it was written."""
+    """The exporter with a change to the file after it is written."""
     genuine = resolve_reference(exporter.write)
 
     def write(source, path, **options):
@@ -294,7 +294,7 @@ def rename_the_input(model):
 
 
 def fix_the_batch_inside(model):
-    """What a hard-coded view leaves when the exporter does not notice it: it runs at one batch only."""
+    """Fix the batch size inside the graph, as a view with constant sizes does: other batch sizes fail."""
     shape = onnx.numpy_helper.from_array(np.array([3, 10], np.int64), "fixed")
     model.graph.initializer.append(shape)
     for node in model.graph.node:
@@ -346,14 +346,14 @@ def test_a_file_that_onnxruntime_runs_at_one_batch_only_is_refused(exporter, sou
     assert "\n" not in str(caught.value)
 
 
-def test_a_recorded_metric_that_the_file_does_not_reach_is_refused(exporter, source, tmp_path):
+def test_a_file_that_does_not_reach_the_recorded_metric_is_refused(exporter, source, tmp_path):
     flattering = dataclasses.replace(source, recorded={"accuracy": source.recorded["accuracy"] + 1 / 360})
     with pytest.raises(ExportRefused, match="but the run recorded"):
         write_verified(flattering, ExportRequest(exporter, tmp_path / "model.onnx", {"opset": 20}))
 
 
 class Answers:
-    """In place of an onnxruntime session: torch's own logits with some of them changed."""
+    """Replaces an onnxruntime session: the logits of torch, with some of them changed."""
 
     provider = "CPU"
 
@@ -372,7 +372,7 @@ def split_check(source, change):
     return check
 
 
-def test_one_test_sample_decided_differently_is_refused(source):
+def test_one_changed_prediction_is_refused(source):
     def swap_the_two_best(logits):
         first, second = logits[17].topk(2).indices
         logits[17, [first, second]] = logits[17, [second, first]]
@@ -390,7 +390,7 @@ class Ties(nn.Module):
     def __init__(self, wins):
         super().__init__()
         self.edge = 1e-7 if wins else -1e-7
-        self.register_buffer("factor", torch.tensor(7.0))  # a logit of one is a seventh times seven, and rounded
+        self.register_buffer("factor", torch.tensor(7.0))  # a logit of 1 is 7 times 1/7, rounded
 
     def forward(self, inputs):
         pixels = inputs.flatten(1)
@@ -400,7 +400,7 @@ class Ties(nn.Module):
         return logits, torch.softmax(logits, 1)
 
 
-def test_a_metric_apart_by_a_tie_passes_and_is_not_called_equal(source):
+def test_a_metric_that_differs_by_a_tie_passes_and_is_reported(source):
     inputs = torch.zeros(12, 1, 28, 28, dtype=torch.uint8)
     inputs[:, 0, 0, 0] = torch.arange(12) % 9
     inputs[3, 0, 0, 1] = 1
@@ -471,9 +471,7 @@ class UsesSvd(nn.Module):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
 )
-def test_a_model_that_cannot_be_exported_faithfully_is_named_in_one_line(
-    model, words, exporter, source, tmp_path, capfd
-):
+def test_a_model_that_cannot_be_exported_correctly_gives_one_line(model, words, exporter, source, tmp_path, capfd):
     with pytest.raises(ExportError, match=words) as caught:
         write_verified(
             dataclasses.replace(source, model=model), ExportRequest(exporter, tmp_path / "model.onnx", {"opset": 20})
@@ -483,7 +481,7 @@ def test_a_model_that_cannot_be_exported_faithfully_is_named_in_one_line(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_network_whose_randomness_real_samples_do_not_show_is_refused_all_the_same(exporter, source, tmp_path):
+def test_a_network_that_is_random_only_for_noise_is_refused(exporter, source, tmp_path):
     class DrawsInTheCorner(nn.Module):
         """The first ten pixels are zero in every real digit, and dropout of zero is zero."""
 
@@ -508,7 +506,7 @@ def test_an_exporter_that_checks_or_writes_nothing_is_refused(checks, exporter, 
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_without_the_test_split_nothing_is_certified(tiny_registry, runs_dir, tmp_path):
+def test_an_export_without_the_test_split_is_refused(tiny_registry, runs_dir, tmp_path):
     run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1, device="cpu")
 
     def gone(folder, download):
@@ -522,11 +520,11 @@ def test_without_the_test_split_nothing_is_certified(tiny_registry, runs_dir, tm
 def test_the_network_of_another_package_passes_the_same_gates(tiny_registry, runs_dir, tmp_path):
     run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=2, device="cpu")
     certificate = zoo.export("tiny-cnn", output=tmp_path, runs_dir=runs_dir, registry=tiny_registry)
-    assert certificate.description["plugin"]["distribution"] == "stranger"
+    assert certificate.description["plugin"]["distribution"] == "third-party"
     assert certificate.checks[-1].figures["accuracy"] == run.config["results"]["test"]["accuracy"]
 
 
-def test_an_unfinished_run_is_exported_with_a_word_of_it(tiny_registry, runs_dir, tmp_path, caplog):
+def test_an_unfinished_run_is_exported_with_a_warning(tiny_registry, runs_dir, tmp_path, caplog):
     run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1, device="cpu")
     run.config |= {"status": "interrupted", "results": None}
     run.save()
@@ -536,9 +534,7 @@ def test_an_unfinished_run_is_exported_with_a_word_of_it(tiny_registry, runs_dir
     assert "no recorded value" in certificate.checks[-1].summary
 
 
-def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(
-    tiny_registry, runs_dir, tmp_path, monkeypatch
-):
+def test_the_dataset_of_a_run_is_found_without_an_option(tiny_registry, runs_dir, tmp_path, monkeypatch):
     looked_in = []
     bars = tiny_registry.dataset("bars")
 
@@ -556,7 +552,7 @@ def test_the_data_that_a_run_was_trained_on_is_found_again_without_being_named(
 
 
 @pytest.mark.cuda
-def test_the_cuda_provider_is_checked_where_it_runs(exported):
+def test_the_cuda_provider_is_checked_if_available(exported):
     checks = {check.gate: check for check in exported.checks}
     assert {"CUDA as written", "CUDA optimised"} <= set(checks["providers"].figures["ran"])
     assert not checks["providers"].figures["not_tested"]

@@ -68,7 +68,7 @@ def talks_and_fails(source, path):
     raise ValueError("the true\ncause")
 
 
-def test_what_the_tools_say_goes_to_a_log_that_the_error_names(source, target, capfd):
+def test_output_of_libraries_goes_to_a_log_that_the_error_names(source, target, capfd):
     with pytest.raises(ExportError) as caught:
         write_verified(source, ExportRequest(exporter(talks_and_fails), target))
     log = target.with_name("model.txt.log")
@@ -80,14 +80,14 @@ def test_what_the_tools_say_goes_to_a_log_that_the_error_names(source, target, c
     assert {path.name for path in target.parent.iterdir()} == {"model.txt.log"}
 
 
-def test_the_log_of_a_failure_goes_when_the_export_succeeds(source, target):
+def test_a_successful_export_removes_the_log_of_a_failure(source, target):
     with pytest.raises(ExportError):
         write_verified(source, ExportRequest(exporter(talks_and_fails), target))
     write_verified(source, ExportRequest(exporter(lambda source, path: path.write_text("fine")), target))
     assert {path.name for path in target.parent.iterdir()} == {"model.txt", "model.txt.json"}
 
 
-def test_a_refusal_that_says_it_all_needs_no_log(source, target):
+def test_a_refusal_by_a_gate_writes_no_log(source, target):
     no = exporter(
         lambda source, path: path.write_text("x"), lambda *a, **o: iter([Check("words", False, "it is wrong")])
     )
@@ -96,7 +96,7 @@ def test_a_refusal_that_says_it_all_needs_no_log(source, target):
     assert not list(target.parent.iterdir())
 
 
-def test_an_exporter_that_fails_in_its_own_words_keeps_them_and_its_kind(source, target):
+def test_an_error_of_an_exporter_keeps_its_message_and_type(source, target):
     def write(source, path):
         raise ExportError("No such luck. Try another.") from RuntimeError("inner")
 
@@ -104,7 +104,7 @@ def test_an_exporter_that_fails_in_its_own_words_keeps_them_and_its_kind(source,
         write_verified(source, ExportRequest(exporter(write), target))
 
 
-# A full disk and a kill need a process of their own.
+# A full disk and a kill are tested in a child process.
 
 CHILD = """
 import os, resource, sys, warnings
@@ -141,7 +141,7 @@ def is_whole(target):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 @pytest.mark.parametrize("limit", [1_000, 22_500], ids=["in the file", "in the certificate"])
-def test_a_disk_that_fills_up_costs_no_earlier_file(limit, tmp_path):
+def test_a_full_disk_keeps_the_earlier_file(limit, tmp_path):
     target = tmp_path / "model.onnx"
     done = child(
         target,
@@ -167,7 +167,7 @@ print(Path({str(target)!r}).read_bytes() == before)
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_kill_at_any_instant_leaves_a_whole_file(kills, tmp_path):
+def test_a_kill_at_any_time_leaves_a_complete_file(kills, tmp_path):
     target = tmp_path / "model.onnx"
     for seed in range(kills):
         process = child(target, seed, "\nexport()\nprint('first', flush=True)\nwhile True:\n    export()\n")
@@ -179,8 +179,8 @@ def test_a_kill_at_any_instant_leaves_a_whole_file(kills, tmp_path):
         assert is_whole(target)
 
 
-def test_file_and_certificate_take_their_places_one_right_after_the_other(source, tmp_path, registry, monkeypatch):
-    """What could still stop between the two: nothing but the two renames themselves."""
+def test_file_and_certificate_are_renamed_immediately_after_each_other(source, tmp_path, registry, monkeypatch):
+    """Only the two renames come between them, so a kill rarely separates the two files."""
     done = []
     replace, fsync = Path.replace, os.fsync
     monkeypatch.setattr(
@@ -191,7 +191,7 @@ def test_file_and_certificate_take_their_places_one_right_after_the_other(source
     assert done == ["sync", "sync", "rename .onnx", "rename .json", "sync"]
 
 
-def test_a_recorded_metric_that_is_not_reached_says_what_it_means(source, tmp_path, registry):
+def test_the_error_for_another_metric_explains_the_cause(source, tmp_path, registry):
     flattering = dataclasses.replace(source, recorded={"accuracy": 2.0})
     with pytest.raises(ExportRefused, match=r"but the run recorded 2\.0.*not of this checkpoint or not of this data"):
         write_verified(flattering, ExportRequest(registry.exporter("onnx"), tmp_path / "m.onnx", {"opset": 20}))

@@ -1,4 +1,4 @@
-"""Other exports: smaller forms, without normalisation, as a bundle, with conditions."""
+"""Other exports: smaller forms, without normalisation, bundles, export options."""
 
 import dataclasses
 import json
@@ -41,11 +41,11 @@ def checks_of(certificate):
 
 
 @pytest.mark.parametrize(("form", "smaller"), [("int8", 2.5), ("fp16", 1.8)])
-def test_a_smaller_form_says_what_it_costs_and_what_it_gains(form, smaller, request):
+def test_a_smaller_form_reports_its_loss_and_gain(form, smaller, request):
     certificate = request.getfixturevalue(form)
     checks = checks_of(certificate)
     assert certificate.file.name == f"resnet-mini-{form}.onnx"
-    # the file that it was made from went through every gate
+    # the float32 file passed all gates
     assert list(checks)[-3:] == [f"{form} structure", f"{form} numerics", f"{form} budget"]
     assert {"determinism", "structure", "opset", "numerics", "providers", "test split"} < checks.keys()
     figures = checks[f"{form} budget"].figures
@@ -74,14 +74,14 @@ def test_int8_weights_are_integers_for_each_channel_with_ranges_of_seven_bits(in
     assert {entry.key: entry.value for entry in model.metadata_props}["precision"] == "int8"
 
 
-def test_fp16_takes_and_gives_what_the_full_form_does(fp16):
+def test_fp16_has_the_inputs_and_outputs_of_the_float32_file(fp16):
     session = onnxruntime.InferenceSession(fp16.file, providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].type == "tensor(uint8)"
     assert [output.type for output in session.get_outputs()] == ["tensor(float)"] * 2
 
 
 class Wrong:
-    """In place of a smaller file: the float32 answers with some of them moved to the next class."""
+    """Replaces a smaller file: the float32 outputs, with some of them moved to the next class."""
 
     provider = "CPU"
 
@@ -96,7 +96,7 @@ class Wrong:
 
 
 @pytest.mark.parametrize(("max_drop", "passed"), [(2.0, True), (1.0, False), (0.0, False)])
-def test_a_smaller_form_over_its_budget_is_refused_with_what_it_lost(source, max_drop, passed):
+def test_a_smaller_form_over_its_budget_is_refused_with_its_loss(source, max_drop, passed):
     right = source.task.decisions(zoo.predict_logits(source.model[0], source.test.inputs)) == source.test.targets
     wrong = 6
     assert right[:wrong].all()
@@ -107,8 +107,8 @@ def test_a_smaller_form_over_its_budget_is_refused_with_what_it_lost(source, max
         assert f"1.67 points lost, {max_drop:g} allowed; keep float32, or allow more with --max-drop" in check.summary
 
 
-def test_a_form_that_is_slower_and_larger_is_not_praised(source):
-    """The very file beside itself: nothing was gained, and nothing may be claimed."""
+def test_no_gain_is_reported_for_a_form_that_is_slower_and_larger(source):
+    """A file is compared with itself, so there is no gain."""
     calls = []
 
     def run(inputs):
@@ -143,7 +143,7 @@ def test_a_budget_that_is_exceeded_leaves_the_earlier_file(source, tmp_path, reg
     assert target.read_text() == "an earlier good file"
 
 
-def test_a_regression_loses_percent_of_its_error(tmp_path):
+def test_the_budget_of_a_regression_is_in_percent_of_its_error(tmp_path):
     certificate = zoo.export("linear-regression", reduction="fp16", output=tmp_path, data_dir=tmp_path, max_drop=50)
     figures = checks_of(certificate)["fp16 budget"].figures
     assert figures["mean_change"] >= 0
@@ -151,7 +151,7 @@ def test_a_regression_loses_percent_of_its_error(tmp_path):
     assert "agreement" not in figures
 
 
-def test_without_normalisation_it_takes_what_the_normalisation_gives(digits_runs, source, tmp_path):
+def test_without_normalisation_the_file_takes_normalised_inputs(digits_runs, source, tmp_path):
     certificate = zoo.export("resnet-mini", preprocess=False, output=tmp_path, runs_dir=digits_runs, data_dir=tmp_path)
     session = onnxruntime.InferenceSession(certificate.file, providers=["CPUExecutionProvider"])
     (taken,) = session.get_inputs()
@@ -165,7 +165,7 @@ def test_without_normalisation_it_takes_what_the_normalisation_gives(digits_runs
     assert checks_of(certificate)["test split"].figures["accuracy"] == source.recorded["accuracy"]
 
 
-def test_a_provider_that_was_asked_for_and_does_not_run_is_refused(digits_runs, tmp_path, monkeypatch):
+def test_a_requested_provider_that_is_missing_is_refused(digits_runs, tmp_path, monkeypatch):
     if torch.cuda.is_available():
         pytest.skip("CUDA runs here")
     options = {"output": tmp_path, "runs_dir": digits_runs, "data_dir": tmp_path}
@@ -175,7 +175,7 @@ def test_a_provider_that_was_asked_for_and_does_not_run_is_refused(digits_runs, 
     assert zoo.export("resnet-mini", providers=("cpu",), **options).file.is_file()
 
 
-def test_reproducible_means_another_process_wrote_the_same_bytes(source, tmp_path, registry):
+def test_reproducible_requires_the_same_bytes_from_another_process(source, tmp_path, registry):
     exporter = registry.exporter("onnx")
     certificate = write_verified(source, ExportRequest(exporter, tmp_path / "m.onnx", {"opset": 20}, reproducible=True))
     check = checks_of(certificate)["reproducible"]
@@ -187,7 +187,7 @@ def test_reproducible_means_another_process_wrote_the_same_bytes(source, tmp_pat
 
 
 def write_with_this_folder(source, path, opset):
-    """An exporter that lets its surroundings into the file."""
+    """An exporter that writes the current folder into the file."""
     path.write_text(os.getcwd())
 
 
@@ -201,7 +201,7 @@ def write_with_this_folder(source, path, opset):
         ({"bundle": "folder", "reduction": "int8"}, "folder/model.onnx"),
     ],
 )
-def test_a_request_knows_where_the_file_belongs(fields, target, registry, tmp_path, monkeypatch):
+def test_a_request_has_the_path_of_the_file(fields, target, registry, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     assert ExportRequest(registry.exporter("onnx"), **fields).target("torchvision/resnet18") == Path(target)
@@ -231,7 +231,7 @@ def test_a_format_that_the_zoo_cannot_run_cannot_be_bundled(registry):
         ({"bundle": "b", "output": "o"}, "not both"),
     ],
 )
-def test_what_cannot_be_asked_for_is_said_before_anything_is_done(given, words, tmp_path, digits_runs):
+def test_invalid_requests_are_refused_before_any_work(given, words, tmp_path, digits_runs):
     with pytest.raises(UsageError, match=words):
         zoo.export("resnet-mini", runs_dir=digits_runs, **given)
 
@@ -244,7 +244,7 @@ def test_what_cannot_be_asked_for_is_said_before_anything_is_done(given, words, 
         (["--provider", "tpu"], "tpu"),
     ],
 )
-def test_the_command_refuses_what_does_not_fit_together(arguments, words, zoo_command):
+def test_the_command_refuses_conflicting_options(arguments, words, zoo_command):
     result = zoo_command("export", "resnet-mini", "--onnx", *arguments)
     assert result.code == 2
     assert words in result.error
@@ -255,7 +255,7 @@ def test_the_command_refuses_what_does_not_fit_together(arguments, words, zoo_co
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
-    """One of images, one of a table with two classes, one of a regression; all from bundled data."""
+    """Bundles of an image classifier, a binary classifier of a table and a regression, all for bundled data."""
     folder = tmp_path_factory.mktemp("bundles")
     for name in ("cnn-mini", "logistic-regression", "linear-regression"):
         zoo.export(name, bundle=folder / name, data_dir=folder)
@@ -268,7 +268,7 @@ def bundle(request, bundles):
 
 
 def expected_lines(bundle):
-    """What a runner has to print, from the certificate's reference vectors."""
+    """The lines that a runner has to print, from the reference vectors of the certificate."""
     vectors = json.loads((bundle / "model.onnx.json").read_text())["reference_vectors"]
     *_, last = ReferenceVectors.from_json(vectors).outputs.items()
     labels = (bundle / "labels.txt").read_text().splitlines()
@@ -286,7 +286,7 @@ def assert_prints_the_reference_vectors(output, bundle):
         assert [float(text) for _, text in printed] == pytest.approx([value for _, value in row], abs=2e-4)
 
 
-def test_a_bundle_holds_everything_that_is_needed(bundle):
+def test_a_bundle_contains_all_files(bundle):
     names = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
     certificate = json.loads((bundle / "model.onnx.json").read_text())
     outputs = {f"test_data_set_0/output_{i}.pb" for i in range(len(certificate["reference_vectors"]["outputs"]))}
@@ -301,7 +301,7 @@ def test_a_bundle_holds_everything_that_is_needed(bundle):
     assert {label: int(place) for place, label in config["id2label"].items()} == config["label2id"]
 
 
-def test_the_reference_vectors_of_a_bundle_are_read_by_onnx_alone(bundle):
+def test_onnx_reads_the_reference_vectors_of_a_bundle(bundle):
     def tensor(name):
         return onnx.numpy_helper.to_array(onnx.load_tensor(bundle / "test_data_set_0" / name))
 
@@ -311,7 +311,7 @@ def test_the_reference_vectors_of_a_bundle_are_read_by_onnx_alone(bundle):
         np.testing.assert_allclose(output, tensor(f"output_{place}.pb"), rtol=1e-3, atol=1e-5)
 
 
-def test_the_image_processor_of_hugging_face_would_do_what_the_file_leaves_to_do(bundles, tmp_path):
+def test_the_hugging_face_image_processor_prepares_the_inputs(bundles, tmp_path):
     inside = json.loads((bundles / "cnn-mini" / "preprocessor_config.json").read_text())
     zoo.export("cnn-mini", bundle=tmp_path, preprocess=False, data_dir=tmp_path)
     outside = json.loads((tmp_path / "preprocessor_config.json").read_text())
@@ -326,7 +326,7 @@ def test_the_image_processor_of_hugging_face_would_do_what_the_file_leaves_to_do
     np.testing.assert_allclose(theirs, ours, rtol=1e-9)
 
 
-def test_the_python_runner_prints_what_the_certificate_says(bundle, tmp_path):
+def test_the_python_runner_prints_the_reference_vectors(bundle, tmp_path):
     done = subprocess.run([sys.executable, bundle / "run.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert_prints_the_reference_vectors(done.stdout, bundle)
 
@@ -344,7 +344,7 @@ NODE_MODULES = node_modules()
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs node")
 @pytest.mark.skipif(NODE_MODULES is None, reason="needs `npm install --no-save onnxruntime-web` in the repository")
-def test_the_javascript_runner_prints_what_the_certificate_says(bundle, tmp_path):
+def test_the_javascript_runner_prints_the_reference_vectors(bundle, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "bundle")
     (copy / "node_modules").symlink_to(NODE_MODULES)
     done = subprocess.run(["node", copy / "run.mjs"], cwd=tmp_path, capture_output=True, text=True)
@@ -354,7 +354,7 @@ def test_the_javascript_runner_prints_what_the_certificate_says(bundle, tmp_path
 
 @pytest.mark.skipif(not os.environ.get("ZOO_ORT_CPP"), reason="needs onnxruntime's C++ release in $ZOO_ORT_CPP")
 @pytest.mark.skipif(not shutil.which("c++"), reason="needs a C++ compiler")
-def test_the_cpp_runner_prints_what_the_certificate_says(bundle, tmp_path):
+def test_the_cpp_runner_prints_the_reference_vectors(bundle, tmp_path):
     release = Path(os.environ["ZOO_ORT_CPP"])
     library = release / "lib"
     command = ["c++", "-std=c++17", f"-I{release}/include", bundle / "run.cc", f"-L{library}", "-lonnxruntime"]

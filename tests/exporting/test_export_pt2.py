@@ -35,7 +35,7 @@ def test_it_passes_the_gates_of_every_format(bundle, source):
     assert zoo.verify(bundle.file).passed
 
 
-def test_the_same_checkpoint_gives_the_same_bytes_and_none_of_this_machine(bundle, digits_runs, tmp_path):
+def test_equal_checkpoints_give_equal_bytes_without_data_of_this_machine(bundle, digits_runs, tmp_path):
     again = zoo.export("resnet-mini", "pt2", tmp_path / "another.pt2", runs_dir=digits_runs, data_dir=tmp_path)
     assert again.sha256 == bundle.sha256
     content = bundle.file.read_bytes()
@@ -43,7 +43,7 @@ def test_the_same_checkpoint_gives_the_same_bytes_and_none_of_this_machine(bundl
         assert trace.encode() not in content
 
 
-def test_its_runner_needs_torch_alone(bundle):
+def test_its_runner_needs_only_torch(bundle):
     script = (
         f"import runpy, sys; runpy.run_path({str(bundle.file.with_name('run.py'))!r}); assert 'zoo' not in sys.modules"
     )
@@ -67,7 +67,7 @@ class Boom:
 
 
 @pytest.mark.parametrize("place", ["data/sample_inputs/model.pt", "data/constants/custom_obj_0"])
-def test_a_file_that_would_be_executed_is_not_loaded(bundle, place, tmp_path, capsys):
+def test_a_file_with_executable_code_is_not_loaded(bundle, place, tmp_path, capsys):
     evil = tmp_path / "evil.pt2"
     content = io.BytesIO()
     torch.save(Boom(), content)
@@ -83,7 +83,7 @@ def test_a_file_that_would_be_executed_is_not_loaded(bundle, place, tmp_path, ca
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip archive", b"PK\x05\x06" + bytes(18)])
-def test_what_is_no_program_is_said_in_one_line(content, tmp_path):
+def test_a_file_that_is_not_a_program_gives_one_line(content, tmp_path):
     path = tmp_path / "x.pt2"
     path.write_bytes(content)
     found = zoo.verify(path)

@@ -25,7 +25,7 @@ class Model(nn.Module):
 
 
 def scatter_of(model, inputs):
-    """Absolute deviations of the model's one output."""
+    """The absolute deviations of the only output of the model."""
     with torch.no_grad():
         exact = [output.double().numpy() for output in model(inputs)]
     return deviations(model, inputs, exact)[0]
@@ -50,7 +50,7 @@ def test_a_sum_scatters_as_float32_sums_in_random_orders_do(terms, mean):
     assert 1 <= ratio < 2
 
 
-def test_outputs_that_cancel_out_scatter_as_what_they_are_made_of():
+def test_outputs_that_cancel_scatter_like_their_terms():
     large = np.float32([[3000.0, -3000.0, 0.5]])
     found = scatter_of(Model(lambda x, layer: layer(x / 3), linear(large)), torch.ones(1, 3))
     assert 100 * UNIT < found.max() < 5_000 * UNIT
@@ -68,7 +68,7 @@ def test_outputs_that_cancel_out_scatter_as_what_they_are_made_of():
     ],
     ids=["equal", "cat", "max", "representable", "where", "integers"],
 )
-def test_what_float32_does_exactly_is_not_disturbed(function):
+def test_exact_operations_are_not_disturbed(function):
     inputs = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     assert scatter_of(Model(lambda x: function(x).double()), inputs).max() == 0
 
@@ -103,7 +103,7 @@ def test_operations_inside_branches_and_loops_are_disturbed():
         assert 0.2 * UNIT < found.max() < 4 * UNIT
 
 
-def test_where_an_operation_cannot_be_met_the_weights_are_disturbed(monkeypatch):
+def test_the_weights_are_disturbed_if_an_operation_cannot_be(monkeypatch):
     def refuse(*args, **kwargs):
         raise NotImplementedError
 
@@ -113,7 +113,7 @@ def test_where_an_operation_cannot_be_met_the_weights_are_disturbed(monkeypatch)
     assert 0.5 * UNIT < found.max() < 5 * UNIT
 
 
-def test_the_estimate_is_the_same_each_time_and_draws_from_no_shared_generator():
+def test_the_estimate_is_deterministic_and_leaves_the_global_generator_alone():
     model, inputs = Model(lambda x, layer: layer(x), nn.Linear(4, 2)), torch.rand(5, 4)
     torch.manual_seed(3)
     first = scatter_of(model, inputs)
@@ -143,7 +143,7 @@ def compared(found, mine):
     return {comparison.measure: comparison for comparison in compare(source, [runtime], found)}
 
 
-def test_a_small_error_of_all_samples_alike_is_found_by_their_mean():
+def test_a_small_error_of_all_samples_is_found_by_the_root_mean_square():
     limit = ErrorSize(1e-5, np.full(2, 2e-6))
     biased = np.zeros((64, 2))
     biased[:, 1] = 3e-6
@@ -153,7 +153,7 @@ def test_a_small_error_of_all_samples_alike_is_found_by_their_mean():
     assert found[RMS].torch_error == pytest.approx(1e-7)
 
 
-def test_a_large_error_of_one_sample_is_found_though_the_mean_hides_it():
+def test_a_large_error_of_one_sample_is_found_by_the_largest_error():
     limit = ErrorSize(1e-5, np.full(2, 2e-6))
     alone = np.zeros((64, 2))
     alone[5, 0] = 1.2e-5
@@ -162,7 +162,7 @@ def test_a_large_error_of_one_sample_is_found_though_the_mean_hides_it():
     assert found[RMS].of_limit < 1
 
 
-def test_a_mean_over_few_samples_is_not_compared():
+def test_the_root_mean_square_of_few_samples_is_not_compared():
     limit = ErrorSize(1e-5, np.full(2, 2e-6))
     assert compared(case(0, limit, rows=7), np.full((7, 2), 3e-6)).keys() == {LARGEST}
 
@@ -173,7 +173,7 @@ def test_nan_and_a_wrong_shape_are_infinitely_wrong(mine):
     assert found[LARGEST].of_limit == float("inf")
 
 
-def test_the_limit_is_a_multiple_of_the_scatter_and_no_less_than_torch_itself_shows():
+def test_the_limit_is_a_multiple_of_the_scatter_and_at_least_the_error_of_torch():
     model, inputs = Model(lambda x, layer: layer(x), nn.Linear(40, 3)), torch.rand(64, 40)
     exact = [output.detach().numpy() for output in model(inputs)]
     scatter = deviations(model, inputs, exact)[0]
@@ -189,7 +189,7 @@ def test_the_limit_is_a_multiple_of_the_scatter_and_no_less_than_torch_itself_sh
     np.testing.assert_array_equal(with_few.rms, alone.rms)
 
 
-def test_no_limit_is_beyond_the_cap_however_far_torch_is_off(source, monkeypatch):
+def test_the_limit_has_a_maximum_for_any_error_of_torch(source, monkeypatch):
     monkeypatch.setattr("zoo.exporting.limits.deviations", lambda *args: [np.ones((ROWS, 10)), np.ones((ROWS, 10))])
     cases = make_cases(source)
     for output in range(2):
@@ -198,14 +198,14 @@ def test_no_limit_is_beyond_the_cap_however_far_torch_is_off(source, monkeypatch
         assert all((case.limits[output].rms == CAP * largest).all() for case in cases)
 
 
-def test_outputs_that_nearly_cancel_out_are_no_reason_to_refuse():
-    """torch may be exact by luck where another order of summation loses what the large terms inside cost."""
+def test_outputs_that_nearly_cancel_are_not_refused():
+    """torch can be exact by chance, while another order of summation has the rounding errors of the large terms."""
     weights = np.float32([[3000.3, -3000.3, 0.7]])
     model, inputs = Model(lambda x, layer: layer(x), linear(weights)), torch.ones(1, 3)
     exact = [output.detach().numpy() for output in model(inputs)]
     in_order, in_another = ((weights[0, a] + weights[0, b]) + weights[0, c] for a, b, c in ((0, 1, 2), (0, 2, 1)))
     assert in_order == exact[0]
     error = abs(float(in_another) - float(exact[0][0, 0]))
-    assert error > 16 * 2 * UNIT * float(exact[0][0, 0])  # so many roundings of the output alone
+    assert error > 16 * 2 * UNIT * float(exact[0][0, 0])  # a limit in roundings of the output would refuse this
     (limit,) = error_limits(model, inputs, exact, [[np.float32([[in_order]])]])
     assert error < limit.largest < 100 * error

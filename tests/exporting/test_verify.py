@@ -36,7 +36,7 @@ def gates(found):
     return {check.gate: check.passed for check in found.checks}
 
 
-def test_everything_is_checked_where_everything_is_at_hand(model, digits_runs):
+def test_everything_is_checked_if_weights_and_data_are_available(model, digits_runs):
     found = zoo.verify(model, runs_dir=digits_runs)
     assert found.passed
     assert not found.not_checked
@@ -46,7 +46,7 @@ def test_everything_is_checked_where_everything_is_at_hand(model, digits_runs):
     assert "equal to the recorded value" in split.summary
 
 
-def test_without_the_run_the_reference_vectors_still_speak(model, tmp_path):
+def test_without_the_run_the_reference_vectors_are_checked(model, tmp_path):
     found = zoo.verify(model, runs_dir=tmp_path / "nothing")
     assert found.passed
     assert gates(found) == dict.fromkeys(["structure", "hash", "runs", "reference vectors"], True)
@@ -57,7 +57,7 @@ def test_without_the_run_the_reference_vectors_still_speak(model, tmp_path):
 def test_the_shipped_weights_are_found_by_their_hash(tmp_path):
     certificate = zoo.export("softmax-regression", output=tmp_path, data_dir=tmp_path)
     found = zoo.verify(certificate.file, runs_dir=tmp_path, data_dir=tmp_path)
-    # the test split of Fashion-MNIST is not here, the stand-in that the export was checked on is
+    # the test split of Fashion-MNIST is missing, but the stand-in used by the export is available
     assert found.passed
     assert not found.not_checked
 
@@ -85,7 +85,7 @@ def edit(path, change):
     onnx.save(model, path)
 
 
-def test_reference_vectors_tell_a_file_whose_certificate_was_adapted(model):
+def test_reference_vectors_detect_a_changed_file_with_a_changed_certificate(model):
     edit(model, scaled_weights)
     certificate = json.loads(model.with_name("model.onnx.json").read_text())
     certificate["file"]["sha256"] = sha256(model)
@@ -120,7 +120,7 @@ def test_reference_vectors_of_the_onnx_model_zoo_are_used(digits_runs, tmp_path)
 
 
 @pytest.mark.parametrize("reduction", ["int8", "fp16"])
-def test_a_smaller_form_is_checked_with_its_budget_again(reduction, digits_runs, tmp_path):
+def test_the_budget_of_a_smaller_form_is_checked_again(reduction, digits_runs, tmp_path):
     given = {"runs_dir": digits_runs, "data_dir": tmp_path}
     file = zoo.export("resnet-mini", reduction=reduction, output=tmp_path, max_drop=0.9, **given).file
     found = zoo.verify(file, **given)
@@ -157,7 +157,7 @@ def test_a_file_of_another_tool_is_compared_with_a_run(trained, digits_runs, tmp
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_foreign_file_without_normalisation_is_compared_without(trained, digits_runs, tmp_path):
+def test_a_foreign_file_is_compared_without_normalisation(trained, digits_runs, tmp_path):
     path = tmp_path / "foreign.onnx"
     by_hand(trained.module.network, path, torch.zeros(2, 1, 28, 28))
     refused = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
@@ -166,7 +166,7 @@ def test_a_foreign_file_without_normalisation_is_compared_without(trained, digit
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_foreign_file_with_a_fixed_batch_is_run_at_that(trained, digits_runs, tmp_path):
+def test_a_foreign_file_with_a_fixed_batch_is_run_with_that_batch(trained, digits_runs, tmp_path):
     path = tmp_path / "foreign.onnx"
     by_hand(trained.module, path, torch.zeros(2, 1, 28, 28, dtype=torch.uint8), dynamic_shapes=None)
     found = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
@@ -181,7 +181,7 @@ class TwoInputs(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_foreign_file_with_two_inputs_is_checked_as_far_as_it_goes(tmp_path):
+def test_a_foreign_file_with_two_inputs_is_partly_checked(tmp_path):
     path = tmp_path / "foreign.onnx"
     torch.onnx.export(TwoInputs(), (torch.zeros(2, 3), torch.zeros(2, 3)), path, external_data=False, verbose=False)
     found = zoo.verify(path)
@@ -190,7 +190,7 @@ def test_a_foreign_file_with_two_inputs_is_checked_as_far_as_it_goes(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind", bytes(1000)])
-def test_what_is_no_onnx_file_is_said_in_one_line(content, tmp_path, zoo_command):
+def test_a_file_that_is_not_onnx_gives_one_line(content, tmp_path, zoo_command):
     path = tmp_path / "x.onnx"
     path.write_bytes(content)
     result = zoo_command("verify", path)
@@ -205,14 +205,14 @@ def test_what_is_no_onnx_file_is_said_in_one_line(content, tmp_path, zoo_command
         ("model.safetensors", UsageError, r"known suffixes: \.onnx, \.pt2"),
     ],
 )
-def test_what_cannot_be_verified_is_said(name, error, words, tmp_path):
+def test_a_file_that_cannot_be_verified_gives_one_line(name, error, words, tmp_path):
     if error is UsageError:
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(error, match=words):
         zoo.verify(tmp_path / name)
 
 
-def test_a_certificate_of_the_format_before_is_read(model):
+def test_a_certificate_of_format_2_is_read(model):
     path = model.with_name(model.name + ".json")
     content = json.loads(path.read_text())
     content["judged_on"], content["golden"] = content.pop("evaluated_on"), content.pop("reference_vectors")
@@ -223,13 +223,13 @@ def test_a_certificate_of_the_format_before_is_read(model):
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", '{"format": 99}'])
-def test_a_certificate_that_cannot_be_read_is_said(content, model):
+def test_a_certificate_that_cannot_be_read_is_reported(content, model):
     model.with_name("model.onnx.json").write_text(content)
     with pytest.raises(ZooError, match="certificate"):
         zoo.verify(model)
 
 
-def test_the_command_tells_what_it_checked_and_what_not(model, tmp_path, zoo_command):
+def test_the_command_lists_what_it_checked_and_what_not(model, tmp_path, zoo_command):
     result = zoo_command("verify", model, "--runs-dir", tmp_path)
     assert result.code == 0
     assert "reference vectors" in result.out

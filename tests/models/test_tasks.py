@@ -16,21 +16,21 @@ def metrics_of(task, outputs, targets):
     return evaluate(torch.nn.Identity(), Split(outputs, targets), TASKS[task], batch_size=3).metrics
 
 
-def test_binary_metrics_are_those_of_the_textbook():
+def test_binary_metrics_equal_a_calculation_by_hand():
     logits = torch.tensor([[2.0], [-1.0], [0.5], [-0.5], [3.0]])
     targets = torch.tensor([1, 0, 0, 1, 1])
     metrics = metrics_of("binary", logits, targets)
     assert metrics["accuracy"] == pytest.approx(3 / 5)
-    # 6 pairs of a yes and a no; only (-0.5, 0.5) is in the wrong order
+    # 6 pairs of a positive and a negative sample; only (-0.5, 0.5) is in the wrong order
     assert metrics["auc"] == pytest.approx(5 / 6)
-    # two of three found, two of three right
+    # recall 2/3, precision 2/3
     assert metrics["f1"] == pytest.approx(2 / 3)
     p = torch.sigmoid(logits[:, 0])
     wanted = -torch.where(targets == 1, p, 1 - p).log().mean()
     assert metrics["loss"] == pytest.approx(float(wanted), rel=1e-6)
 
 
-def test_binary_metrics_of_one_class_alone_are_no_error():
+def test_binary_metrics_of_one_class_are_no_error():
     metrics = metrics_of("binary", torch.tensor([[-1.0], [-2.0]]), torch.tensor([0, 0]))
     assert metrics["accuracy"] == 1
     assert "auc" not in metrics
@@ -44,12 +44,12 @@ def test_regression_metrics_are_in_the_targets_units():
     assert metrics["r2"] == pytest.approx(1 - 8 / 34)
 
 
-def test_regression_of_one_sample_has_no_explained_variance():
+def test_regression_of_one_sample_has_no_r2():
     assert "r2" not in metrics_of("regression", torch.tensor([[1.0]]), torch.tensor([[2.0]]))
 
 
 @pytest.mark.parametrize("scale", ["linear", "sqrt", "log"])
-def test_a_regression_learns_on_its_scale_and_predicts_in_units(scale):
+def test_a_regression_trains_on_its_scale_and_predicts_in_units(scale):
     targets = torch.tensor([[0.0], [1.0], [50.0], [900.0]])
     task = TASKS["regression"].fit(targets, resolve({"target_scale": scale}))
     rescale = task.postprocess()
@@ -72,7 +72,7 @@ def test_a_scale_for_counts_refuses_negative_targets(scale):
         Rescale.fit(torch.tensor([[-3.0], [4.0]]), scale)
 
 
-def test_hubers_loss_counts_large_errors_linearly():
+def test_the_huber_loss_is_linear_for_large_errors():
     task = TASKS["regression"]
     far, targets = torch.tensor([[10.0]]), torch.tensor([[0.0]])
     assert float(task.loss(far, targets, PLAIN)) == 100
@@ -80,7 +80,7 @@ def test_hubers_loss_counts_large_errors_linearly():
 
 
 @pytest.mark.parametrize("task", ["classification", "binary"])
-def test_label_smoothing_penalises_certainty(task):
+def test_label_smoothing_penalises_certain_predictions(task):
     logits = torch.tensor([[30.0]]) if task == "binary" else torch.tensor([[30.0, 0.0]])
     targets = torch.tensor([1 if task == "binary" else 0])
     smooth = resolve({"label_smoothing": 0.1})
@@ -96,11 +96,11 @@ def test_label_smoothing_penalises_certainty(task):
         ("regression", {"mae": 1.0, "loss": 1.0}, {"mae": 2.0, "loss": 0.5}),
     ],
 )
-def test_what_picks_the_best_checkpoint(task, better, worse):
+def test_the_metric_that_selects_the_best_checkpoint(task, better, worse):
     assert TASKS[task].score(better) > TASKS[task].score(worse)
 
 
-def test_the_exported_probabilities_of_no_and_yes_add_up_to_one():
+def test_the_exported_probabilities_of_two_classes_sum_to_one():
     logits, probabilities = TASKS["binary"].answers()(torch.tensor([[0.0], [2.0]]))
     assert logits.shape == (2, 1)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2))

@@ -1,4 +1,4 @@
-"""Every architecture of the registry does what is promised of all: trains, is judged, leaves as a proven file."""
+"""Every architecture of the registry trains, is evaluated and is exported to a file that passes all gates."""
 
 import json
 from dataclasses import asdict
@@ -20,23 +20,23 @@ SMALL = [name for name, spec in REGISTRY.architectures.items() if spec.parameter
 LARGE = [name for name in REGISTRY.architectures if name not in SMALL]
 SHIPPED = [name for name in SMALL if REGISTRY.architecture(name).shipped_weights]
 
-# Accuracy after few epochs on a bundled stand-in, and the explained variance for regressions: what chance never gives.
-LEARNT = {"classification": ("accuracy", 0.7), "binary": ("accuracy", 0.8), "regression": ("r2", 0.2)}
+# Lower bounds, above chance, of accuracy (R² for regressions) after few epochs on a bundled stand-in.
+ABOVE_CHANCE = {"classification": ("accuracy", 0.7), "binary": ("accuracy", 0.8), "regression": ("r2", 0.2)}
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_it_trains_without_data_or_network_and_exports_with_a_certificate(
+def test_every_small_network_trains_offline_and_exports_with_a_certificate(
     name, registry, runs_dir, tmp_path, no_network
 ):
     spec = registry.architecture(name)
     run = zoo.train(name, registry=registry, runs_dir=runs_dir, epochs=100 if "line" in spec.dataset else 12)
-    metric, least = LEARNT[spec.task]
-    # of the one point that the line leaves for testing, nothing is explained
+    metric, least = ABOVE_CHANCE[spec.task]
+    # the test split of the line has one point, so there is no R²
     assert run.config["results"]["test"].get(metric, 1.0) > least, run.config["results"]
     trained = zoo.load(name, runs_dir=runs_dir, registry=registry)
     data = load_again(run.config, registry, tmp_path)
     again = evaluate(trained.module, data.splits.test, trained.task).metrics
-    # the layout in memory differs between training and afterwards, and with it the last bits
+    # the memory layout differs from that of the training, and so do the last bits
     assert again == pytest.approx(run.config["results"]["test"], rel=1e-4)
     certificate = zoo.export(name, "onnx", tmp_path / "x.onnx", runs_dir=runs_dir, registry=registry)
     assert [check.gate for check in certificate.checks] == [
@@ -51,13 +51,13 @@ def test_it_trains_without_data_or_network_and_exports_with_a_certificate(
     assert all(check.passed for check in certificate.checks)
 
 
-def test_the_line_is_told_as_it_is_taught(registry, runs_dir):
+def test_the_linear_regression_finds_the_known_line(registry, runs_dir):
     zoo.train("linear-regression", registry=registry, runs_dir=runs_dir)
     model = zoo.load("linear-regression", runs_dir=runs_dir, registry=registry).module
     assert float(model(torch.tensor([[4.0]])).detach()) == pytest.approx(8.00, abs=0.005)
 
 
-def test_more_hours_of_study_make_passing_likelier(registry, runs_dir):
+def test_the_logistic_regression_rises_with_the_hours_of_study(registry, runs_dir):
     zoo.train("logistic-regression", registry=registry, runs_dir=runs_dir)
     model = zoo.load("logistic-regression", runs_dir=runs_dir, registry=registry).module
     chances = torch.sigmoid(model(torch.tensor([[1.0], [2.0], [3.0], [7.0]]))).detach().flatten()
@@ -91,14 +91,14 @@ def test_a_full_size_network_trains_on_a_folder_of_images_and_exports(name, regi
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_what_is_recorded_is_of_the_recipe_as_it_stands(name, registry):
+def test_recorded_results_are_of_the_current_recipe(name, registry):
     spec = registry.architecture(name)
     record = recorded_results(spec)
     assert record is not None, f"{name} has no recorded results: zoo reproduce {name} --record FOLDER"
     assert record["architecture"] == name
     assert record["dataset"] == spec.dataset
     assert record["parameters"] == spec.parameters
-    # what has come since has its default
+    # hyperparameters that are newer than the record have their defaults
     assert asdict(resolve(record["hyperparameters"])) == asdict(resolve(spec.hyperparameters))
     dataset = registry.dataset(spec.dataset)
     assert len(record["trials"]) == len(dataset.trials or range(5))
@@ -109,7 +109,7 @@ def test_what_is_recorded_is_of_the_recipe_as_it_stands(name, registry):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_its_weights_ship_with_it(name, registry):
+def test_shipped_weights_are_those_of_the_first_trial(name, registry):
     shipped = load_shipped(name, registry)
     record = recorded_results(registry.architecture(name))
     assert shipped.metadata["seed"] == 0
@@ -119,7 +119,7 @@ def test_its_weights_ship_with_it(name, registry):
     assert shipped.sha256 in json.dumps(zoo.load(name, registry=registry).sha256)
 
 
-def test_the_weights_that_ship_are_small():
+def test_shipped_weights_are_small():
     assert set(SHIPPED) == set(SMALL)
     assert sum(REGISTRY.architecture(name).weights.stat().st_size for name in SHIPPED) < 10_000_000
 
@@ -130,8 +130,8 @@ def on_digits(name):
 
 
 @pytest.mark.parametrize("name", [name for name in SMALL if on_digits(name)])
-def test_weights_learnt_on_mnist_read_the_bundled_digits(name, registry, tmp_path):
-    """Other writers, other scanners: far better than chance is all that can be asked."""
+def test_weights_trained_on_mnist_recognise_the_bundled_digits(name, registry, tmp_path):
+    """Writers and scanners differ, so only an accuracy far above chance is required."""
     data = zoo.load_dataset(registry.dataset("digits"), tmp_path)
     scores = evaluate(load_shipped(name, registry).module, data.splits.test, "classification")
     assert scores.metrics["accuracy"] > 0.75
@@ -139,7 +139,7 @@ def test_weights_learnt_on_mnist_read_the_bundled_digits(name, registry, tmp_pat
 
 @pytest.mark.mnist
 @pytest.mark.parametrize("name", SHIPPED)
-def test_weights_give_the_recorded_metrics_on_their_own_data(name, registry, mnist_dir):
+def test_shipped_weights_have_the_recorded_metrics(name, registry, mnist_dir):
     shipped = load_shipped(name, registry)
     try:
         data = load_again(shipped.metadata, registry, mnist_dir)
@@ -150,7 +150,7 @@ def test_weights_give_the_recorded_metrics_on_their_own_data(name, registry, mni
 
 
 @pytest.mark.parametrize("name", ["resnet-mini", "linear-regression"])
-def test_weights_that_ship_export_before_anything_was_trained(name, zoo_command, no_network, tmp_path):
+def test_shipped_weights_are_exported_without_a_run(name, zoo_command, no_network, tmp_path):
     result = zoo_command("export", name, "--onnx")
     assert result.code == 0, result.err
     assert "using its shipped weights" in result.err
@@ -161,13 +161,13 @@ def test_weights_that_ship_export_before_anything_was_trained(name, zoo_command,
         assert certificate["model"]["dataset"] == "mnist"
 
 
-def test_a_stand_in_with_other_columns_judges_nothing(zoo_command, no_network):
+def test_a_stand_in_with_other_columns_is_not_used_for_an_export(zoo_command, no_network):
     result = zoo_command("export", "bike-mlp", "--onnx")
     assert result.code == 1
     assert "test split of bike-sharing is needed" in result.error
 
 
-def test_listed_results_are_the_recorded_ones(zoo_command):
+def test_listed_results_equal_the_recorded_results(zoo_command):
     listed = {facts["name"]: facts for facts in json.loads(zoo_command("list", "--json").out)}
     for name in SMALL:
         record = recorded_results(REGISTRY.architecture(name))

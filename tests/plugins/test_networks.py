@@ -1,4 +1,4 @@
-"""Every registered architecture keeps the builder's contract."""
+"""Every registered architecture meets the contract for builders."""
 
 import importlib
 import re
@@ -14,20 +14,20 @@ from zoo.training.starting_weights import copy_matching
 blocks = importlib.import_module("zoo.plugins.resnet_mini.blocks")
 
 ARCHITECTURES = create_registry().architectures
-# Of full-size networks only the shapes are computed: making their weights would take minutes and gigabytes.
+# For full-size networks only shapes are computed: their weights would take minutes and gigabytes.
 NAMES = [name for name, spec in ARCHITECTURES.items() if spec.parameters < 2_000_000]
 LARGE = [name for name in ARCHITECTURES if name not in NAMES]
 SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64), (2, 28, 36)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_declared_number_of_parameters_is_the_built_one(name, registry):
+def test_the_declared_number_of_parameters_is_correct(name, registry):
     assert count_parameters(zoo.create_model(name, registry=registry)) == registry.architecture(name).parameters
 
 
 @pytest.mark.parametrize("name", LARGE)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 64, 64)], ids=str)
-def test_a_large_network_builds_for_small_images_or_says_why_not(name, shape, registry):
+def test_a_large_network_takes_small_images_or_refuses_them_with_advice(name, shape, registry):
     problem = ""
     with torch.device("meta"):
         assert count_parameters(zoo.create_model(name, registry=registry)) == registry.architecture(name).parameters
@@ -54,8 +54,8 @@ def test_any_classifier_of_torchvision_is_found_by_its_name(registry):
         registry.architecture("torchvision/resnet19")
 
 
-def test_weights_from_elsewhere_fit_but_for_the_head(registry, monkeypatch):
-    """torchvision's own download is replaced by weights of the same names, made here."""
+def test_torchvision_weights_are_copied_except_the_head(registry, monkeypatch):
+    """The download of torchvision is replaced by new weights with the same names."""
     import torchvision
 
     spec = registry.architecture("torchvision/squeezenet1_1")
@@ -72,7 +72,7 @@ def test_weights_from_elsewhere_fit_but_for_the_head(registry, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("num_outputs", [1, 10])
-def test_it_builds_for_other_inputs_and_outputs(name, shape, num_outputs, registry):
+def test_a_network_is_built_for_other_inputs_and_outputs(name, shape, num_outputs, registry):
     network = zoo.create_model(name, input_shape=shape, num_outputs=num_outputs, registry=registry)
     inputs = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
     logits = network(inputs)
@@ -84,7 +84,7 @@ def test_it_builds_for_other_inputs_and_outputs(name, shape, num_outputs, regist
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shape", [(1, 15, 28), (1, 1, 1), (5,)], ids=str)
-def test_an_odd_input_is_built_for_or_refused_in_one_line(name, shape, registry):
+def test_an_unusual_input_shape_works_or_gives_one_line(name, shape, registry):
     try:
         network = zoo.create_model(name, input_shape=shape, num_outputs=3, registry=registry)
     except BuildError as refusal:
@@ -96,7 +96,7 @@ def test_an_odd_input_is_built_for_or_refused_in_one_line(name, shape, registry)
 
 
 @pytest.mark.parametrize("name", ["googlenet-mini", "resnet-mini", "cnn-mini", "alexnet-mini", "lenet", "vgg-mini"])
-def test_a_convolution_refuses_what_is_too_small_or_no_image(name, registry):
+def test_a_convolutional_network_refuses_small_images_and_other_inputs(name, registry):
     for shape in ((1, 1, 28), (5,)):
         with pytest.raises(BuildError, match=name):
             zoo.create_model(name, input_shape=shape, registry=registry)
@@ -131,13 +131,13 @@ def test_a_builder_that_fails_is_named(registry, tiny_registry):
         build_network(spec, (1, 4, 4), 2, {})
 
 
-def test_googlenet_mini_is_the_one_that_is_taught(registry):
+def test_googlenet_mini_is_the_network_of_the_course(registry):
     network = zoo.create_model("googlenet-mini", registry=registry)
     inputs = torch.randn(2, 1, 28, 28)
     inception = network.inception1(torch.randn(2, 10, 12, 12))
     assert inception.shape == (2, 88, 12, 12)
     assert network.fc.in_features == 1408
-    # no activation inside the block: it is linear up to its biases
+    # the block has no activation inside: it is linear except for its biases
     zero = network.inception1(torch.zeros(2, 10, 12, 12))
     x = torch.randn(2, 10, 12, 12)
     torch.testing.assert_close(
@@ -147,7 +147,7 @@ def test_googlenet_mini_is_the_one_that_is_taught(registry):
 
 
 def sizes(network):
-    """The shape of every weight that is no bias, in order."""
+    """The shapes of all weights except biases, in order."""
     return [tuple(p.shape) for name, p in network.named_parameters() if not name.endswith("bias")]
 
 
@@ -166,25 +166,25 @@ def sizes(network):
         ("rnn-mini", [(384, 28), (384, 128), (384,), (384,), (10, 128)]),
     ],
 )
-def test_a_taught_network_has_the_layers_that_it_is_taught_with(name, weights, registry):
+def test_course_networks_have_the_layers_of_the_course(name, weights, registry):
     found = sizes(zoo.create_model(name, registry=registry))
     assert found == weights if name != "rnn-mini" else sorted(found) == sorted(weights)
 
 
-def test_diabetes_mlp_has_the_other_taught_form_too(registry):
+def test_diabetes_mlp_has_options_for_activation_and_widths(registry):
     network = zoo.create_model("diabetes-mlp", registry=registry, activation="relu", widths=(7, 3))
     assert sizes(network) == [(7, 8), (3, 7), (1, 3)]
     assert sum(isinstance(module, torch.nn.ReLU) for module in network.modules()) == 2
 
 
 @pytest.mark.parametrize("name", ["softmax-regression", "fashion-mlp"])
-def test_the_taught_initialisation_is_narrow(name, registry):
+def test_initial_weights_have_a_small_standard_deviation(name, registry):
     for weight in zoo.create_model(name, registry=registry).parameters():
         assert float(weight.detach().std()) < 0.011
         assert weight.ndim == 2 or not weight.any()
 
 
-def test_lenet_has_two_faces(registry):
+def test_lenet_has_a_modern_and_an_original_form(registry):
     modern, old = (zoo.create_model("lenet", registry=registry, face=face) for face in ("modern", "1998"))
     assert sizes(modern) == sizes(old)
     kinds = [{type(module) for module in network.modules()} for network in (modern, old)]
@@ -192,14 +192,14 @@ def test_lenet_has_two_faces(registry):
     assert {torch.nn.Sigmoid, torch.nn.AvgPool2d} <= kinds[1] - kinds[0]
 
 
-def test_rnn_mini_decides_by_its_last_state(registry):
+def test_rnn_mini_predicts_from_its_last_state(registry):
     network = zoo.create_model("rnn-mini", registry=registry).eval()
     images = torch.randn(2, 1, 28, 28)
     _, last = network.cell(images[:, 0])
     torch.testing.assert_close(network(images), network.fc(last[0]))
 
 
-def test_a_dense_layer_hands_on_what_it_got(registry):
+def test_the_output_of_a_dense_layer_contains_its_input(registry):
     network = zoo.create_model("densenet-mini", registry=registry).eval()
     layer = network.features[2]
     x = torch.randn(2, 24, 6, 6)
@@ -207,7 +207,7 @@ def test_a_dense_layer_hands_on_what_it_got(registry):
     assert layer(x).shape == (2, 36, 6, 6)
 
 
-def test_vgg_mini_is_built_from_its_list(registry):
+def test_vgg_mini_is_built_from_its_options(registry):
     network = zoo.create_model("vgg-mini", registry=registry, convs=(2, 1), channels=(4, 8), norm=False)
     assert sizes(network)[:3] == [(4, 1, 3, 3), (4, 4, 3, 3), (8, 4, 3, 3)]
     with pytest.raises(BuildError, match="convs lists 2 blocks, but channels lists 1"):
@@ -254,7 +254,7 @@ def test_every_choice_of_every_option_builds_a_network_that_learns(name, option,
     pytest.fail(f"the loss went from {losses[0]:.3f} to {losses[-1]:.3f}")
 
 
-def test_the_declared_forms_of_the_residual_block_are_those_that_can_be_built(registry):
+def test_every_declared_form_of_the_residual_block_can_be_built(registry):
     (option,) = registry.architecture("resnet-mini").options
     assert option.choices == tuple(blocks.BLOCKS)
 
@@ -275,7 +275,7 @@ def test_the_declared_forms_of_the_residual_block_are_those_that_can_be_built(re
         ("full-pre-activation", lambda x: x),
     ],
 )
-def test_with_all_weights_zero_only_the_shortcut_is_left(form, expected):
+def test_with_zero_weights_a_block_is_its_shortcut(form, expected):
     block = blocks.BLOCKS[form](4).eval()
     for parameter in block.parameters():
         torch.nn.init.zeros_(parameter)
@@ -283,7 +283,7 @@ def test_with_all_weights_zero_only_the_shortcut_is_left(form, expected):
     torch.testing.assert_close(block(x), expected(x))
 
 
-def test_pooling_before_the_activation_gives_what_the_taught_order_gives(registry):
+def test_pooling_before_the_activation_gives_the_same_result(registry):
     network = zoo.create_model("resnet-mini", registry=registry)
     pool, relu = torch.nn.functional.max_pool2d, torch.relu
     inputs = torch.randn(4, 1, 28, 28)
@@ -292,7 +292,7 @@ def test_pooling_before_the_activation_gives_what_the_taught_order_gives(registr
     assert torch.equal(network(inputs), network.fc(x.flatten(1)))
 
 
-def test_a_gate_starts_with_its_shortcut_open():
+def test_initial_gates_pass_the_shortcut():
     gate = blocks.ExclusiveGating(4)
     x = torch.rand(2, 4, 5, 5)
     torch.testing.assert_close(gate(x), x, atol=0.05, rtol=0)

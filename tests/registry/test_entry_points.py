@@ -24,28 +24,28 @@ def test_the_builtin_plugins_are_found():
     assert found()["pluggy-zoo", "resnet-mini"][1] == "zoo.plugins.resnet_mini"
 
 
-def test_of_a_distribution_that_is_installed_twice_the_first_on_the_path_counts(tmp_path, monkeypatch):
+def test_a_distribution_installed_twice_is_used_once(tmp_path, monkeypatch):
     distribution(
-        tmp_path / "a", "Some_Stranger", "1.2", "[console_scripts]\nx = y:z\n\n[zoo]\nn = m:o\nn2=m2\n# c = d\n"
+        tmp_path / "a", "Some_Package", "1.2", "[console_scripts]\nx = y:z\n\n[zoo]\nn = m:o\nn2=m2\n# c = d\n"
     )
     distribution(tmp_path / "a", "unrelated", "1.0", "[pytest11]\nzoo = x\n")
-    distribution(tmp_path / "b", "some_stranger", "0.9", "[zoo]\nold = m\n")
+    distribution(tmp_path / "b", "some_package", "0.9", "[zoo]\nold = m\n")
     monkeypatch.syspath_prepend(str(tmp_path / "b"))
     monkeypatch.syspath_prepend(str(tmp_path / "a"))
     theirs = {key: value for key, value in found().items() if key[0] != "pluggy-zoo"}
-    assert theirs["some-stranger", "n"] == ("1.2", "m:o")
-    assert theirs["some-stranger", "n2"] == ("1.2", "m2")
-    assert ("some-stranger", "old") not in theirs
+    assert theirs["some-package", "n"] == ("1.2", "m:o")
+    assert theirs["some-package", "n2"] == ("1.2", "m2")
+    assert ("some-package", "old") not in theirs
     assert "unrelated" not in {name for name, _ in theirs}
 
 
 def test_a_development_install_is_found_with_its_version(tmp_path, monkeypatch):
-    info = tmp_path / "stranger.egg-info"
+    info = tmp_path / "third-party.egg-info"
     info.mkdir()
-    (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 3.4\n")
+    (info / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 3.4\n")
     (info / "entry_points.txt").write_text("[zoo]\nn = m\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert found()["stranger", "n"] == ("3.4", "m")
+    assert found()["third-party", "n"] == ("3.4", "m")
 
 
 def test_a_zip_file_on_the_path_is_searched_too(tmp_path, monkeypatch):
@@ -58,7 +58,7 @@ def test_a_zip_file_on_the_path_is_searched_too(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["no-equals-sign", "not-utf8", "no-metadata", "bad-requirement"])
-def test_damaged_metadata_is_one_warning_and_costs_no_other_plugin(damage, tmp_path, monkeypatch, caplog):
+def test_damaged_metadata_is_one_warning_and_affects_no_other_plugin(damage, tmp_path, monkeypatch, caplog):
     info = distribution(tmp_path, "damaged", "1.0", "[zoo]\nn = m\n")
     if damage == "no-equals-sign":
         (info / "entry_points.txt").write_text("[zoo]\nn m\n")
@@ -81,7 +81,7 @@ def test_damaged_metadata_is_one_warning_and_costs_no_other_plugin(damage, tmp_p
     ("value", "expected"),
     [("json", "json"), ("json:loads", "loads"), ("json:JSONDecoder.decode", "decode"), ("json:loads [extra]", "loads")],
 )
-def test_an_entry_point_loads_a_module_or_an_object_in_one(value, expected):
+def test_an_entry_point_loads_a_module_or_an_object(value, expected):
     assert EntryPoint("d", "1", "n", value).load().__name__ == expected
 
 

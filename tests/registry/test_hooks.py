@@ -30,7 +30,7 @@ def everything(tiny_registry, runs_dir, zoo_command, monkeypatch):
     # the training ends before the first progress report
     monkeypatch.setattr("zoo.training.loop.PROGRESS_SECONDS", 0.0)
     plugin = Everything()
-    tiny_registry.add(zoo.Plugin("everything", "stranger", "1.0", "everything"), plugin)
+    tiny_registry.add(zoo.Plugin("everything", "third-party", "1.0", "everything"), plugin)
     zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1)
     with pytest.raises(zoo.UnknownName):
         tiny_registry.architecture("nobody-knows-it")

@@ -89,7 +89,7 @@ def test_a_plugin_that_lost_the_architecture_is_reported(run, install):
         load(run, install("2.0", NET.replace('name="theirs"', 'name="others"')))
 
 
-def test_another_version_that_still_fits_is_used_and_reported_when_a_run_resumes(run, install, caplog):
+def test_another_version_is_used_and_reported_when_a_run_resumes(run, install, caplog):
     newer = install("1.1")
     load(run, newer)
     assert not [record for record in caplog.records if "their-nets" in record.getMessage()]

@@ -94,7 +94,7 @@ def test_the_version_of_a_file_depends_on_its_content(folder, monkeypatch):
         ("nothing_in_it", "", "adds nothing"),
     ],
 )
-def test_a_file_that_cannot_be_a_plugin_costs_nothing_but_itself(name, source, expected, folder, zoo_command):
+def test_a_file_that_is_not_a_plugin_affects_no_other_plugin(name, source, expected, folder, zoo_command):
     write(folder, name, source)
     write(folder, "healthyfile")
     result = zoo_command("--plugins-dir", folder, "plugins", "--json", registry=None)

@@ -81,7 +81,7 @@ def plugin_named(registry, name):
     return next(plugin for plugin in registry.plugins if plugin.name == name)
 
 
-def test_every_builtin_plugin_loads_without_a_complaint(registry):
+def test_every_builtin_plugin_loads_without_errors(registry):
     assert registry.plugins
     assert {plugin.status for plugin in registry.plugins} == {"loaded"}
     assert all(plugin.builtin for plugin in registry.plugins)
@@ -92,12 +92,12 @@ def test_every_builtin_plugin_loads_without_a_complaint(registry):
 
 def test_a_third_party_plugin_is_registered_like_a_builtin_one(add_plugin):
     registry = with_plugins(add_plugin("good", ARCHITECTURE.format(name="theirs")))
-    assert registry.owner(registry.architecture("theirs")).distribution == "stranger"
+    assert registry.owner(registry.architecture("theirs")).distribution == "third-party"
     assert plugin_named(registry, "good").hooks == ["register_architectures"]
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_plugin_costs_nothing_but_itself(kind, add_plugin, caplog):
+def test_a_broken_plugin_affects_no_other_plugin(kind, add_plugin, caplog):
     source, expected = BROKEN[kind]
     healthy = add_plugin("healthy", ARCHITECTURE.format(name="theirs"), distribution="zz-healthy")
     registry = with_plugins(add_plugin(kind, source), healthy)
@@ -109,7 +109,7 @@ def test_a_broken_plugin_costs_nothing_but_itself(kind, add_plugin, caplog):
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 1
     assert "\n" not in messages[0]
-    assert f"{kind} (stranger 1.0)" in messages[0]
+    assert f"{kind} (third-party 1.0)" in messages[0]
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_a_missing_builder_is_a_row_in_zoo_plugins(kind, add_plugin, zoo_command
         ("{home}_broken:build", "ZeroDivisionError: division by zero"),
     ],
 )
-def test_a_missing_builder_is_one_clear_line_on_use(reference, expected, add_plugin, tmp_path):
+def test_a_missing_builder_gives_one_line_when_used(reference, expected, add_plugin, tmp_path):
     home = add_plugin("home", "SIZE = 3\ndef build(input_shape, num_outputs):\n    pass").value
-    (tmp_path / "strangers" / f"{home}_broken.py").write_text("1 / 0")
+    (tmp_path / "third-party" / f"{home}_broken.py").write_text("1 / 0")
     with pytest.raises(PluginError, match=re.escape(expected)) as caught:
         resolve_reference(reference.format(home=home))
     assert "\n" not in str(caught.value)
@@ -194,7 +194,7 @@ def test_a_slow_import_is_reported_with_its_time_and_heavy_packages(add_plugin, 
     assert not plugin_named(registry, "resnet-mini").notes
 
 
-def test_what_a_plugin_prints_stays_out_of_the_result(add_plugin, capsys):
+def test_output_of_a_plugin_is_not_in_the_result(add_plugin, capsys):
     with_plugins(add_plugin("chatty", "print('hello')\n" + ARCHITECTURE.format(name="theirs")))
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -207,7 +207,7 @@ def test_each_call_can_be_logged(add_plugin, monkeypatch, caplog):
     registry = with_plugins(add_plugin("traced", source))
     registry.notify("train_ended", run=None)
     logged = [
-        record.getMessage().split() for record in caplog.records if "traced (stranger 1.0)" in record.getMessage()
+        record.getMessage().split() for record in caplog.records if "traced (third-party 1.0)" in record.getMessage()
     ]
     assert [line[2] for line in logged] == ["import", "register_architectures", "train_ended"]
     assert logged[-1][-4:] == ["ZeroDivisionError:", "division", "by", "zero"]
@@ -225,7 +225,7 @@ def test_errors_of_a_plugin_are_shown_completely_by_every_command(add_plugin, zo
         assert facts[kind]["errors"][0].rstrip(".") in rows
 
 
-def test_what_a_partly_broken_plugin_registered_well_is_kept(add_plugin):
+def test_valid_declarations_of_a_broken_plugin_are_kept(add_plugin):
     source = ARCHITECTURE.format(name="fine") + "@zoo.hookimpl\ndef register_datasets(register):\n    register(3)\n"
     registry = with_plugins(add_plugin("half", source))
     assert plugin_named(registry, "half").status == "partial"
@@ -255,7 +255,7 @@ def test_a_builtin_name_cannot_be_taken(add_plugin):
     assert "pluggy-zoo" in plugin_named(registry, "thief").errors[0]
 
 
-def test_order_depends_on_names_alone(add_plugin):
+def test_the_order_depends_on_names_only(add_plugin):
     points = [add_plugin(f"p{i}", ARCHITECTURE.format(name=f"n{i}"), distribution=f"d{i}") for i in range(4)]
     orders = {tuple(p.name for p in with_plugins(*order).plugins) for order in (points, points[::-1])}
     assert len(orders) == 1
@@ -288,7 +288,7 @@ def test_strict_turns_a_failure_into_an_error(kind, add_plugin, monkeypatch):
     monkeypatch.setenv("ZOO_STRICT", "1")
     with pytest.raises(PluginError) as caught:
         with_plugins(add_plugin(kind, BROKEN[kind][0]))
-    assert str(caught.value).count("stranger 1.0") == 1
+    assert str(caught.value).count("third-party 1.0") == 1
 
 
 @pytest.mark.parametrize(
@@ -300,14 +300,14 @@ def test_strict_turns_a_failure_into_an_error(kind, add_plugin, monkeypatch):
         ("exporter", "onxx", "onnx"),
     ],
 )
-def test_an_unknown_name_answers_with_the_closest(ask, name, closest, registry):
+def test_the_error_for_an_unknown_name_suggests_the_closest(ask, name, closest, registry):
     with pytest.raises(UnknownName) as caught:
         getattr(registry, ask)(name)
     assert caught.value.closest == closest
     assert f"Did you mean {closest!r}?" in str(caught.value)
 
 
-def test_an_unknown_name_without_a_similar_one_gets_no_guess(registry):
+def test_the_error_for_an_unknown_name_suggests_nothing_unlike_it(registry):
     with pytest.raises(UnknownName) as caught:
         registry.architecture("qqq")
     assert "Did you mean" not in str(caught.value)
@@ -363,7 +363,7 @@ def test_a_command_that_fails_names_its_plugin(add_plugin, zoo_command):
     registry = with_plugins(add_plugin("greeter", source))
     result = zoo_command("hello", registry=registry)
     assert result.code == 1
-    assert "plugin greeter (stranger 1.0), failed: RuntimeError: out of paint" in result.error
+    assert "plugin greeter (third-party 1.0), failed: RuntimeError: out of paint" in result.error
     shown = zoo_command("hello", "--debug", registry=registry)  # a plugin's command has the options of all commands
     assert "Traceback" in shown.err
 

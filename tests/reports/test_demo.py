@@ -145,10 +145,11 @@ def open_page(browser, file, folder, **settings):
     return path
 
 
-def wait(browser, promise, *arguments):
-    """The value of a promise of the page."""
+def wait(browser, expression, *arguments):
+    """The value of an asynchronous JavaScript ``expression`` in the page."""
     script = (
-        f"const done = arguments[arguments.length - 1]; Promise.resolve({promise}).then(done, (e) => done(String(e)))"
+        f"const done = arguments[arguments.length - 1]; Promise.resolve({expression})"
+        ".then(done, (e) => done(String(e)))"
     )
     return browser.execute_async_script(script, *arguments)
 

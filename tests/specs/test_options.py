@@ -75,7 +75,7 @@ def test_every_hyperparameter_has_a_help_text():
     assert all(option.help for option in OPTIONS)
 
 
-def test_later_layers_of_hyperparameters_win():
+def test_later_sources_of_hyperparameters_override_earlier_ones():
     assert resolve({"epochs": 3, "lr": 0.5}, {"epochs": 4}).epochs == 4
     assert resolve({"epochs": 3, "lr": 0.5}, {"epochs": 4}).lr == 0.5
 
@@ -88,7 +88,7 @@ def test_settings_reach_training_or_the_architecture_by_name(tiny_registry):
     assert own == {"dropout": 0.4, "bias": False}
 
 
-def test_an_unknown_setting_answers_with_the_closest(tiny_registry):
+def test_the_error_for_an_unknown_setting_suggests_the_closest(tiny_registry):
     with pytest.raises(UnknownName, match="Did you mean 'dropout'") as caught:
         parse_settings(tiny_registry.architecture("tiny-cnn"), {"dropuot": "0.4"})
     assert "batch_size" in str(caught.value)

@@ -31,7 +31,7 @@ def test_a_run_folder_has_everything_needed_to_repeat_the_run(tiny_registry, run
     assert config == run.config
     assert config["status"] == "finished"
     assert config["architecture"] == "tiny-cnn"
-    assert config["plugin"] == {"name": "tiny", "distribution": "stranger", "version": "1.0"}
+    assert config["plugin"] == {"name": "tiny", "distribution": "third-party", "version": "1.0"}
     assert config["options"] == {"dropout": 0.1, "bias": True}
     assert config["hyperparameters"]["lr"] == 0.2
     assert config["hyperparameters"]["shift"] == 1

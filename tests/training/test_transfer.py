@@ -95,7 +95,7 @@ def odd_registry(tiny_registry):
         targets = torch.full((len(blank),), 2)
         return zoo.Split(torch.cat([split.inputs, blank.to(torch.uint8)]), torch.cat([split.targets, targets]))
 
-    tiny_registry.add(zoo.Plugin("odd", "stranger", "1.0", "odd"), Plugin())
+    tiny_registry.add(zoo.Plugin("odd", "third-party", "1.0", "odd"), Plugin())
     return tiny_registry
 
 

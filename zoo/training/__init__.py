@@ -1,1 +1,1 @@
-"""The trainer. Start with ``train.py``."""
+"""The trainer: preparation, plan, loop, optimiser, resuming, several processes. Start with ``train.py``."""
