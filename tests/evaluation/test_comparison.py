@@ -301,3 +301,8 @@ def test_notebook_views_are_html(digits_file, tmp_path):
         assert "<table>" in text
         Balanced(text)
     assert "resnet-mini" in repr(model)
+
+
+def test_one_name_is_one_model_and_not_a_sequence_of_letters():
+    with pytest.raises(zoo.UsageError, match="two"):
+        zoo.compare("lenet")

@@ -98,6 +98,7 @@ def test_images_of_any_mode_size_and_colour_are_read(digits_file, tmp_path, mode
     path = tmp_path / f"seven.{'tif' if mode in ('CMYK', 'F', 'I') else 'png'}"
     picture.save(path)
     (answer,) = zoo.predict(digits_file, [path])
+    assert [answer] == list(zoo.predict(digits_file, path)) == list(zoo.predict(digits_file, str(path)))
     assert answer.label == "7"
     assert answer.steps == (("inverted", "framed") if dark_on_light else ("framed",))
 

@@ -156,6 +156,8 @@ def compare(
         UsageError: fewer than two models, models on different datasets, or both ``references`` and ``dataset``.
         RunNotFound, UnknownName, ZooError: a model cannot be found, or has no results.
     """
+    if isinstance(references, str):
+        references = (references,)  # one model, not a sequence of letters
     registry = registry or create_registry()
     folder = runs_folder(runs_dir)
     if dataset is not None:

@@ -72,7 +72,7 @@ class _Sample:
 
 def predict(
     reference: Path | str | InferenceModel,
-    inputs: Iterable[Path | str],
+    inputs: Iterable[Path | str] | Path | str,
     *,
     preparation: ImagePreparation | None = None,
     runs_dir: Path | str | None = None,
@@ -82,8 +82,8 @@ def predict(
 
     Args:
         reference: an exported file, an architecture, a run, or an open model.
-        inputs: images, folders of images, CSV files, rows as text (``5.1,3.5,1.4,0.2``), or ``-`` for standard input:
-            an image, file names (one in each line), or CSV rows.
+        inputs: one or several of: an image, a folder of images, a CSV file, a row as text (``5.1,3.5,1.4,0.2``), or
+            ``-`` for standard input: an image, file names (one in each line), or CSV rows.
         preparation: how images are converted to the input of the network.
 
     Returns:
@@ -92,6 +92,8 @@ def predict(
     Raises:
         RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
     """
+    if isinstance(inputs, str | Path):
+        inputs = (inputs,)  # one input, not a sequence of letters
     given = reference if isinstance(reference, InferenceModel) else None
     model = given or open_model(reference, runs_dir=runs_dir, registry=registry)  # type: ignore[arg-type]
     return _answers(model, inputs, preparation or ImagePreparation())
