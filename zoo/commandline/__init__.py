@@ -10,8 +10,8 @@ are decorators; :data:`COUNT` is the type of a count such as ``20k``; :func:`plu
 ``zoo`` group.
 
 *Inside a command.* :func:`registry_of` gives the registry, :func:`arguments_of` the arguments of this invocation,
-:func:`load_everything` imports everything that plugins declare, :func:`was_given` tells an option on the command
-line from a default.
+:func:`load_everything` imports everything that plugins declare, :func:`was_given` says whether an
+option was on the command line.
 
 *Settings.* :func:`training_settings`, :func:`epochs_given`, :func:`dataset_settings` and :func:`data_settings` parse
 ``--set``, ``--data-option`` and their like; :func:`refuse_beside_resume` and :func:`check_resumed_name` check what

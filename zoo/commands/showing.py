@@ -77,7 +77,7 @@ def report(ctx: click.Context, /, name: str, output: Path | None, as_json: bool,
 
     report.html is one self-contained file: results, curves, classes, mistakes, data, recipe, the certificate of the
     exported file, and how to use the model and train it again. model-card.md has the same content with Hugging Face
-    metadata. The run is exported into exports/ first if it was not yet.
+    metadata. The run is exported into exports/ first if it was not yet. Shipped weights have no report: train first.
 
     \b
     Examples:

@@ -25,7 +25,7 @@ def reference_problem(reference: object) -> str:
 
 
 def missing(reference: object, home: str) -> str:
-    """Why ``"package.module:name"`` leads nowhere; empty if it leads to something or only an import can tell.
+    """Why ``"package.module:name"`` cannot be imported; empty if it can, or if only an import can show it.
 
     It looks without importing the module, because the import may take seconds.
 
