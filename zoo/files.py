@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import ZooError
-
-
-def unwritable(path: Path, error: OSError) -> ZooError:
-    """``error`` as a one-line error about ``path``."""
-    return ZooError(f"Cannot write {path}: {error.strerror or error}. Choose a folder that can be written to.")
+from .journal import recover as recover
+from .journal import sweep as sweep
+from .replacement import Unit as Unit
+from .replacement import unwritable as unwritable
+from .replacement import writable_target as writable_target
 
 
 def make_folder(folder: Path) -> Path:
@@ -31,8 +30,13 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+    except (FileExistsError, NotADirectoryError) as error:
+        blocker = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), folder)
+        raise ZooError(f"Cannot use {folder} as a folder: {blocker} is a file. Choose another name.") from error
     except OSError as error:
         raise unwritable(folder, error) from error
+    except ValueError as error:
+        raise ZooError(f"Cannot use {str(folder)!r} as a folder: a name cannot contain NUL.") from error
     return folder
 
 
@@ -40,10 +44,12 @@ def make_folder(folder: Path) -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Context with a temporary path in the same folder; if the block succeeds, that file atomically replaces ``path``.
 
-    A reader sees the complete old file or the complete new file, even after a power failure.
+    A reader sees the complete old file or the complete new file, even after a power failure. The temporary file is
+    empty at first; write to it in place. If ``path`` is a link, its target is replaced. An existing file keeps its
+    permissions, a new one gets those of the umask.
 
     Raises:
-        ZooError: the folder is missing, read-only or full.
+        ZooError: ``path`` is a folder or a device, or its folder is missing, read-only or full.
     """
     with replacing_together(path) as (temporary,):
         yield temporary
@@ -51,27 +57,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_together(*paths: Path) -> Iterator[list[Path]]:
-    """Like :func:`replacing` for several files. None is replaced before all new files are complete and on disk.
+    """Like :func:`replacing` for several files of one folder, as one unit.
+
+    After a kill at any moment, all are old, all are new, or the next command completes the replacement.
 
     Raises:
-        ZooError: a folder is missing, read-only or full.
+        ZooError: a name is a folder or a device, or the folder is missing, read-only or full.
     """
-    temporaries = [path.with_name(f".{path.name}.{os.getpid()}.part") for path in paths]
-    try:
-        yield temporaries
-        for temporary in temporaries:
-            with temporary.open("rb+") as handle:
-                os.fsync(handle.fileno())
-        for path, temporary in zip(paths, temporaries, strict=True):
-            temporary.replace(path)
-        for folder in {path.parent for path in paths}:
-            _sync_folder(folder)
-    except OSError as error:
-        raise unwritable(paths[0], error) from error
-    finally:
-        for temporary in temporaries:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    with Unit(paths[0]) as unit:
+        yield [unit.add(path) for path in paths]
+
+
+def write_together(texts: Mapping[Path, str]) -> None:
+    """Replace the content of several files of one folder with texts in UTF-8, as one unit."""
+    with replacing_together(*texts) as temporaries:
+        for temporary, text in zip(temporaries, texts.values(), strict=True):
+            temporary.write_text(text, encoding="utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -98,13 +99,3 @@ def sha256(path: Path) -> str:
 
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power failure. Not on Windows, where folders cannot be opened."""
-    with contextlib.suppress(OSError, AttributeError):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
