@@ -80,18 +80,28 @@ def read_limited(path: Path, largest: int, what: str) -> bytes:
     try:
         # O_NONBLOCK: opening a pipe without a writer does not wait
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(handle, "rb") as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise ZooError(f"Cannot read {what} {path}: it is not a regular file.")
             if status.st_size > largest:
                 raise ZooError(f"Cannot read {what} {path}: it has {status.st_size:,} bytes, at most {largest:,} fit.")
-            # a file can grow while it is read
-            return file.read(largest)
+            return _read(handle, status.st_size, largest)
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL byte
         raise ZooError(f"Cannot read {what} {path}: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _read(handle: int, expected: int, largest: int) -> bytes:
+    """The content of an open file of about ``expected`` bytes. It may grow while it is read."""
+    parts, length = [], 0
+    while length <= largest and (part := os.read(handle, max(expected + 1 - length, 2**20))):
+        parts.append(part)
+        length += len(part)
+    return b"".join(parts)[:largest]
 
 
 def _damaged(what: str, error: Exception, hint: str) -> str:

@@ -1,6 +1,12 @@
 """Runs are found by name, by folder, and by architecture."""
 
+import concurrent.futures
 import dataclasses
+import datetime
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 from training_helpers import train
@@ -12,6 +18,9 @@ from zoo import (
     find_run,
     list_runs,
 )
+from zoo.runs.command_line import repeat_command
+from zoo.runs.finding import rank
+from zoo.runs.run import Run, create_run, load_run
 
 
 def test_the_best_run_is_chosen_by_validation_not_by_test(tiny_registry, runs_dir):
@@ -55,3 +64,92 @@ def test_an_unreadable_run_is_skipped_with_a_warning(tiny_registry, runs_dir, ca
     (bad.folder / "run.json").write_text("{")
     assert [run.folder for run in list_runs(runs_dir)] == [good.folder]
     assert str(bad.folder) in caplog.text
+
+
+@pytest.fixture
+def config(tiny_registry, runs_dir):
+    """The content of run.json of a finished run."""
+    return train(tiny_registry, runs_dir.parent / "other", epochs=1).config
+
+
+def write(runs_dir, config, name, **changes):
+    folder = runs_dir / "tiny-cnn" / name
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(config | changes))
+    return load_run(folder)
+
+
+def test_a_run_without_results_is_not_listed_first(config, runs_dir):
+    elsewhere = config["data"] | {"name": "other"}
+    write(runs_dir, config, "20260101-000000", data=elsewhere)
+    write(runs_dir, config, "20260102-000000", status="interrupted", results=None)
+    write(runs_dir, config, "20260103-000000", status="failed", results=None, best=None)
+    write(runs_dir, config, "20251231-000000")
+    assert [run.folder.name[:8] for run in list_runs(runs_dir)] == ["20251231", "20260101", "20260102", "20260103"]
+
+
+def test_the_order_of_equal_runs_follows_their_numbers(config, runs_dir):
+    for number in (2, 10, 9):
+        write(runs_dir, config, f"20260101-000000-{number}")
+    write(runs_dir, config, "20260101-000000")
+    assert [run.folder.name[15:] for run in list_runs(runs_dir)] == ["-10", "-9", "-2", ""]
+    assert len({rank(run) for run in list_runs(runs_dir)}) == 1
+
+
+class Clock(datetime.datetime):
+    """It shows the same second to everybody."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 1, 1, tzinfo=tz)
+
+
+def test_runs_of_one_second_and_of_a_clock_that_goes_back_get_folders_of_their_own(config, runs_dir, monkeypatch):
+    monkeypatch.setattr(datetime, "datetime", Clock)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: create_run(runs_dir, "tiny-cnn", dict(config)), range(40)))
+    assert len({run.folder for run in made}) == 40
+    assert len(list_runs(runs_dir)) == 40
+    create_run(runs_dir, "tiny-cnn", dict(config))  # the same second again, as after the clock was set back
+    assert len(list_runs(runs_dir)) == 41
+
+
+@pytest.mark.slow
+def test_eight_trainings_at_once_in_one_folder(tmp_path):
+    command = [sys.executable, "-m", "zoo", "train", "linear-regression", "--device", "cpu", "--set", "epochs=1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HOME": os.devnull}
+    started = [
+        subprocess.Popen([*command, "--seed", str(seed)], env=environment, stdout=subprocess.DEVNULL)
+        for seed in range(8)
+    ]
+    assert [process.wait() for process in started] == [0] * 8
+    runs = list_runs()
+    assert sorted(run.config["seed"] for run in runs) == list(range(8))
+    assert {run.status for run in runs} == {"finished"}
+
+
+def test_the_default_folder_is_that_of_the_command(config, runs_dir, monkeypatch):
+    run = write(runs_dir, config, "20260101-000000")
+    monkeypatch.setenv("ZOO_RUNS", str(runs_dir))
+    run.best.write_bytes(b"")
+    assert [found.folder for found in list_runs()] == [run.folder]
+    assert find_run("tiny-cnn").folder == run.folder
+
+
+def test_the_command_of_an_extended_run_says_how_it_was_extended(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, epochs=2)
+    run = zoo.resume(str(run.folder), epochs=4, registry=tiny_registry)
+    run = zoo.resume(str(run.folder), epochs=5, registry=tiny_registry)
+    words = repeat_command(Run.read(run.folder).config, tiny_registry)
+    assert words.startswith("zoo train tiny-cnn --epochs 2 ")
+    assert words.endswith(" && zoo train --resume RUN --epochs 4 && zoo train --resume RUN --epochs 5")
+
+
+def test_fewer_epochs_than_were_trained_are_refused(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, epochs=5, checkpoint_epochs=9)
+    run.config |= {"status": "interrupted", "results": None}
+    run.save()
+    first = train(tiny_registry, runs_dir, epochs=1)
+    first.last.replace(run.last)  # the training was killed long after its last checkpoint
+    with pytest.raises(zoo.UsageError, match="has trained 5 epochs already"):
+        zoo.resume(str(run.folder), epochs=3, registry=tiny_registry)

@@ -18,7 +18,7 @@ from zoo import (
     ZooError,
     list_runs,
 )
-from zoo.runs.checkpoint import load_tensors
+from zoo.runs.checkpoint import load_tensors, save_tensors
 from zoo.runs.run import load_run
 
 
@@ -30,6 +30,7 @@ def written(monkeypatch):
     def save(path, tensors, metadata):
         if path.parent.name == "last":
             positions.append((metadata["epoch"], metadata["step"]))
+        save_tensors(path, tensors, metadata)
 
     monkeypatch.setattr("zoo.training.resuming.save_tensors", save)
     return positions
@@ -37,19 +38,114 @@ def written(monkeypatch):
 
 # 180 samples in batches of 16 are 12 steps
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("settings", "seconds", "expected"),
     [
-        ({}, [(1, 0), (2, 0), (3, 0), (4, 0)]),
-        ({"checkpoint_epochs": 2}, [(1, 0), (3, 0), (4, 0)]),
+        ({}, 0, [(1, 0), (2, 0), (3, 0), (4, 0)]),
+        ({}, 3_600, [(1, 0), (4, 0)]),
+        ({"checkpoint_epochs": 1}, 3_600, [(1, 0), (2, 0), (3, 0), (4, 0)]),
+        ({"checkpoint_epochs": 2}, 0, [(1, 0), (3, 0), (4, 0)]),
         (
             {"checkpoint_epochs": 9, "checkpoint_steps": 5},
+            0,
             [(1, 0), (1, 5), (1, 10), (2, 5), (2, 10), (3, 5), (3, 10), (4, 0)],
         ),
     ],
 )
-def test_checkpoints_are_written_at_the_requested_intervals(tiny_registry, runs_dir, written, settings, expected):
+def test_checkpoints_are_written_at_the_requested_intervals(
+    tiny_registry, runs_dir, written, settings, seconds, expected, monkeypatch
+):
+    monkeypatch.setattr("zoo.training.resuming.CHECKPOINT_SECONDS", seconds)
     train(tiny_registry, runs_dir, **settings)
     assert written == expected
+
+
+def test_an_early_stop_writes_the_last_checkpoint(tiny_registry, runs_dir, written, monkeypatch):
+    monkeypatch.setattr("zoo.training.resuming.CHECKPOINT_SECONDS", 3_600)
+    run = train(tiny_registry, runs_dir, epochs=60, patience=2)
+    done = run.metrics()[-1]["epoch"]
+    assert done < 60
+    assert written == [(1, 0), (done + 1, 0)]
+
+
+class Record:
+    """What is on disk after each epoch: epoch of the best checkpoint, epochs in the metrics, and the best of memory."""
+
+    def __init__(self):
+        self.seen = []
+
+    @zoo.hookimpl
+    def epoch_ended(self, run, metrics):
+        best = load_tensors(run.best)[1]["epoch"] if run.best.is_file() else None
+        recorded = load_run(run.folder).config["best"]
+        assert (recorded or {}).get("epoch") == best
+        self.seen.append((best, len(run.metrics()), run.config["best"]["epoch"]))
+
+
+@pytest.mark.parametrize("seconds", [0, 3_600])
+def test_a_best_checkpoint_waits_at_most_for_the_interval(tiny_registry, runs_dir, monkeypatch, seconds):
+    monkeypatch.setattr("zoo.training.resuming.CHECKPOINT_SECONDS", seconds)
+    record = Record()
+    tiny_registry.listen(record)
+    run = train(tiny_registry, runs_dir, epochs=4)
+    assert [count for _, count, _ in record.seen] == [1, 2, 3, 4]
+    assert [best for best, _, _ in record.seen[:-1]] == [best if not seconds else None for *_, best in record.seen[:-1]]
+    assert load_tensors(run.best)[1]["epoch"] == run.config["best"]["epoch"] == record.seen[-1][2]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, zoo.ZooError, MemoryError])
+def test_a_best_checkpoint_that_waits_is_written_however_the_training_ends(tiny_registry, runs_dir, monkeypatch, error):
+    monkeypatch.setattr("zoo.training.resuming.CHECKPOINT_SECONDS", 3_600)
+    whole = train(tiny_registry, runs_dir)
+    measure = zoo.training.loop._measure_epoch
+    with monkeypatch.context() as patch:
+
+        def fail(plan, state, began):
+            if state.epoch == 3:
+                raise error("in the third epoch")
+            return measure(plan, state, began)
+
+        patch.setattr("zoo.training.loop._measure_epoch", fail)
+        with pytest.raises((error, ZooError)):
+            train(tiny_registry, runs_dir)
+    (stopped,) = [run for run in list_runs(runs_dir) if run.status != "finished"]
+    kept = load_tensors(stopped.best)[1]
+    assert stopped.config["best"] == {key: kept[key] for key in ("epoch", "validation", "score")}
+    assert load_tensors(stopped.last)[1]["epoch"] == 1
+    assert comparable(zoo.resume(str(stopped.folder), registry=tiny_registry)) == comparable(whole)
+
+
+@pytest.mark.parametrize("writes", range(9))
+def test_a_kill_after_any_write_resumes_to_the_same_bytes(tiny_registry, runs_dir, monkeypatch, writes):
+    """SIGKILL after each replaced file: the best checkpoint, run.json, the checkpoint to resume from."""
+
+    class Killed(BaseException):
+        pass
+
+    left = [writes]
+    save, tensors = zoo.runs.run.write_json, save_tensors
+
+    def counted(write):
+        def run(*arguments):
+            if left[0] < 0:
+                raise Killed  # nothing is written after the kill, not even by an exception handler
+            write(*arguments)
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+
+        return run
+
+    monkeypatch.setattr("zoo.training.resuming.CHECKPOINT_SECONDS", 0)
+    whole = train(tiny_registry, runs_dir / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.training.resuming.save_tensors", counted(tensors))
+        patch.setattr("zoo.runs.run.write_json", counted(save))
+        with pytest.raises(Killed):
+            train(tiny_registry, runs_dir / "killed")
+    (run,) = list_runs(runs_dir / "killed")
+    if run.status != "finished":
+        zoo.resume(str(run.folder), registry=tiny_registry)
+    assert comparable(load_run(run.folder)) == comparable(whole)
 
 
 @pytest.mark.parametrize("name", ["checkpoint_epochs", "checkpoint_steps"])
@@ -183,7 +279,7 @@ def test_a_finished_run_is_not_resumed(tiny_registry, runs_dir):
 
 
 def test_a_finished_run_trains_longer_with_a_larger_number_of_epochs(tiny_registry, runs_dir):
-    settings = {"schedule": "constant", "warmup": 0.0}
+    settings = {"schedule": "constant", "warmup": 0.0, "grad_clip": 1.0}
     long = train(tiny_registry, runs_dir, epochs=5, **settings)
     short = train(tiny_registry, runs_dir, epochs=2, **settings)
     extended = zoo.resume(short.name, epochs=5, runs_dir=runs_dir, registry=tiny_registry)

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from ..errors import ZooError
+import msgspec
+from msgspec import Meta, Struct
+
+from ..errors import PluginError, ZooError
+from ..runs.record import ColumnRecord, Name, Size, Task
+from ..schema import convert
 from ..specs.columns import Column, columns_from_json
 
+_TEXTS = ("architecture", "task", "dataset", "dataset_fingerprint", "checkpoint_sha256", "precision")
+"""The entries of an ONNX file's metadata that are text, even if they look like JSON."""
 _YES_OR_NO = ("no", "yes")
+
+
+class _Normalisation(Struct):
+    """The mean of each channel of an image. Tables have an entry for each column instead."""
+
+    mean: list[float] | None = None
+
+
+class _Content(Struct):
+    """The entries that are used. Others are kept as they are."""
+
+    architecture: Name
+    task: Task
+    input_shape: Annotated[list[Size], Meta(min_length=1, max_length=8)]
+    labels: list[str]
+    dataset: str
+    columns: list[ColumnRecord] | None = None
+    checkpoint_sha256: str = ""
+    test: dict[str, float] | None = None
+    normalisation: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +77,32 @@ class ModelDescription:
             origin: see the class. Default: the hash of the checkpoint, which is all that an exported file contains.
 
         Raises:
-            ZooError: an entry is missing.
+            ZooError: an entry is missing, or has the wrong type. The message names it.
         """
+        found = convert(dict(content), _Content, "the description of the model")
+        if len(found.labels) not in (0, 2 if found.task == "binary" else len(found.labels)):
+            raise ZooError(f"The description of the model is damaged: {len(found.labels)} labels for a binary task.")
+        if found.columns and [len(found.columns)] != found.input_shape:
+            raise ZooError("The description of the model is damaged: its columns do not fit the input_shape.")
+        if len(found.input_shape) == 3:
+            convert(found.normalisation or {}, _Normalisation, "the normalisation in the description of the model")
+        if not origin and not found.checkpoint_sha256:
+            raise ZooError("The description of the model is damaged: it has no entry 'checkpoint_sha256'.")
         try:
-            return cls(
-                name=content["architecture"],
-                task=content["task"],
-                input_shape=tuple(content["input_shape"]),
-                labels=tuple(content["labels"]),
-                columns=columns_from_json(content.get("columns") or ()),
-                dataset=content["dataset"],
-                origin=origin or f"checkpoint {content['checkpoint_sha256'][:12]}",
-                test=content.get("test"),
-                content=dict(content),
-            )
-        except (KeyError, TypeError) as error:
-            raise ZooError(f"The description of the model has no entry {error}.") from error
+            columns = columns_from_json(content.get("columns") or ())
+        except PluginError as error:
+            raise ZooError(f"The description of the model is damaged: {error}") from error
+        return cls(
+            name=found.architecture,
+            task=found.task,
+            input_shape=tuple(found.input_shape),
+            labels=tuple(found.labels),
+            columns=columns,
+            dataset=found.dataset,
+            origin=origin or f"checkpoint {found.checkpoint_sha256[:12]}",
+            test=found.test,
+            content=dict(content),
+        )
 
     @classmethod
     def from_metadata(cls, texts: Mapping[str, str]) -> ModelDescription:
@@ -75,7 +111,7 @@ class ModelDescription:
         Raises:
             ZooError: as for :meth:`from_dict`.
         """
-        return cls.from_dict({key: _parsed(text) for key, text in texts.items()})
+        return cls.from_dict({key: text if key in _TEXTS else _parsed(text) for key, text in texts.items()})
 
     @property
     def takes_images(self) -> bool:
@@ -108,6 +144,6 @@ def _parsed(text: str) -> Any:
     if not text.startswith(("{", "[", "null")) and not text.lstrip("-").isdigit():
         return text
     try:
-        return json.loads(text)
-    except ValueError:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
         return text

@@ -30,7 +30,7 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
         "dataset": architecture.dataset,
         "parameters": architecture.parameters,
         "results": _results(architecture),
-        "weights": architecture.shipped_weights.stat().st_size if architecture.shipped_weights else None,
+        "weights": _bytes(architecture),
         "tags": list(architecture.tags),
         "source": architecture.source,
         "plugin": plugin.origin,
@@ -81,6 +81,14 @@ def _results(architecture: Architecture) -> Record | None:
         return recorded_results(architecture)
     except PluginError as error:
         log.warning("%s", error)
+        return None
+
+
+def _bytes(architecture: Architecture) -> int | None:
+    """The size of the shipped weights; None if there are none."""
+    try:
+        return architecture.shipped_weights.stat().st_size if architecture.shipped_weights else None
+    except OSError:  # deleted since
         return None
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
+import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 from typing import Any, TypeVar
 
 import pluggy
 
+from ..process import Interrupted
 from .plugin import StrictFailure, describe_error
 
 TRACE = "ZOO_TRACE_PLUGINS"
@@ -17,7 +23,46 @@ TRACE = "ZOO_TRACE_PLUGINS"
 
 UNSTOPPABLE = (KeyboardInterrupt, StrictFailure)
 """The exceptions of a plugin that are not caught. All others are, even those that are no ``Exception``: a plugin may
-raise ``SystemExit``, an extension module may panic, a test library may raise its own kind."""
+raise ``SystemExit``, an extension module may panic, a test library may raise its own kind. A ``KeyboardInterrupt`` that
+no signal caused becomes a :class:`PluginRaised` before (see :func:`plugin_code`)."""
+
+
+class PluginRaised(Exception):
+    """A plugin raised ``KeyboardInterrupt`` itself, without a Ctrl-C."""
+
+
+@contextlib.contextmanager
+def plugin_code() -> Iterator[None]:
+    """Context to run a plugin's import or registration in.
+
+    What it prints goes to standard error: standard output is for the command's result. Ctrl-C stops the command,
+    but a ``KeyboardInterrupt`` that the plugin raises itself is an error of the plugin.
+
+    Raises:
+        PluginRaised: the plugin raised ``KeyboardInterrupt`` itself.
+    """
+    pressed = [False]
+    handler = signal.getsignal(signal.SIGINT)
+    watched = callable(handler) and threading.current_thread() is threading.main_thread()
+
+    def watch(number: int, frame: FrameType | None) -> None:
+        pressed[0] = True
+        if callable(handler):
+            handler(number, frame)
+
+    if watched:
+        signal.signal(signal.SIGINT, watch)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except KeyboardInterrupt as error:
+        if not watched or pressed[0] or isinstance(error, Interrupted):
+            raise
+        raise PluginRaised("KeyboardInterrupt, but nobody pressed Ctrl-C") from error
+    finally:
+        if watched and signal.getsignal(signal.SIGINT) is watch:
+            signal.signal(signal.SIGINT, handler)
+
 
 trace_log = logging.getLogger("zoo.trace")
 
@@ -42,4 +87,5 @@ def traced(what: str, who: object, act: Callable[[], _T]) -> _T:
 def call(implementation: pluggy.HookImpl, hook: str, who: object, arguments: Mapping[str, Any]) -> Any:
     """Call one implementation of a hook and return its result. It raises whatever the plugin raises."""
     given = [arguments[name] for name in implementation.argnames]
-    return traced(hook, who, lambda: implementation.function(*given))
+    with contextlib.redirect_stdout(sys.stderr):
+        return traced(hook, who, lambda: implementation.function(*given))

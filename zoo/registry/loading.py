@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -10,7 +9,7 @@ from collections.abc import Iterable
 
 from ..errors import PluginError
 from .entry_points import EntryPoint, normalise
-from .hook_calls import traced
+from .hook_calls import plugin_code, traced
 from .plugin import DISTRIBUTION, FILE, Plugin
 
 SLOW_IMPORT = 0.5
@@ -61,7 +60,7 @@ def load_module(point: EntryPoint, plugin: Plugin) -> object:
     heavy = [name for name in _HEAVY if name not in sys.modules]
     began = time.perf_counter()
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with plugin_code():
             return traced("import", plugin, point.load)
     finally:
         plugin.seconds = round(time.perf_counter() - began, 3)

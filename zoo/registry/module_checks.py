@@ -8,6 +8,7 @@ from typing import Any
 import pluggy
 
 from ..errors import closest
+from ..formatting import brief
 from ..specs.hookspecs import PROJECT
 from .plugin import PLUGIN_API
 
@@ -18,11 +19,13 @@ API_NAME = "zoo_plugin_api"
 def refusal(module: object, manager: pluggy.PluginManager, distribution: str) -> str:
     """Why ``module`` cannot be a plugin, in one line; empty if it can."""
     wanted = getattr(module, API_NAME, PLUGIN_API)
+    if type(wanted) is not int:
+        return f"{API_NAME} must be a whole number, not {brief(wanted)}."
     if wanted != PLUGIN_API:
-        newer = isinstance(wanted, int) and wanted > PLUGIN_API
+        newer = wanted > PLUGIN_API
         behind = "pluggy-zoo" if newer else distribution
         return (
-            f"was written for version {wanted} of the plugin API, but this zoo has version {PLUGIN_API}. "
+            f"was written for version {brief(wanted)} of the plugin API, but this zoo has version {PLUGIN_API}. "
             f"`pip install --upgrade {behind}` may help."
         )
     hooks = {name: getattr(manager.hook, name) for name in vars(manager.hook) if not name.startswith("_")}
@@ -35,6 +38,8 @@ def refusal(module: object, manager: pluggy.PluginManager, distribution: str) ->
         options = getattr(function, f"{PROJECT}_impl")
         if options.get("wrapper") or options.get("hookwrapper"):
             return f"{name} is a hook wrapper, but the zoo calls each plugin separately, so there is nothing to wrap."
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            return f"{name} must be an ordinary function: a generator or coroutine would never run."
         possible = hooks[name].spec.argnames
         odd = [argument for argument in inspect.signature(function).parameters if argument not in possible]
         if odd:

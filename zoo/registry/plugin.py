@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import PluginError, ZooError
+from ..formatting import one_line, shortened
 
 DISTRIBUTION = "pluggy-zoo"
 """The distribution of the built-in plugins."""
@@ -73,8 +74,11 @@ class Plugin:
 
 
 def describe_error(error: BaseException) -> str:
-    """An exception in one line."""
-    text = " ".join(str(error).split())
+    """An exception in one printable line."""
+    try:
+        text = shortened(one_line(error), 500)
+    except Exception:  # the exception class of a plugin may do anything
+        text = "an error without a text"
     return text if isinstance(error, ZooError) else f"{type(error).__name__}: {text}".rstrip(": ")
 
 

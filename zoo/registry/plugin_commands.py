@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container, Mapping
 from typing import Any
 
 import click
+
+from ..formatting import brief
+from .plugin import DISTRIBUTION, Plugin
+
+_LONGEST_NAME = 100
+_NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 
 
 class ZooCommand(click.Command):
@@ -25,3 +33,27 @@ class PluginCommands(click.Group):
     """The group that ``register_commands`` gets as ``cli``. Its ``@cli.command()`` makes a :class:`ZooCommand`."""
 
     command_class = ZooCommand
+
+
+def sort_out(
+    group: click.Group, taken: Container[str], owners: Mapping[str, Plugin]
+) -> tuple[dict[str, click.Command], list[str]]:
+    """The commands of a plugin that can be used, by name, and what is wrong with the others.
+
+    Args:
+        group: what the plugin added its commands to.
+        taken: the names of the built-in commands.
+        owners: the plugins of the commands that are registered already.
+    """
+    accepted, problems = {}, []
+    for name, command in list(group.commands.items()):
+        if not isinstance(command, click.Command):
+            problems.append(f"command {brief(name)} is not a click command.")
+        elif not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+            problems.append(f"command {brief(name)} must be named in lower-case letters and digits, joined by - or _.")
+        elif name in taken or name in owners:
+            owner = owners.get(name, DISTRIBUTION)
+            problems.append(f"command {name!r} is already registered by {owner}; choose another name.")
+        else:
+            accepted[name] = command
+    return accepted, problems

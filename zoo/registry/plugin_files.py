@@ -30,7 +30,11 @@ def find_plugin_files() -> list[EntryPoint]:
     if folder not in sys.path:
         sys.path.append(folder)
     found = []
-    for entry in sorted(os.listdir(folder)):
+    try:
+        entries = sorted(os.listdir(folder))
+    except OSError:
+        return [EntryPoint(FILE, "unknown", os.path.basename(folder) or folder, "", file=folder)]
+    for entry in entries:
         path = os.path.join(folder, entry)
         stem, suffix = os.path.splitext(entry)
         if os.path.isdir(path):
@@ -46,5 +50,8 @@ def _version(path: str) -> str:
     """The first 8 digits of the file's SHA-256: a changed file has another version."""
     import hashlib
 
-    with open(path, "rb") as handle:
-        return hashlib.sha256(handle.read()).hexdigest()[:8]
+    try:
+        with open(path, "rb") as handle:
+            return hashlib.sha256(handle.read()).hexdigest()[:8]
+    except OSError:  # the import gives the reason
+        return "unknown"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from ..errors import UnknownName
+from ..formatting import brief
 from ..specs import hookspecs
 from ..specs.architecture import Architecture
 from ..specs.dataset import Dataset
@@ -21,10 +22,10 @@ from ..specs.exporter import Exporter
 from ..specs.references import missing
 from ..specs.spec import Spec
 from .entry_points import EntryPoint, find_entry_points
-from .hook_calls import UNSTOPPABLE, call
+from .hook_calls import UNSTOPPABLE, call, plugin_code
 from .loading import in_order, is_blocked, load_module
 from .module_checks import forgotten, refusal
-from .plugin import DISTRIBUTION, Plugin, StrictFailure, describe_error
+from .plugin import Plugin, StrictFailure, describe_error
 from .plugin_files import find_plugin_files
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Registry:
         return self._owners[type(spec), spec.name]
 
     def command_owner(self, name: str) -> Plugin | None:
-        """The plugin that a command comes from; None for a built-in one. Call :meth:`commands` first."""
+        """The plugin of a command; None for a built-in one. Call :meth:`commands` first."""
         return self._command_owners.get(name)
 
     def commands(self, taken: Container[str]) -> dict[str, click.Command]:
@@ -108,21 +109,17 @@ class Registry:
             taken: the names of the built-in commands.
         """
         if self._commands is None:
-            from .plugin_commands import PluginCommands  # it imports click, which the library does not need
+            from .plugin_commands import PluginCommands, sort_out  # it imports click, which the library does not need
 
             self._commands = {}
-            owners: dict[str, Plugin] = {}
             for module, plugin in self._modules.values():
                 group = PluginCommands("zoo")
                 self._call(module, plugin, "register_commands", cli=group)
-                for name, command in group.commands.items():
-                    if name in taken or name in owners:
-                        owner = owners.get(name, DISTRIBUTION)
-                        self.report(plugin, f"command {name!r} is already registered by {owner}; choose another name.")
-                    else:
-                        self._commands[name] = command
-                        owners[name] = plugin
-            self._command_owners = owners
+                accepted, problems = sort_out(group, taken, self._command_owners)
+                for problem in problems:
+                    self.report(plugin, problem)
+                self._commands |= accepted
+                self._command_owners |= dict.fromkeys(accepted, plugin)
         return self._commands
 
     def add(self, plugin: Plugin, module: object) -> None:
@@ -138,10 +135,13 @@ class Registry:
             self.report(plugin, f"is the same module as {owner}, which is already loaded.")
             return
         name = f"{plugin.distribution}:{plugin.name}"
+        unmarked: list[str] = []
         try:
-            problem = refusal(module, self.manager, plugin.distribution)
-            if not problem:
-                self.manager.register(module, name=name)
+            with plugin_code():
+                problem = refusal(module, self.manager, plugin.distribution)
+                if not problem:
+                    self.manager.register(module, name=name)
+                    unmarked = forgotten(module, self.manager)
         except UNSTOPPABLE:
             raise
         except BaseException as error:  # a plugin's module may raise anything
@@ -154,7 +154,7 @@ class Registry:
         plugin.loaded = True
         plugin.hooks = [caller.name for caller in self.manager.get_hookcallers(module) or ()]
         self._modules[name] = (module, plugin)
-        for hook in forgotten(module, self.manager):
+        for hook in unmarked:
             self.report(plugin, f"{hook} is not marked with @zoo.hookimpl, so it is never called.")
         for hook, kind in _DECLARATIONS.items():
             self._call(module, plugin, hook, register=self._registrar(plugin, kind))
@@ -181,10 +181,8 @@ class Registry:
 
     def module_name(self, plugin: Plugin) -> str:
         """Name of the module that was loaded for ``plugin``; empty if there is none."""
-        for module, owner in self._modules.values():
-            if (owner.distribution, owner.name) == (plugin.distribution, plugin.name):
-                return getattr(module, "__name__", "")
-        return ""
+        module, _ = self._modules.get(f"{plugin.distribution}:{plugin.name}", (None, None))
+        return getattr(module, "__name__", "")
 
     def listen(self, listener: object) -> None:
         """Call the training hooks of ``listener`` too, an object with methods marked ``@zoo.hookimpl``."""
@@ -218,8 +216,8 @@ class Registry:
         """Ask all plugins for an architecture that none of them listed. The first one that knows it registers it."""
         for module, plugin in list(self._modules.values()):
             for found in self._call(module, plugin, "find_architecture", name=name):
-                if found is not None and getattr(found, "name", None) != name:
-                    self.report(plugin, f"find_architecture returned {found!r} for {name!r}.")
+                if found is not None and not (isinstance(found, Architecture) and found.name == name):
+                    self.report(plugin, f"find_architecture returned {brief(found)} for {brief(name)}.")
                 elif found is not None and name not in self._specs[Architecture]:
                     self._registrar(plugin, Architecture)(found)
 
@@ -229,7 +227,10 @@ class Registry:
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             if implementation.plugin is module:
                 try:
-                    given.append(call(implementation, hook, plugin, arguments))
+                    with plugin_code():
+                        given.append(call(implementation, hook, plugin, arguments))
+                    if hook in _DECLARATIONS and isinstance(given[-1], list | tuple):
+                        self.report(plugin, f"{hook} returned {brief(given[-1])}; call register(...) for each.")
                 except UNSTOPPABLE:
                     raise
                 except BaseException as error:
@@ -239,7 +240,7 @@ class Registry:
     def _registrar(self, plugin: Plugin, kind: type[Spec]) -> Callable[[Spec], None]:
         def register(spec: Spec) -> None:
             if not isinstance(spec, kind):
-                self.report(plugin, f"registered {spec!r}, but zoo.{kind.__name__}(...) is expected.")
+                self.report(plugin, f"registered {brief(spec)}, but zoo.{kind.__name__}(...) is expected.")
             elif (kind, spec.name) in self._owners:
                 owner = self._owners[kind, spec.name]
                 what = kind.__name__.lower()

@@ -9,39 +9,100 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import RunBusy, RunNotFound, UnknownName, ZooError
-from ..files import make_folder, unwritable, write_json, write_text
+from ..errors import RunBusy, RunNotFound, ZooError
+from ..files import make_folder, sweep, unwritable, write_json, write_text
+
+if TYPE_CHECKING:
+    from .record import RunRecord
 
 log = logging.getLogger("zoo")
 
 FORMAT = 1
+"""The format of ``run.json``."""
 
 
-@dataclass(slots=True)
 class Run:
-    """One training and its folder. ``config`` is the content of ``run.json``.
+    """One training and its folder.
 
-    If several processes train together, ``writes`` is true in only one of them.
+    Args:
+        folder: the folder.
+        config: the content of ``run.json``.
+        writes: if several processes train together, true in only one of them.
     """
 
-    folder: Path
-    config: dict[str, Any]
-    writes: bool = True
+    __slots__ = ("_config", "_content", "_record", "folder", "writes")
+
+    def __init__(self, folder: Path, config: dict[str, Any] | None = None, writes: bool = True) -> None:
+        self.folder, self.writes = folder, writes
+        self._config = config
+        self._content, self._record = b"", None  # type: tuple[bytes, RunRecord | None]
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """The run in ``folder``; ``config`` is made only if it is used, because thousands of runs are listed at once.
+
+        Raises:
+            FileNotFoundError: there is no ``run.json``.
+            ZooError: it cannot be read, or is damaged. The message names the field.
+        """
+        from .record import read_record
+
+        run = cls(folder)
+        run._content, run._record = read_record(folder / "run.json")
+        return run
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The content of ``run.json``."""
+        if self._config is None:
+            import msgspec
+
+            self._config = msgspec.json.decode(self._content)
+            self._content, self._record = b"", None
+        return self._config
+
+    @config.setter
+    def config(self, config: dict[str, Any]) -> None:
+        self._config, self._record = config, None
+
+    @property
+    def record(self) -> RunRecord:
+        """``config`` with typed fields."""
+        from ..schema import convert
+        from .record import RunRecord
+
+        if self._record is None:
+            return convert(self.config, RunRecord, f"the record of the run {self.folder}")
+        return self._record
+
+    @property
+    def architecture(self) -> str:
+        """The name of the architecture."""
+        return self._record.architecture if self._record is not None else str(self.config["architecture"])
 
     @property
     def name(self) -> str:
         """``ARCHITECTURE/RUN``, as commands accept it."""
-        return f"{self.config['architecture']}/{self.folder.name}"
+        return f"{self.architecture}/{self.folder.name}"
 
     @property
     def best(self) -> Path:
         """The checkpoint with the best validation metric."""
         return self.folder / "best.safetensors"
+
+    @property
+    def size(self) -> int | None:
+        """The bytes of the best checkpoint; None if there is none yet."""
+        try:
+            status = os.stat(self.best)
+        except OSError:
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     @property
     def last(self) -> Path:
@@ -61,7 +122,7 @@ class Run:
     @property
     def status(self) -> str:
         """``running``, ``finished``, ``interrupted`` or ``failed``."""
-        return str(self.config["status"])
+        return self._record.status if self._record is not None else str(self.config["status"])
 
     def save(self) -> None:
         """Write ``config`` to ``run.json``."""
@@ -70,23 +131,57 @@ class Run:
         write_json(self.folder / "run.json", self.config)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The entries of ``metrics.jsonl``, one per epoch, in order."""
-        path = self.folder / "metrics.jsonl"
-        if not path.exists():
-            return []
-        text = path.read_text(encoding="utf-8")
-        # a line without its end was being written when the process stopped
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        """The entries of ``metrics.jsonl``, one per epoch, in order.
+
+        Raises:
+            ZooError: a line is damaged. The message names the line and the field.
+        """
+        from .record import read_entries
+
+        entries, error = read_entries(self.folder / "metrics.jsonl")
+        if error is not None:
+            raise error
+        return entries
+
+    def epochs_done(self) -> int:
+        """The last epoch in ``metrics.jsonl``, as far as it can be read; 0: none."""
+        from .record import read_entries
+
+        entries, _ = read_entries(self.folder / "metrics.jsonl")
+        return int(entries[-1]["epoch"]) if entries else 0
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Remove the entries of later epochs than ``epochs`` from ``metrics.jsonl``.
+
+        A damaged line ends the entries, with a warning if earlier epochs are lost. A run goes on without them, because
+        nothing depends on them.
+        """
+        from .record import read_entries
+
+        entries, error = read_entries(self.folder / "metrics.jsonl")
+        kept = [entry for entry in entries if entry["epoch"] <= epochs]
+        if error is not None and len(kept) < epochs:
+            log.warning("%s This and later lines up to epoch %d are lost.", error, epochs)
+        self.set_metrics(kept)
 
     def add_metrics(self, entry: dict[str, Any]) -> None:
-        """Append the entry of an epoch to ``metrics.jsonl``."""
+        """Append the entry of an epoch to ``metrics.jsonl``. :meth:`sync_metrics` makes it survive a power failure."""
         if not self.writes:
             return
         path = self.folder / "metrics.jsonl"
         try:
             with path.open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps(entry) + "\n")
-                handle.flush()
+                handle.write(json.dumps(entry, allow_nan=False) + "\n")
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def sync_metrics(self) -> None:
+        """Wait until all entries of ``metrics.jsonl`` are on disk."""
+        path = self.folder / "metrics.jsonl"
+        if not self.writes or not path.exists():
+            return
+        try:
+            with path.open("rb+") as handle:
                 os.fsync(handle.fileno())
         except OSError as error:
             raise unwritable(path, error) from error
@@ -113,8 +208,8 @@ class Run:
     def remove_leftovers(self) -> None:
         """Delete incomplete files of a killed process. The caller must hold :func:`run_lock`."""
         if self.writes:
-            for path in self.folder.rglob(".*.part"):
-                path.unlink(missing_ok=True)
+            for folder in {path.parent for path in self.folder.rglob(".*") if path.suffix in (".part", ".pending")}:
+                sweep(folder)
 
 
 def create_run(folder: Path, architecture: str, config: dict[str, Any]) -> Run:
@@ -159,6 +254,8 @@ def run_lock(run: Run) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise RunBusy(f"{run.name} is being trained by another process; wait for it, or stop it.") from error
+    except OSError as error:
+        raise unwritable(run.folder, error) from error
     try:
         yield
     finally:
@@ -169,17 +266,14 @@ def load_run(folder: Path) -> Run:
     """Load the run in ``folder``.
 
     Raises:
-        RunNotFound: there is no ``run.json``, or it cannot be read.
+        RunNotFound: there is no ``run.json``, it cannot be read, or it is damaged. The message names the field.
     """
     try:
-        config = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return Run.read(folder)
     except FileNotFoundError as error:
         raise RunNotFound(f"{folder} contains no run.json, so it is not a run.") from error
-    except (OSError, ValueError) as error:
-        raise RunNotFound(f"Cannot read {folder / 'run.json'}: {error}.") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise RunNotFound(f"{folder / 'run.json'} was written by another version of the zoo.")
-    return Run(folder, config)
+    except ZooError as error:
+        raise RunNotFound(str(error)) from error
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
@@ -189,72 +283,3 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
         for k, value in entry.items()
     )
     return {name: value for part in parts for name, value in part.items()}
-
-
-def list_runs(folder: Path, architecture: str | None = None, dataset: str | None = None) -> list[Run]:
-    """All readable runs in ``folder``, by architecture, best first (see :func:`rank`).
-
-    Args:
-        architecture: only runs of this architecture.
-        dataset: only runs that were trained on this dataset; all architectures together, best first.
-    """
-    found = []
-    for path in _run_files(folder, architecture):
-        try:
-            found.append(load_run(path.parent))
-        except RunNotFound as error:
-            log.warning("%s The run is skipped.", error)
-    found.sort(key=lambda run: run.folder.name, reverse=True)  # at equal rank, the latest first
-    found.sort(key=rank, reverse=True)
-    if dataset is not None:
-        return [run for run in found if run.config["data"]["name"] == dataset]
-    return sorted(found, key=lambda run: str(run.config["architecture"]))
-
-
-def rank(run: Run) -> tuple[float, ...]:
-    """Sort key of runs; higher is better: trained on the default dataset, then finished, then validation score.
-
-    The test metric is not used, because it must stay independent of the choice.
-    """
-    best = run.config.get("best") or {}
-    return (
-        float(run.config["data"]["name"] == run.config["data"]["default"]),
-        float(run.status == "finished"),
-        *best.get("score", [float("-inf")]),
-    )
-
-
-def find_run(reference: str, folder: Path, architectures: Iterable[str], *, trained: bool = True) -> Run:
-    """Find the run that ``reference`` names: the folder of a run, ``ARCHITECTURE/RUN``, or an architecture's best run.
-
-    Args:
-        architectures: the known names, to distinguish a misspelled name from an architecture without runs.
-        trained: skip runs without a checkpoint.
-
-    Raises:
-        UnknownName: it is neither a run nor an architecture.
-        RunNotFound: the architecture has no trained run, or the run has no checkpoint.
-    """
-    for path in (Path(reference).expanduser(), folder / reference):
-        if (path / "run.json").is_file():
-            run = load_run(path)
-            if trained and not run.best.is_file():
-                raise RunNotFound(f"{run.name} has no checkpoint: it stopped before the end of its first epoch.")
-            return run
-    runs = [run for run in list_runs(folder, reference) if run.best.is_file() or not trained]
-    known = list(architectures)
-    if not runs and reference not in known:
-        hint = f"`zoo list` shows the architectures, `zoo runs` the runs in {folder}."
-        raise UnknownName("run or architecture", reference, known, hint)
-    if not runs:
-        raise RunNotFound(f"There is no trained run of {reference!r} in {folder}. Run `zoo train {reference}` first.")
-    return runs[0]
-
-
-def _run_files(folder: Path, architecture: str | None) -> Iterator[Path]:
-    if architecture is not None:
-        yield from (folder / architecture).glob("*/run.json")
-    else:
-        # one level more for names such as `torchvision/resnet18`
-        yield from folder.glob("*/*/run.json")
-        yield from folder.glob("*/*/*/run.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from .declarations import declaration
 from .hyperparameters import NAMES as HYPERPARAMETER_NAMES
 from .options import Option
 from .references import Reference
-from .spec import Spec, check_training_fields
+from .spec import Spec, check_option_names, check_training_fields
 
 
 @declaration
@@ -58,8 +59,9 @@ class Architecture(Spec):
     def __post_init__(self) -> None:
         Spec.__post_init__(self)  # super() needs the class that slots=True replaces
         check_training_fields(self.label, self.task, self.hyperparameters)
-        if self.parameters < 0:
-            raise PluginError(f"{self.label}: parameters must be a whole number, not {self.parameters!r}.")
+        if self.parameters < 0 or self.image_size < 0:
+            raise PluginError(f"{self.label}: parameters and image_size must not be negative.")
+        check_option_names(self.label, self.options)
         clashes = sorted(HYPERPARAMETER_NAMES & {option.name for option in self.options})
         if clashes:
             raise PluginError(f"{self.label}: option {clashes[0]!r} has the name of a hyperparameter; choose another.")
@@ -72,4 +74,4 @@ class Architecture(Spec):
     @property
     def shipped_weights(self) -> Path | None:
         """:attr:`weights` if that file exists. A plugin may name the file before it is made."""
-        return self.weights if self.weights is not None and self.weights.is_file() else None
+        return self.weights if self.weights is not None and os.path.isfile(self.weights) else None

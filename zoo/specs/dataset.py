@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from .columns import Column, network_shape
 from .declarations import declaration
 from .options import Option
 from .references import Reference
-from .spec import Spec, check_training_fields
+from .spec import Spec, check_option_names, check_training_fields
 
 
 @declaration
@@ -66,6 +67,9 @@ class Dataset(Spec):
     def __post_init__(self) -> None:
         Spec.__post_init__(self)  # super() needs the class that slots=True replaces
         check_training_fields(self.label, self.task, self.hyperparameters)
+        check_option_names(self.label, self.options)
+        if not self.input_shape or min(self.input_shape) < 1 or self.num_outputs < 1:
+            raise PluginError(f"{self.label}: input_shape and num_outputs must be 1 or more.")
         if self.task == "binary" and self.num_outputs != 1:
             raise PluginError(f"{self.label}: binary means one output, not {self.num_outputs}.")
         wanted = 2 if self.task == "binary" else self.num_outputs
@@ -87,4 +91,4 @@ class Dataset(Spec):
 
 def is_present(spec: Dataset, folder: Path) -> bool:
     """Whether all files of a dataset are in ``folder``; always true for a bundled dataset."""
-    return all((folder / name).is_file() for name in spec.files)
+    return all(os.path.isfile(os.path.join(folder, name)) for name in spec.files)

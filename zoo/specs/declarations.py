@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import PluginError, closest
+from ..formatting import brief
 
 _T = TypeVar("_T")
 
@@ -17,13 +19,47 @@ def _all(kind: type | tuple[type, ...]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
 
 
+def _mapping(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, Mapping) and all(isinstance(name, str) and kind(item) for name, item in value.items())
+    )
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and abs(value) <= LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, str) or callable(value)
+
+
+LARGEST = 2**53
+"""The largest whole number in a declaration: larger ones are not exact in JSON."""
+
 # For each annotation: the check, and the words for the error. Types that are not here are checked by their class.
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "a string"),
-    "int": (lambda value: type(value) is int, "a whole number"),
+    "int": (_is_whole, "a whole number"),
+    "float | None": (lambda value: value is None or _is_number(value), "a number"),
+    "Value": (lambda value: isinstance(value, bool | int | float | str | tuple), "a bool, int, float, str or tuple"),
+    "tuple[Value, ...]": (_all((bool, int, float, str)), "a tuple of values, such as ('one', 'two')"),
+    "Reference": (_is_code, "a callable or 'package.module:name'"),
+    "Reference | None": (lambda value: value is None or _is_code(value), "a callable or 'package.module:name'"),
     "Path | None": (lambda value: value is None or isinstance(value, Path), "a pathlib.Path"),
     "tuple[str, ...]": (_all(str), "a tuple of strings, such as ('one',)"),
-    "tuple[int, ...]": (_all(int), "a tuple of whole numbers, such as (1, 28, 28)"),
+    "tuple[Path, ...]": (_all(Path), "a tuple of pathlib.Path"),
+    "tuple[float, ...]": (
+        lambda value: isinstance(value, tuple) and all(map(_is_number, value)),
+        "a tuple of numbers, such as (0.0, 1.0)",
+    ),
+    "tuple[int, ...]": (
+        lambda value: isinstance(value, tuple) and all(map(_is_whole, value)),
+        "a tuple of whole numbers, such as (1, 28, 28)",
+    ),
     "tuple[Option, ...]": (
         lambda value: isinstance(value, tuple) and all(hasattr(item, "parse") for item in value),
         "a tuple of zoo.Option(...), such as (Option(...),)",
@@ -32,10 +68,16 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, tuple) and all(hasattr(item, "kind") for item in value),
         "a tuple of zoo.Column(...), such as (Column(...),)",
     ),
-    "tuple[Mapping[str, Any], ...]": (_all(Mapping), "a tuple of dictionaries"),
-    "Mapping[str, Any]": (lambda value: isinstance(value, Mapping), "a dictionary"),
-    "Mapping[str, int]": (lambda value: isinstance(value, Mapping), "a dictionary"),
-    "Mapping[str, Reference]": (lambda value: isinstance(value, Mapping), "a dictionary"),
+    "tuple[Mapping[str, Any], ...]": (
+        lambda value: isinstance(value, tuple) and all(map(_mapping(lambda item: True), value)),
+        "a tuple of dictionaries",
+    ),
+    "Mapping[str, Any]": (_mapping(lambda item: True), "a dictionary"),
+    "Mapping[str, int]": (
+        _mapping(lambda item: _is_whole(item) and item >= 0),
+        "a dictionary from names to whole numbers",
+    ),
+    "Mapping[str, Reference]": (_mapping(_is_code), "a dictionary from names to a callable or 'package.module:name'"),
 }
 
 
@@ -49,7 +91,7 @@ def declaration(cls: type[_T]) -> type[_T]:
     def checked(self: _T, *args: object, **given: object) -> None:
         problem = _problem(cls.__name__, known, required, args, given)
         if problem:
-            label = f"{cls.__name__} {given['name']!r}" if "name" in given else cls.__name__
+            label = f"{cls.__name__} {brief(given['name'])}" if "name" in given else cls.__name__
             raise PluginError(f"{label}: {problem}")
         original(self, **given)
 
@@ -71,5 +113,5 @@ def _problem(kind: str, known: Mapping[str, Any], required: list[str], args: tup
     for name, value in given.items():
         fits, wanted = _KINDS.get(known[name].type, (None, ""))
         if fits is not None and not fits(value):
-            return f"{name} must be {wanted}, not {value!r}."
+            return f"{name} must be {wanted}, not {brief(value)}."
     return ""

@@ -15,7 +15,7 @@ from .spec import Spec
 
 _FLAG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _RESERVED_FLAGS = frozenset(
-    {"output", "bundle", "no-preprocess", "max-drop", "provider", "reproducible"}
+    {"output", "bundle", "no-preprocess", "max-drop", "provider", "reproducible", "sign"}
     | {"data-dir", "runs-dir", "json", "debug", "help"}
 )
 """The options that ``zoo export`` has for all formats."""
@@ -38,7 +38,10 @@ class Exporter(Spec):
             If the model cannot be written, it raises :class:`zoo.ExportError` with a one-line message.
         check: ``check(source, path, **options) -> Iterator[zoo.Check]`` checks properties that only the format knows.
         inspect: ``inspect(path) -> zoo.Inspection`` lists the contents of a file and its errors.
-        open: ``open(path) -> zoo.Runtimes`` gives every way to run a file on this machine.
+        open: ``open(path) -> zoo.Runtimes`` gives every way to run a file on this machine. For ``zoo verify``,
+            ``inspect`` and ``open`` run in a process of their own, with limits, if they can be imported by name there.
+        opens_safely: whether ``inspect`` and ``open`` may be given a file from anyone. If a file of this format can
+            contain code, say False: ``zoo verify`` then opens it only with ``--trust``.
         options: the keyword arguments of ``write`` and ``check``; each becomes a flag of ``zoo export``.
         reductions: smaller forms by the name of their flag, ``int8`` for ``--int8``:
             ``reduce(source, verified, path) -> None`` writes ``path`` from the verified full-size file. They need
@@ -51,6 +54,7 @@ class Exporter(Spec):
     check: Reference | None = None
     inspect: Reference | None = None
     open: Reference | None = None
+    opens_safely: bool = True
     options: tuple[Option, ...] = ()
     reductions: Mapping[str, Reference] = field(default_factory=dict)
     runners: tuple[Path, ...] = ()

@@ -65,7 +65,9 @@ def train_progressed(run: zoo.Run, progress: Progress) -> None:
 
 @hookspec
 def epoch_ended(run: zoo.Run, metrics: EpochMetrics) -> None:
-    """Called after each epoch, when its checkpoint is on disk.
+    """Called after each epoch, when its line is in ``metrics.jsonl``.
+
+    Short epochs do not each write a checkpoint: it can be up to two seconds older.
 
     ``metrics`` is a :class:`zoo.EpochMetrics`, a dictionary: the line of this epoch in ``metrics.jsonl``.
     """

@@ -62,6 +62,30 @@ class Hyperparameters:
     )
     shift: int = _hyperparameter(0, "maximum random shift of training images in pixels; 0: off", minimum=0)
     flip: bool = _hyperparameter(False, "randomly flip training images left to right")
+    rotate: float = _hyperparameter(
+        0.0, "maximum random rotation of training images in degrees; 0: off", minimum=0, maximum=180
+    )
+    zoom: float = _hyperparameter(
+        0.0, "maximum random zoom of training images, in or out, as a fraction of the size; 0: off", minimum=0, below=1
+    )
+    crop: float = _hyperparameter(
+        0.0, "maximum fraction of the area of training images that a random crop cuts off; 0: off", minimum=0, below=1
+    )
+    colour: float = _hyperparameter(
+        0.0,
+        "maximum random change of brightness, contrast and saturation of training images, as a fraction; 0: off",
+        minimum=0,
+        maximum=1,
+    )
+    erase: float = _hyperparameter(
+        0.0, "probability that a random rectangle of a training image is erased; 0: off", minimum=0, maximum=1
+    )
+    mixup: float = _hyperparameter(
+        0.0,
+        "mixup of pairs of training images and their targets: alpha of the beta distribution of the weight; 0: off",
+        minimum=0,
+        maximum=100,
+    )
     init: str = _hyperparameter(
         "own",
         "initialisation of linear and convolutional layers; own: the architecture's own",
@@ -71,6 +95,8 @@ class Hyperparameters:
 
 OPTIONS: tuple[Option, ...] = tuple(Option(name=item.name, **item.metadata) for item in fields(Hyperparameters))
 NAMES = frozenset(option.name for option in OPTIONS)
+AUGMENTATION = ("shift", "flip", "rotate", "zoom", "crop", "colour", "erase", "mixup")
+"""The hyperparameters of the random augmentation of training images."""
 
 
 def resolve(*layers: Mapping[str, object]) -> Hyperparameters:

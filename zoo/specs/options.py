@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidValue, PluginError, UnknownName
-from .declarations import declaration
+from ..formatting import brief, shortened
+from .declarations import LARGEST, declaration
 
 Value = bool | int | float | str | tuple[Any, ...]
 
 _KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_LARGEST: dict[type, float] = {bool: 1, int: LARGEST, float: math.inf}
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
@@ -43,12 +45,16 @@ class Option:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
-            raise PluginError(f"Option name {self.name!r} is not an identifier.")
+            raise PluginError(f"Option name {brief(self.name)} is not an identifier.")
         items = self.default if isinstance(self.default, tuple) else (self.default,)
         if not items or type(items[0]) not in _KINDS:
             raise PluginError(
-                f"Option {self.name!r}: the default {self.default!r} is not a bool, int, float, str, or tuple of them."
+                f"Option {self.name!r}: the default {brief(self.default)} is not a bool, int, float, str, "
+                "or tuple of them."
             )
+        numbers = [value for value in (*items, *self.choices) if isinstance(value, int)]
+        if any(abs(number) > LARGEST for number in numbers):
+            raise PluginError(f"Option {self.name!r}: whole numbers are at most 2**53.")
         try:
             self.check(self.default)
         except InvalidValue as error:
@@ -109,13 +115,13 @@ class Option:
         return parsed
 
     def _check_item(self, item: object, value: object) -> Value:
-        if self.type is float and type(item) is int:
+        if self.type is float and type(item) is int and abs(item) <= LARGEST:
             item = float(item)
         if type(item) is not self.type or (isinstance(item, float) and not math.isfinite(item)):
             raise self._invalid(value)
         if self.choices and item not in self.choices:
             raise self._invalid(value)
-        if isinstance(item, int | float) and self._outside(item):
+        if isinstance(item, int | float) and (abs(item) > _LARGEST[type(item)] or self._outside(item)):
             raise self._invalid(value)
         return item  # type: ignore[return-value]
 
@@ -128,7 +134,14 @@ class Option:
         )
 
     def _invalid(self, value: object) -> InvalidValue:
-        return InvalidValue(f"{self.name} must be {self.describe()}, not {as_text(value)}.")
+        return InvalidValue(f"{self.name} must be {self.describe()}, not {_brief_text(value)}.")
+
+
+def _brief_text(value: object) -> str:
+    try:
+        return shortened(as_text(value), 200)
+    except Exception:  # a number of more digits than Python turns into text, or an object of a plugin
+        return brief(value)
 
 
 def check_all(options: Iterable[Option], values: Mapping[str, object], what: str) -> dict[str, Value]:

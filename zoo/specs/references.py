@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PluginError, closest
+from ..formatting import brief, one_line, shortened
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -20,8 +21,8 @@ def reference_problem(reference: object) -> str:
     """Why ``reference`` cannot be a :data:`Reference`; empty if it can. Imports nothing."""
     if isinstance(reference, str):
         module, separator, name = reference.partition(":")
-        return "" if module and separator and name else f"{reference!r} is not of the form 'package.module:name'."
-    return "" if callable(reference) else f"{reference!r} is neither callable nor 'package.module:name'."
+        return "" if module and separator and name else f"{brief(reference)} is not of the form 'package.module:name'."
+    return "" if callable(reference) else f"{brief(reference)} is neither callable nor 'package.module:name'."
 
 
 def missing(reference: object, home: str) -> str:
@@ -43,14 +44,15 @@ def missing(reference: object, home: str) -> str:
     except ModuleNotFoundError:
         spec = None
     except Exception as error:  # the parent package may raise anything when it is imported
-        return f"{reference!r} cannot be imported: {type(error).__name__}: {error}."
+        return f"{brief(reference)} cannot be imported: {type(error).__name__}: {shortened(one_line(error), 300)}."
     if spec is None:
-        return f"{reference!r} cannot be imported: there is no module {module!r}."
+        return f"{brief(reference)} cannot be imported: there is no module {brief(module)}."
     known = _names(spec) if spec.name == module else None
     if known is None or name.partition(".")[0] in known:
         return ""
     close = closest(name, known)
-    return f"{reference!r} cannot be imported: {module} has no {name!r}.{f' Did you mean {close!r}?' if close else ''}"
+    guess = f" Did you mean {close!r}?" if close else ""
+    return f"{brief(reference)} cannot be imported: {module} has no {brief(name)}.{guess}"
 
 
 def _names(spec: ModuleSpec) -> set[str] | None:

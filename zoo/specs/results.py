@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
+import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from ..errors import PluginError
+from ..errors import PluginError, ZooError
 from ..formatting import PERCENTAGES, main_metric, metric_name
 from .architecture import Architecture
 
@@ -22,16 +22,20 @@ def recorded_results(architecture: Architecture) -> Record | None:
     Raises:
         PluginError: the file is damaged or has another format.
     """
-    if architecture.results is None or not architecture.results.is_file():
+    path = architecture.results
+    if path is None or not os.path.isfile(path):
         return None
+    from ..schema import convert, read_json  # only if there is something to read
+    from .results_schema import ResultsFile
+
     try:
-        record: Record = json.loads(architecture.results.read_text(encoding="utf-8"))
-        if record["format"] != FORMAT:
-            raise PluginError(f"{architecture.results} was written by another version of the zoo.")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PluginError(
-            f"Cannot read the results of {architecture.name}: {type(error).__name__}: {error}."
-        ) from error
+        record: Record = read_json(path, dict[str, Any], "the file")
+        if type(record.get("format")) is int and record["format"] != FORMAT:
+            raise ZooError(f"{path} was written by another version of the zoo.")
+        if not convert(record, ResultsFile, f"the file {path}").metrics.keys() - {"loss"}:
+            raise ZooError(f"The file {path} is damaged: there is no metric beside the loss.")
+    except (ZooError, FileNotFoundError) as error:
+        raise PluginError(f"Cannot read the results of {architecture.name}: {error}") from error
     return record
 
 

@@ -16,23 +16,21 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from ..data.augmentation import augment, draw_augmentation
 from ..data.splits import Split
 from ..errors import TrainingDiverged, TrainingInterrupted
 from ..models.scores import evaluate
-from ..runs.checkpoint import model_state, save_tensors
 from ..specs.events import EpochMetrics, Progress
 from .distributed import AGREE_EVERY
 from .interrupts import StopRequest
-from .optimisation import augment, draw_augmentation, epoch_order, learning_rate, seed_step, set_learning_rate
+from .optimisation import epoch_order, learning_rate, seed_step, set_learning_rate
 from .plan import Plan, State, zero_totals
-from .resuming import save_last
+from .resuming import CheckpointWriter
 
 log = logging.getLogger("zoo")
 
 PROGRESS_SECONDS = 0.1
 """Seconds between two calls of ``train_progressed``."""
-_BEST_METADATA = ("architecture", "plugin", "options", "task", "data", "seed", "hyperparameters")
-"""What the metadata of the best checkpoint has from ``run.json``."""
 
 
 def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
@@ -42,34 +40,45 @@ def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
         TrainingDiverged: a loss became NaN or infinite.
         TrainingInterrupted: a signal stopped the training after a step or an epoch.
     """
-    while state.epoch <= plan.hyperparameters.epochs and not _out_of_patience(plan, state):
-        began = time.perf_counter()
-        _train_epoch(plan, state, request)
-        metrics = _measure_epoch(plan, state, began)
-        _keep_best(plan, state, metrics["validation"])
-        plan.run.add_metrics({**metrics})
-        state.seconds += time.perf_counter() - began
-        state.epoch, state.step, state.totals = state.epoch + 1, 0, zero_totals(plan.device)
-        ends = state.epoch > plan.hyperparameters.epochs
-        stop = plan.world.agree(request.signal_number, plan.device)
-        if ends or stop or (state.epoch - 1) % plan.checkpoints.epochs == 0:
-            save_last(plan, state)
-        plan.notify("epoch_ended", metrics=metrics)
-        if not ends and (stop := stop or plan.world.agree(request.signal_number, plan.device)):
-            save_last(plan, state)
-            raise _interrupted(plan, state, stop)
+    writer = CheckpointWriter(plan, state)
+    try:
+        while not _ends(plan, state):
+            _run_epoch(plan, state, request, writer)
+    finally:
+        writer.close()
+    if state.epoch <= plan.hyperparameters.epochs:
+        patience = plan.hyperparameters.patience
+        log.warning("The validation did not improve for %d epochs: stopped after epoch %d.", patience, state.epoch - 1)
 
 
-def _out_of_patience(plan: Plan, state: State) -> bool:
-    """Whether the training stops early: no better validation for as many epochs as ``patience``."""
+def _run_epoch(plan: Plan, state: State, request: StopRequest, writer: CheckpointWriter) -> None:
+    began = time.perf_counter()
+    _train_epoch(plan, state, request, writer)
+    metrics = _measure_epoch(plan, state, began)
+    _note_best(plan, state, metrics["validation"], writer)
+    plan.run.add_metrics({**metrics})
+    state.seconds += time.perf_counter() - began
+    state.epoch, state.step, state.totals = state.epoch + 1, 0, zero_totals(plan.device)
+    ends = _ends(plan, state)
+    stop = plan.world.agree(request.signal_number, plan.device)
+    writer.after_epoch(now=ends or bool(stop))
+    plan.notify("epoch_ended", metrics=metrics)
+    if not ends and (stop := stop or plan.world.agree(request.signal_number, plan.device)):
+        writer.save()
+        raise _interrupted(plan, state, stop)
+
+
+def _ends(plan: Plan, state: State) -> bool:
+    """Whether all epochs are trained, or the validation was not better for as many epochs as ``patience``."""
     patience = plan.hyperparameters.patience
-    if not patience or state.best is None or state.step or state.epoch - 1 - state.best["epoch"] < patience:
+    if state.epoch > plan.hyperparameters.epochs:
+        return True
+    if not patience or state.best is None or state.step:
         return False
-    log.warning("The validation did not improve for %d epochs: stopped after epoch %d.", patience, state.epoch - 1)
-    return True
+    return bool(state.epoch - 1 - state.best["epoch"] >= patience)
 
 
-def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
+def _train_epoch(plan: Plan, state: State, request: StopRequest, writer: CheckpointWriter) -> None:
     """Train the steps that are left of the epoch. Only progress reports and checkpoints wait for the device."""
     _train_mode(state.model)
     began = reported = time.perf_counter()
@@ -83,23 +92,28 @@ def _train_epoch(plan: Plan, state: State, request: StopRequest) -> None:
             if stop or (plan.checkpoints.steps and state.step % plan.checkpoints.steps == 0):
                 state.seconds += time.perf_counter() - began
                 began, first_step = time.perf_counter(), state.step
-                save_last(plan, state)
+                writer.save()
             if stop:
                 raise _interrupted(plan, state, stop)
         now = time.perf_counter()
         if now - reported >= PROGRESS_SECONDS:
             reported = now
+            writer.write_best_if_due()
             _report(plan, state, (state.step - first_step) / (now - began))
     _means(plan, state, all_processes=True)  # raises if a loss was not finite
 
 
 def batch_indices(plan: Plan, state: State) -> Iterator[Tensor]:
-    """For each step that is left of the epoch, the indices of the training samples that this process computes."""
+    """For each step that is left of the epoch, the indices of the training samples that this process computes.
+
+    For mixup, the samples that they are mixed with follow: for each the next one of the batch, for the last the first.
+    """
     order = epoch_order(len(plan.train), plan.seed, state.epoch)
     order = order if plan.train.mapped else order.to(plan.device)
     for step in range(state.step, plan.steps_per_epoch):
         batch = order[step * plan.hyperparameters.batch_size :][: plan.batch_length(step)]
-        yield batch[plan.part(len(batch))]
+        part = plan.part(len(batch))
+        yield torch.cat([batch[part], batch.roll(-1)[part]]) if plan.mixes else batch[part]
 
 
 def train_step(plan: Plan, state: State, samples: Split, rate: float) -> None:
@@ -109,23 +123,27 @@ def train_step(plan: Plan, state: State, samples: Split, rate: float) -> None:
     set_learning_rate(optimizer, rate)
     seed_step(plan.seed, state.epoch, state.step)
     # drawn for the whole batch, so that the augmentation does not depend on the number of processes
-    drawn = draw_augmentation(batch if samples.inputs.ndim == 4 else 0, h, plan.device).part(plan.part(batch))
+    drawn = draw_augmentation(batch if samples.inputs.ndim == 4 else 0, h, plan.device)
+    inputs = augment(samples.inputs, drawn, plan.part(batch), h)
+    targets, partners = samples.targets[: len(inputs)], samples.targets[len(inputs) :]
     if plan.world.rank:
         seed_step(plan.seed, state.epoch, state.step, plan.world.rank)
     optimizer.zero_grad(set_to_none=True)
     weight = plan.world.size if plan.is_divided(batch) else 1  # gradients are averaged over the processes
-    size = math.ceil(len(samples) / h.accumulate)
-    for start in range(0, len(samples), size):
+    size = math.ceil(len(inputs) / h.accumulate)
+    for start in range(0, len(inputs), size):
         piece = slice(start, start + size)
-        inputs, targets = samples.inputs[piece], samples.targets[piece]
-        with _gradient_sync(state.training_module, now=piece.stop >= len(samples)):
+        with _gradient_sync(state.training_module, now=piece.stop >= len(inputs)):
             with plan.autocast():
                 # standardised units: for regression the layer behind the network returns to the unit of the target
-                outputs = state.training_module(augment(inputs, drawn.part(piece), h)).float()
-                loss = plan.task.loss(outputs, targets, h)
-            state.scaler.scale(loss * (weight * len(targets) / batch)).backward()  # type: ignore[no-untyped-call]
+                outputs = state.training_module(inputs[piece]).float()
+                loss = plan.task.loss(outputs, targets[piece], h)
+                if drawn.mixup is not None:
+                    loss = drawn.mixup * loss + (1 - drawn.mixup) * plan.task.loss(outputs, partners[piece], h)
+            share = weight * len(targets[piece]) / batch
+            state.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
         if plan.world.first or plan.is_divided(batch):
-            _add_to_totals(plan, state, state.model[2:](outputs.detach()), targets, loss.detach())
+            _add_to_totals(plan, state, state.model[2:](outputs.detach()), targets[piece], loss.detach())
     if h.grad_clip:
         state.scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(state.model.parameters(), h.grad_clip)
@@ -180,7 +198,7 @@ def _means(plan: Plan, state: State, *, all_processes: bool) -> tuple[float, flo
         sums, bad = plan.world.sum(sums), plan.world.minimum(bad)
     (loss, metric, samples), bad_step = sums.tolist(), float(bad)
     if math.isfinite(bad_step) and (all_processes or plan.world.size == 1):
-        raise _diverged(plan, state.epoch, int(bad_step))
+        raise _diverged(plan, state, int(bad_step))
     return loss / max(samples, 1), metric / max(samples, 1)
 
 
@@ -211,8 +229,8 @@ def _measure_epoch(plan: Plan, state: State, began: float) -> EpochMetrics:
     plan.world.share_buffers(state.evaluated_model)
     validation = evaluate(state.evaluated_model, plan.validation, plan.task, world=plan.world).metrics
     loss, metric = _means(plan, state, all_processes=True)
-    if not math.isfinite(validation["loss"]):
-        raise _diverged(plan, state.epoch, plan.steps_per_epoch)
+    if not all(map(math.isfinite, (metric, *validation.values()))):
+        raise _diverged(plan, state, plan.steps_per_epoch)
     return {
         "epoch": state.epoch,
         "train": {"loss": loss, plan.task.metric: metric},
@@ -223,25 +241,21 @@ def _measure_epoch(plan: Plan, state: State, began: float) -> EpochMetrics:
     }
 
 
-def _keep_best(plan: Plan, state: State, validation: dict[str, float]) -> None:
-    """Write the best checkpoint if this epoch is the best so far."""
+def _note_best(plan: Plan, state: State, validation: dict[str, float], writer: CheckpointWriter) -> None:
+    """Keep the model as the best checkpoint if this epoch is the best so far."""
     score = plan.task.score(validation)
     if state.best is not None and score <= tuple(state.best["score"]):
         return
     state.best = {"epoch": state.epoch, "validation": validation, "score": list(score)}
-    config = plan.run.config
-    if plan.world.first:
-        metadata = {key: config[key] for key in _BEST_METADATA} | state.best
-        save_tensors(plan.run.best, model_state(state.evaluated_model), metadata)
-    config["best"] = state.best
-    plan.run.save()
+    writer.keep_best()
 
 
-def _diverged(plan: Plan, epoch: int, step: int) -> TrainingDiverged:
-    rate = learning_rate(plan.hyperparameters, (epoch - 1) * plan.steps_per_epoch + step - 1, plan.total_steps)
-    kept = f" The best checkpoint so far is in {plan.run.folder}." if plan.run.best.is_file() else ""
+def _diverged(plan: Plan, state: State, step: int) -> TrainingDiverged:
+    done = (state.epoch - 1) * plan.steps_per_epoch + step - 1
+    kept = f" The best checkpoint so far is in {plan.run.folder}." if state.best is not None else ""
     return TrainingDiverged(
-        f"The loss was no longer finite at step {step} of epoch {epoch} (learning rate {rate:.3g}). "
+        f"The loss was no longer finite at step {step} of epoch {state.epoch} "
+        f"(learning rate {learning_rate(plan.hyperparameters, done, plan.total_steps):.3g}). "
         f"Try --lr {plan.hyperparameters.lr / 4:.2g} or --set grad_clip=1.{kept}"
     )
 

@@ -1,18 +1,20 @@
-"""The checkpoint that a training resumes from: written, read, and put back into the state."""
+"""The checkpoints of a training: when they are written, and how the state is put back when a run resumes."""
 
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
+from ..errors import UsageError, ZooError
 from ..models.devices import arithmetic
 from ..registry.origins import note_change
 from ..runs.checkpoint import load_model_state, load_tensors, model_state, save_tensors
+from ..runs.record import Position
 from ..runs.run import Run
 from .distributed import World
 from .optimisation import load_optimizer_state, optimizer_state
@@ -20,6 +22,86 @@ from .plan import Plan, State, zero_totals
 from .request import ResumeRequest
 
 log = logging.getLogger("zoo")
+
+CHECKPOINT_SECONDS = 2.0
+"""Epochs can be shorter than the writing of their files, so by default a checkpoint is written at most this often."""
+_BEST_METADATA = ("architecture", "plugin", "options", "task", "data", "seed", "hyperparameters")
+"""What the metadata of the best checkpoint has from ``run.json``."""
+
+
+class CheckpointWriter:
+    """Writes the best checkpoint and the one to resume from. All processes call it, the first one writes.
+
+    A power failure or a kill at any moment leaves a run that resumes to the same bytes: ``metrics.jsonl`` and the best
+    checkpoint are on disk before the checkpoint to resume from, and a resumed run repeats what came after that one.
+    """
+
+    def __init__(self, plan: Plan, state: State) -> None:
+        self._plan, self._state = plan, state
+        self._written = time.monotonic()
+        self._pending: tuple[dict[str, Tensor], dict[str, Any]] | None = None
+        self._best_on_disk = plan.run.config.get("best")
+
+    def keep_best(self) -> None:
+        """The epoch that has just ended is the best so far."""
+        config = self._plan.run.config
+        config["best"] = self._state.best
+        if self._plan.world.first:
+            assert self._state.best is not None
+            metadata = {key: config[key] for key in _BEST_METADATA} | self._state.best
+            self._pending = model_state(self._state.evaluated_model), metadata
+
+    def after_epoch(self, *, now: bool) -> None:
+        """Write what is due after an epoch.
+
+        Args:
+            now: write everything, because the training ends or stops.
+        """
+        epochs = self._plan.checkpoints.epochs
+        if now or (self._agreed() if not epochs else (self._state.epoch - 1) % epochs == 0):
+            self.save()
+        elif self._pending and self._is_due():
+            self.write_best()
+        elif self._pending:  # the next step changes the weights
+            tensors, metadata = self._pending
+            self._pending = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}, metadata
+
+    def save(self) -> None:
+        """Write the checkpoint to resume from, and before it everything that it depends on."""
+        self.write_best()
+        self._plan.run.sync_metrics()
+        save_last(self._plan, self._state)
+        self._written = time.monotonic()
+
+    def write_best_if_due(self) -> None:
+        """Write a best checkpoint that has waited for :data:`CHECKPOINT_SECONDS`; for use between two steps."""
+        if self._pending and self._is_due():
+            self.write_best()
+
+    def write_best(self) -> None:
+        """Write the best checkpoint, unless it is on disk."""
+        if self._pending is None:
+            return
+        tensors, metadata = self._pending
+        save_tensors(self._plan.run.best, tensors, metadata)
+        self._plan.run.save()
+        self._pending, self._best_on_disk = None, self._plan.run.config["best"]
+        self._written = time.monotonic()
+
+    def close(self) -> None:
+        """Write a best checkpoint that has waited, however the training ends; ``run.json`` names the one on disk."""
+        try:
+            self.write_best()
+        except ZooError as error:  # a full disk, and the training has most likely stopped because of it
+            log.warning("The best checkpoint of epoch %d is lost: %s", self._plan.run.config["best"]["epoch"], error)
+            self._plan.run.config["best"] = self._best_on_disk
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._written >= CHECKPOINT_SECONDS
+
+    def _agreed(self) -> bool:
+        """Whether a checkpoint is due by the clock of the first process."""
+        return bool(self._plan.world.agree(int(self._plan.world.first and self._is_due()), self._plan.device))
 
 
 def check_resumable(run: Run, request: ResumeRequest) -> None:
@@ -54,15 +136,19 @@ def load_last(run: Run, state: State, world: World) -> bool:
     Returns:
         False if there is no checkpoint.
     """
-    found = world.broadcast(load_tensors(run.last) if world.first and run.last.is_file() else None)
+    found = world.broadcast(load_tensors(run.last, Position) if world.first and run.last.is_file() else None)
     if found is None:
         return False
     tensors, position = found
-    totals = tensors.pop("totals")
+    totals = tensors.pop("totals", None)
+    if totals is None or totals.shape != state.totals.shape or ("scaler" in position) != state.scaler.is_enabled():
+        raise ZooError(f"The checkpoint {run.last} is not one to resume {run.name} from.")
     state.totals = totals.to(state.totals.device) if world.first else zero_totals(state.totals.device)
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
+        if group not in groups:
+            raise ZooError(f"The checkpoint {run.last} is damaged: it has an unknown tensor {name!r}.")
         groups[group][rest] = tensor
     load_model_state(state.model, groups["model"])
     load_optimizer_state(state.optimizer, groups["optimizer"])
@@ -86,10 +172,14 @@ def return_to_last(plan: Plan, state: State, request: ResumeRequest) -> None:
     run, epochs = plan.run, request.epochs
     if not load_last(run, state, plan.world) and run.config.get("init_from"):
         raise UsageError(f"{run.name} stopped before it saved the weights of --init-from. Start a new training.")
-    if epochs is not None and epochs < state.epoch:
-        raise UsageError(f"{run.name} has trained {state.epoch - 1} epochs already; --epochs must be larger.")
+    done = plan.world.broadcast(max(state.epoch - 1, run.epochs_done()) if plan.world.first else None)
+    if epochs is not None and epochs < max(state.epoch, done):
+        raise UsageError(f"{run.name} has trained {done} epochs already; --epochs must be larger.")
     if plan.world.first:
-        run.set_metrics([entry for entry in run.metrics() if entry["epoch"] < state.epoch])
+        run.keep_metrics(state.epoch - 1)
+    before = run.config["hyperparameters"]["epochs"]
+    if plan.hyperparameters.epochs != before:
+        run.config["extended"] = [*run.config.get("extended", []), {"epochs": before, "after": state.epoch - 1}]
     run.config |= {"status": "running", "error": None, "results": None}
     run.config |= {"hyperparameters": asdict(plan.hyperparameters), "processes": plan.world.size}
     run.save()

@@ -16,7 +16,8 @@ from ..environment import git_commit, host, versions
 from ..files import make_folder
 from ..models.build import count_parameters
 from ..models.devices import arithmetic
-from ..runs.run import Run, create_run, find_run, load_run, run_lock
+from ..runs.finding import find_run
+from ..runs.run import Run, create_run, load_run, run_lock
 from ..specs.columns import columns_to_json
 from .distributed import World
 from .preparation import Prepared
@@ -96,6 +97,8 @@ def describe_run(request: TrainingRequest, prepared: Prepared, world: World) -> 
         "processes": world.size,
         "checkpoints": asdict(request.checkpoints),
         "log": list(request.loggers),
+        "user_set": sorted(request.hyperparameters),
+        "adapted": list(prepared.changes),
     }
 
 
