@@ -10,10 +10,11 @@ import contextlib
 import hashlib
 import io
 import math
-import shutil
+import os
 import socket
+import stat
 import struct
-import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ import torch
 
 from zoo import DataError, DataUnavailable, Split, Splits
 
+from .downloads import move_in, scratch_folder, sweep, unavailable
+
 TIMEOUT_SECONDS = 15.0
+LARGEST_IDX = 2**28
+"""Bytes; the largest published file has 47 million."""
 
 # torchvision checks MD5; MNIST is also checked by its fingerprint, the archive of pickles by this SHA-256
 ARCHIVES = {
@@ -69,6 +74,7 @@ def load_cifar10(folder: Path, download: bool) -> Splits:
     import torchvision
 
     reader = torchvision.datasets.CIFAR10
+    sweep(folder)
     if download:
         fetch("cifar10", reader, folder)
     try:
@@ -77,13 +83,14 @@ def load_cifar10(folder: Path, download: bool) -> Splits:
         if "not found" in str(error).lower():
             base = folder / reader.base_folder
             if base.is_dir():
-                raise _damaged("cifar10", base) from error
+                raise _damaged("cifar10", base, "their checksums are not those of the published files") from error
             raise DataUnavailable(f"cifar10 is not in {folder}.") from error
         raise
 
 
 def _load_idx(name: str, reader: str, folder: Path, download: bool) -> Splits:
     """A dataset of four idx files in ``folder/reader/raw``; ``reader`` is the name of torchvision's class."""
+    sweep(folder)
     if download:
         import torchvision
 
@@ -93,35 +100,43 @@ def _load_idx(name: str, reader: str, folder: Path, download: bool) -> Splits:
         return Splits(*(_read_idx_pair(raw, part) for part in ("train", "t10k")))
     except FileNotFoundError as error:
         raise DataUnavailable(f"{name} is not in {folder}.") from error
-    except ValueError as error:
-        raise _damaged(name, raw) from error
+    except (OSError, ValueError) as error:
+        raise _damaged(name, raw, getattr(error, "strerror", None) or str(error)) from error
 
 
 def _read_idx_pair(raw: Path, part: str) -> Split:
-    images, labels = (read_idx(raw / f"{part}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    images, labels = (
+        read_idx(raw / f"{part}-{kind}-ubyte", dimensions)
+        for kind, dimensions in (("images-idx3", 3), ("labels-idx1", 1))
+    )
     return Split(images.unsqueeze(1), labels.to(torch.int64))
 
 
-def read_idx(path: Path) -> torch.Tensor:
+def read_idx(path: Path, dimensions: int) -> torch.Tensor:
     """Read an idx file of bytes (http://yann.lecun.com/exdb/mnist): a header with the shape, then the values.
 
     Raises:
-        ValueError: the file has another format or length.
+        ValueError: the file has another format or length, or another number of dimensions.
     """
-    content = np.fromfile(path, np.uint8)
-    head = content[:1028].tobytes().ljust(4)
-    zeros, kind, dimensions = struct.unpack_from(">HBB", head)
+    # O_NONBLOCK: opening a pipe without a writer does not wait
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_IDX:
+            raise ValueError(f"{path.name} is not an idx file of bytes")
+        content = np.fromfile(file, np.uint8)
+    head = content[: 4 + 4 * dimensions].tobytes()
     start = 4 + 4 * dimensions
-    if zeros or kind != 8 or len(head) < start:
-        raise ValueError(f"{path} is not an idx file of bytes")
+    if head[:4] != bytes((0, 0, 8, dimensions)) or len(head) < start:
+        raise ValueError(f"{path.name} is not an idx file of bytes in {dimensions} dimensions")
     shape = struct.unpack_from(f">{dimensions}I", head, 4)
     if len(content) != start + math.prod(shape):
-        raise ValueError(f"{path} does not hold {shape} values")
+        raise ValueError(f"{path.name} does not hold the values that its header says")
     return torch.from_numpy(content[start:].reshape(shape))
 
 
-def _damaged(name: str, base: Path) -> DataError:
-    return DataError(f"The files of {name} in {base} are damaged. Delete them and run `zoo fetch {name}`.")
+def _damaged(name: str, base: Path, why: str) -> DataError:
+    return DataError(f"The files of {name} in {base} are damaged ({why}). Delete them and run `zoo fetch {name}`.")
 
 
 def fetch(name: str, reader: Any, folder: Path) -> None:
@@ -134,27 +149,21 @@ def fetch(name: str, reader: Any, folder: Path) -> None:
     Raises:
         DataUnavailable: no mirror sent the right files, or the folder is not writable.
     """
-    new = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as scratch:
+        with scratch_folder(name, folder) as scratch:
             output = io.StringIO()  # torchvision prints a progress bar for each file
             with _timeout(TIMEOUT_SECONDS), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
                 reader(scratch, download=True)
-            _move_in(Path(scratch), folder)
-    except (OSError, RuntimeError) as error:  # URLError and time-outs are OSErrors
-        if new:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        reason = " ".join(str(error).split())
-        raise DataUnavailable(f"{name} is not in {folder} and could not be downloaded ({_short(reason)}).") from error
+            _check_archives(scratch)
+            files = (file for file in sorted(scratch.rglob("*")) if file.is_file() and file.suffix != ".gz")
+            move_in({file: folder / file.relative_to(scratch) for file in files})
+    except (RuntimeError, EOFError, ValueError, zlib.error) as error:  # what torchvision and a broken archive raise
+        raise unavailable(name, folder, error) from error
 
 
-def _move_in(scratch: Path, folder: Path) -> None:
-    """Move every file except the downloaded archives to its place below ``folder``.
-
-    Raises:
-        RuntimeError: an archive is not the published one.
+def _check_archives(scratch: Path) -> None:
+    """Raises:
+    RuntimeError: an archive is not the published one.
     """
     for name, sha256 in ARCHIVES.items():
         archive = scratch / name
@@ -162,11 +171,6 @@ def _move_in(scratch: Path, folder: Path) -> None:
             with archive.open("rb") as handle:
                 if hashlib.file_digest(handle, "sha256").hexdigest() != sha256:
                     raise RuntimeError(f"{name} is not the published file")
-    for file in sorted(scratch.rglob("*")):
-        if file.is_file() and file.suffix != ".gz":
-            place = folder / file.relative_to(scratch)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(file, place)
 
 
 def _read_pickles(reader: Any, folder: Path, train: bool) -> Split:
@@ -184,9 +188,3 @@ def _timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _short(reason: str) -> str:
-    """The last cause in an error of torchvision, which lists all mirrors."""
-    cause = reason.rsplit("got: ", 1)[-1].strip()
-    return cause if len(cause) <= 120 else cause[:117] + "…"

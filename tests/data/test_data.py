@@ -172,7 +172,7 @@ def test_four_samples_include_one_for_validation():
 
 def test_data_with_another_fingerprint_is_refused(tiny_registry, tmp_path):
     spec = dataclasses.replace(tiny_registry.dataset("bars"), fingerprint="0" * 64)
-    with pytest.raises(DataError, match="zoo fetch bars"):
+    with pytest.raises(DataError, match=r"^bars is other data than published .* Reinstall the package"):
         load_dataset(spec, tmp_path)
 
 

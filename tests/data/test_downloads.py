@@ -214,9 +214,9 @@ def test_idx_files_of_a_wrong_length_are_refused(tmp_path):
     for extra in (b"", b"more"):
         path.write_bytes((idx_file(NAMES[0]) + extra)[: -1 if not extra else None])
         with pytest.raises(ValueError, match="does not hold"):
-            vision.read_idx(path)
+            vision.read_idx(path, 3)
     path.write_bytes(idx_file(NAMES[0]))
-    assert vision.read_idx(path).shape == (20, 28, 28)
+    assert vision.read_idx(path, 3).shape == (20, 28, 28)
 
 
 @pytest.mark.mnist

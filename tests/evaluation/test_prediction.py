@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -151,7 +152,7 @@ def test_bad_files_are_reported_and_the_others_predicted(digits_file, digits, tm
     errors = {name: answer["error"] for name, answer in answers.items() if "error" in answer}
     assert errors["empty.png"] == "empty file"
     assert errors["text.png"] == "not an image"
-    assert errors["nothing"] == "no images in this folder"
+    assert errors["nothing"] == "no images in this folder: nothing to predict"
     assert errors["gone.png"] == "no such file"
     assert "100,000,000 pixels" in errors["huge.png"]
     assert "cut.png" in errors
@@ -203,7 +204,11 @@ def test_rows_on_the_command_line(bikes_file, zoo_command):
         ("weather,price,open\nsun,inf,1\nsun,1,1\n", "rows.csv:2: price is 'inf', which is not a number"),
         ("weather,price,open\nsun,1\nsun,1,1\n", "rows.csv:2: 2 cells, but the first line has 3"),
         ("", "no rows"),
-        ("\x00\x00", "lacks the columns"),
+        ("weather,price,open\n", "rows.csv: no rows under the header: nothing to predict"),
+        ("\x00\x00", "not text in UTF-8"),
+        ("weather,Price,PRICE,open\nsun,1,2,1\n", "has 2 columns that could be price: Price, PRICE"),
+        ("weather,price,open\nsun,1e400,1\n", "rows.csv:2: price is '1e400', which is not a number"),
+        ("weather,price,open\nsun," + "x" * 1_000_000 + ",1\n", "rows.csv:2: price is 'xxxx"),
     ],
 )
 def test_bad_rows_are_reported_and_the_others_predicted(bikes_file, tmp_path, zoo_command, monkeypatch, text, message):
@@ -265,3 +270,79 @@ def test_memory_does_not_grow_with_the_number_of_files(digits_file, digits, tmp_
 
 def test_two_output_formats_at_once_are_refused(zoo_command, digits_file):
     assert zoo_command("predict", digits_file, "x.png", "--csv", "--json").code == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+@pytest.mark.parametrize("what", ["digits_file", "bikes_file"])
+def test_nothing_to_predict_is_said(what, content, zoo_command, monkeypatch, request):
+    monkeypatch.setattr("sys.stdin", Stdin(content))
+    done = zoo_command("predict", request.getfixturevalue(what), "-")
+    assert done.code == 2
+    assert done.error == "There is nothing to predict: the inputs hold no images or rows."
+
+
+def test_a_header_without_rows_is_nothing_to_predict(bikes_file, zoo_command, tmp_path):
+    (tmp_path / "rows.csv").write_text("weather,price,open\n")
+    done = zoo_command("predict", bikes_file, tmp_path / "rows.csv")
+    assert done.code == 2
+    assert "no rows under the header" in done.err
+
+
+def test_of_names_that_differ_in_case_the_exact_one_is_used(bikes_file, tmp_path):
+    (tmp_path / "both.csv").write_text("PRICE,weather,price,open\n4,sun,1,1\n")
+    (tmp_path / "one.csv").write_text("weather,Price,open\nsun,1,1\n")
+    both, one = zoo.predict(bikes_file, [tmp_path / "both.csv", tmp_path / "one.csv"])
+    assert both.values == one.values
+
+
+BAD_INPUTS = ["~nosuchuser/x.csv", "x" * 5_000, "a\0b", "/dev/null/x", "1," * 60_000, "/dev/zero", "pipe", "loop"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes and links")
+@pytest.mark.parametrize("what", ["digits_file", "bikes_file"])
+def test_inputs_that_are_no_files_do_not_hide_the_others(what, digits, zoo_command, tmp_path, monkeypatch, request):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    os.symlink("loop", "loop")
+    os.mkdir("folder")
+    os.mkfifo("folder/pipe.png")
+    os.symlink("/dev/zero", "folder/zero.png")
+    Image.fromarray(digits[0][0]).save("good.png")
+    good = "good.png" if what == "digits_file" else "sun,2,1"
+    done = zoo_command("predict", request.getfixturevalue(what), *BAD_INPUTS, "folder", good)
+    assert done.code == 1
+    assert done.out.splitlines()[-1].endswith(good)
+    lines = [line for line in done.err.splitlines() if not line.startswith("Note")]
+    assert len(lines) == len(BAD_INPUTS) + (3 if what == "digits_file" else 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [bytes(range(1, 200)), b"\x1b[31m" * 90, b"x" * 100_000, b"BM" + bytes(500), b"RIFF\x10\0\0\0WEBP" + bytes(9)],
+)
+def test_other_content_on_standard_input_is_one_line(content, digits_file, zoo_command, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Stdin(content))
+    done = zoo_command("predict", digits_file, "-")
+    assert done.code == 1
+    assert len(done.err.splitlines()) == 2
+    assert "\x1b" not in done.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs names of any bytes")
+@pytest.mark.parametrize("output", [(), ("--json",), ("--csv",)])
+@pytest.mark.parametrize("name", [b"caf\xe9.png", b"a\nError: forged.png", b"\x1b[31m.png"])
+def test_names_of_any_bytes_are_shown_in_one_line(name, output, digits_file, digits, tmp_path, zoo_command):
+    folder = tmp_path / "names"
+    folder.mkdir()
+    try:
+        Image.fromarray(digits[0][0]).save(tmp_path / "x.png")
+        os.rename(tmp_path / "x.png", os.path.join(os.fsencode(folder), name))
+        (folder / "bad\nError: forged.png").write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    done = zoo_command("predict", digits_file, folder, *output)
+    assert done.code == 1
+    assert "1 of 2" in done.error  # there is one line that begins with Error
+    done.out.encode()
+    assert "\x1b" not in done.out or output == ("--csv",)
+    assert not any(line.startswith("Error: ") for line in done.out.splitlines()) or output == ("--csv",)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import zoo
-from zoo.commandline import CountDisplay, ZooCommand, json_option, registry_of, runs_dir_option, tables
+from zoo.commandline import CountDisplay, ZooCommand, json_option, printable, registry_of, runs_dir_option, tables
 
 if TYPE_CHECKING:
     from zoo import Prediction
@@ -73,7 +73,9 @@ def predict(
         _print_csv(answers)
     else:
         for line in tables.predictions(answers, model.description):
-            click.echo(line)
+            click.echo(printable(line))
+    if messages.empty == messages.all:
+        raise zoo.UsageError("There is nothing to predict: the inputs hold no images or rows.")
     if messages.failed:
         raise zoo.DataError(f"{messages.failed:,} of {messages.all:,} inputs could not be read; see above.")
 
@@ -82,7 +84,7 @@ class _Messages:
     """Prints each conversion of images once, and every input that could not be read."""
 
     def __init__(self, progress: CountDisplay) -> None:
-        self.all = self.failed = 0
+        self.all = self.failed = self.empty = 0
         self._progress = progress
         self._steps: set[str] = set()
 
@@ -90,6 +92,7 @@ class _Messages:
         for answer in answers:
             self.all += 1
             self.failed += bool(answer.error)
+            self.empty += answer.error.endswith("nothing to predict")
             if answer.error:
                 self._print(f"{answer.source}: {answer.error}")
             for step in answer.steps:
@@ -100,7 +103,12 @@ class _Messages:
 
     def _print(self, line: str) -> None:
         self._progress.clear()
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
+
+
+def _encodable(text: str) -> str:
+    """``text`` with escapes for what UTF-8 cannot hold: a file name may have any bytes. JSON means the same."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _print_json(answers: Iterable[Prediction]) -> None:
@@ -108,7 +116,8 @@ def _print_json(answers: Iterable[Prediction]) -> None:
     first = True
     sys.stdout.write("[")
     for answer in answers:
-        sys.stdout.write(("\n" if first else ",\n") + json.dumps(answer.to_dict(), ensure_ascii=False))
+        text = _encodable(json.dumps(answer.to_dict(), ensure_ascii=False))
+        sys.stdout.write(("\n" if first else ",\n") + text)
         first = False
     sys.stdout.write("\n]\n")
 
@@ -125,4 +134,4 @@ def _print_csv(answers: Iterable[Prediction]) -> None:
             head = ["input", "label", "probability", *(f"p({n})" for n in names)] if answer.label else ["input", *names]
             writer.writerow(head)
         own = [answer.label, answer.probability] if answer.label else []
-        writer.writerow([answer.source, *own, *named.values()])
+        writer.writerow([_encodable(answer.source), *own, *named.values()])

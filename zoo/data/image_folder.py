@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
+import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from ..errors import DataError
 from ..specs.dataset import Dataset
 from ..specs.options import Option
 from .image_store import Damaged, load_images
-from .images import FITS, SUFFIXES, reason
+from .images import FITS, SUFFIXES, open_image, reason
 from .splits import Splits
+from .user_paths import why
 
 log = logging.getLogger("zoo")
 
@@ -72,7 +73,9 @@ def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: in
         DataError: there are fewer than two classes, a class without images, or corrupt files that must not be skipped.
     """
     places = _split_folders(folder)
-    labels = sorted({path.name for place in places.values() for path in _subfolders(place)})
+    classes = [path for place in places.values() for path in _subfolders(place)]
+    _check_classes(folder, classes)
+    labels = sorted({path.name for path in classes})
     samples = {split: _list_samples(place, labels) for split, place in places.items()}
     _refuse_useless(folder, labels, samples)
     headers = {path: _header(path) for found in samples.values() for path, _ in found}
@@ -110,16 +113,50 @@ def _split_folders(folder: Path) -> dict[str, Path]:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"Cannot read {folder}: {why(error)}.") from error
+
+
+def _check_classes(folder: Path, classes: Sequence[Path]) -> None:
+    """Raises:
+    DataError: the name of a class is not text that can be shown, or its folder contains the whole dataset.
+    """
+    whole = folder.resolve()
+    for path in classes:
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in path.name):
+            raise DataError(
+                f"{folder}: the name of the class {path.name!a} has characters that are no text. Rename it."
+            )
+        if path.is_symlink() and path.resolve() in (whole, *whole.parents):
+            raise DataError(f"{path} is a link to a folder that contains it, so it is no class. Remove the link.")
 
 
 def _list_samples(folder: Path, labels: Sequence[str]) -> list[_Sample]:
-    return [
-        (path, target)
-        for target, label in enumerate(labels)
-        for path in sorted((folder / label).rglob("*"))
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+    return [(path, target) for target, label in enumerate(labels) for path in _list_images(folder / label)]
+
+
+def _list_images(folder: Path) -> list[Path]:
+    """Everything that is named like an image, in the order of the path's parts; links to folders are not followed."""
+    if not folder.is_dir():
+        return []
+
+    def fail(error: OSError) -> None:
+        raise DataError(f"Cannot read {error.filename}: {why(error)}.") from error
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=fail):
+        inside = Path(place)
+        parts = inside.parts
+        links = [name for name in folders if os.path.splitext(name)[1].lower() in SUFFIXES]
+        names += [name for name in links if os.path.islink(os.path.join(place, name))]
+        found += [
+            ((*parts, name), inside / name)
+            for name in names
+            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+        ]
+    return [path for _, path in sorted(found)]
 
 
 def _refuse_useless(folder: Path, labels: Sequence[str], samples: dict[str, list[_Sample]]) -> None:
@@ -140,7 +177,7 @@ def _header(path: Path) -> tuple[tuple[int, int], str] | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 width, height = image.size
                 if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # stored rotated by 90 degrees
                     width, height = height, width

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .user_paths import open_regular, why
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
 FITS = ("crop", "pad", "stretch")
+FORMATS = ("BMP", "GIF", "JPEG", "PPM", "PNG", "AVIF", "DIB", "ICO", "JPEG2000", "MPO", "TGA", "TIFF", "WEBP")
+"""The formats that are read, whatever the suffix."""
 LARGEST = 100_000_000
 """Pixels of the largest image that is decoded: 100 MB in grey."""
 
@@ -40,17 +47,41 @@ def decode(source: Path | bytes, channels: int) -> Image.Image:
     Raises:
         OSError, ValueError: it is not an image, damaged, or larger than :data:`LARGEST`.
     """
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about odd metadata, and about large images below the limit
+        with open_image(source) as opened:
+            return _eight_bits(ImageOps.exif_transpose(opened), "L" if channels == 1 else "RGB")
+
+
+@contextlib.contextmanager
+def open_image(source: Path | bytes) -> Iterator[Image.Image]:
+    """The header of an image; its pixels are decoded when they are used.
+
+    Only :data:`FORMATS` are tried: other programs decode some formats for Pillow (EPS), and a file chooses its format.
+
+    Raises:
+        OSError, ValueError: it is not an image, damaged, or larger than :data:`LARGEST`.
+    """
+    with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
         try:
-            opened = Image.open(file)
+            image = _identify(file)
         except Image.DecompressionBombError as error:
             raise ValueError(f"more than {LARGEST:,} pixels") from error
-        with opened:
-            if opened.width * opened.height > LARGEST:
-                raise ValueError(f"{opened.width:,} x {opened.height:,} pixels, more than {LARGEST:,}")
-            return _eight_bits(ImageOps.exif_transpose(opened), "L" if channels == 1 else "RGB")
+        with image:
+            if image.width * image.height > LARGEST:
+                raise ValueError(f"{image.width:,} x {image.height:,} pixels, more than {LARGEST:,}")
+            yield image
+
+
+def _identify(file: BinaryIO) -> Image.Image:
+    try:
+        return Image.open(file, formats=FORMATS[:5])  # those that Pillow has always loaded
+    except UnidentifiedImageError:
+        if not file.seek(0, os.SEEK_END):
+            raise ValueError("empty file") from None
+        file.seek(0)
+        Image.init()
+        return Image.open(file, formats=[name for name in FORMATS[5:] if name in Image.OPEN])
 
 
 def fit_image(image: Image.Image, shape: Sequence[int], fit: str) -> Image.Image:
@@ -78,6 +109,8 @@ def as_array(image: Image.Image) -> NDArray[np.uint8]:
 
 def reason(error: Exception) -> str:
     """Why a file cannot be read, in a few words."""
+    if isinstance(error, OSError) and error.strerror:
+        return why(error)
     text = " ".join(str(error).split())
     return "not an image" if "cannot identify" in text else text[:120] or type(error).__name__
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..errors import DataError, DataUnavailable
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
@@ -17,9 +19,10 @@ from ..specs.options import Option, Value, check_all
 from ..specs.references import resolve_reference
 from .image_folder import OPTIONS as FOLDER_OPTIONS
 from .image_folder import open_folder
-from .splits import Splits, check_splits, fingerprint, hold_out_validation
+from .splits import SMALLEST_TO_DIVIDE, Splits, check_splits, fingerprint, hold_out_validation
 from .table_file import OPTIONS as TABLE_OPTIONS
 from .table_file import open_table
+from .user_paths import as_path, kind_of, why
 
 log = logging.getLogger("zoo")
 
@@ -64,9 +67,21 @@ def load_dataset(
         DataError: the files in the folder are damaged or contain other data.
     """
     checked = check_all(spec.options, options or {}, spec.name)
+    splits = _load(spec, folder, download and not is_present(spec, folder), checked)
+    try:
+        check_splits(spec, splits)
+    except DataError as error:
+        raise DataError(f"{error} {_remedy(spec)}" if spec.fingerprint else str(error)) from error
+    actual = splits.fingerprint or fingerprint(splits)
+    if spec.fingerprint:
+        _check_fingerprint(spec, folder, actual if checked == _defaults(spec) else _usual_fingerprint(spec, folder))
+    return LoadedDataset(spec, hold_out_validation(splits), actual, options=checked)
+
+
+def _load(spec: Dataset, folder: Path, download: bool, options: Mapping[str, Value]) -> Splits:
     loader = resolve_reference(spec.loader)
     try:
-        splits: Splits = loader(folder, download and not is_present(spec, folder), **checked)
+        splits: Splits = loader(folder, download, **options)
     except DataError:
         raise
     except Exception as error:
@@ -74,15 +89,38 @@ def load_dataset(
         raise DataError(f"Cannot read {spec.name} from {folder}: {type(error).__name__}: {text}.") from error
     if not isinstance(splits, Splits):
         raise DataError(f"The loader of {spec.name} returned {type(splits).__name__}, not zoo.Splits.")
-    check_splits(spec, splits)
-    actual = splits.fingerprint or fingerprint(splits)
-    usual = checked == check_all(spec.options, {}, spec.name)
-    if spec.fingerprint and usual and actual != spec.fingerprint:
-        raise DataError(
-            f"The files of {spec.name} in {folder} contain other data than published (SHA-256 {actual[:12]}…, expected "
-            f"{spec.fingerprint[:12]}…). Delete them and run `zoo fetch {spec.name}`."
-        )
-    return LoadedDataset(spec, hold_out_validation(splits), actual, options=checked)
+    return splits
+
+
+def _defaults(spec: Dataset) -> dict[str, Value]:
+    return check_all(spec.options, {}, spec.name)
+
+
+def _usual_fingerprint(spec: Dataset, folder: Path) -> str:
+    """The fingerprint with the default options, for which one is declared.
+
+    With other options (another split) the same files are read, so they are held against the declaration too.
+    """
+    splits = _load(spec, folder, False, _defaults(spec))
+    return splits.fingerprint or fingerprint(splits)
+
+
+def _check_fingerprint(spec: Dataset, folder: Path, actual: str) -> None:
+    """Raises:
+    DataError: the data is not the data that ``spec`` declares.
+    """
+    if actual != spec.fingerprint:
+        expected = f"SHA-256 {actual[:12]}…, expected {spec.fingerprint[:12]}…"
+        where = f" in {folder}" if spec.files else ""
+        raise DataError(f"{spec.name}{where} is other data than published ({expected}). {_remedy(spec)}")
+
+
+def _remedy(spec: Dataset) -> str:
+    """What to do if the data of a registered dataset is wrong: which files to delete."""
+    if not spec.files:
+        return "Reinstall the package that contains it: the plugin, or the library that the plugin reads it from."
+    listed = ", ".join(spec.files) if len(spec.files) <= 4 else f"{Path(spec.files[0]).parent}/*"
+    return f"Delete {listed} and run `zoo fetch {spec.name}`."
 
 
 def own_data_path(reference: str, registry: Registry) -> Path | None:
@@ -90,11 +128,18 @@ def own_data_path(reference: str, registry: Registry) -> Path | None:
 
     Raises:
         DataUnavailable: it is written as a path that does not exist.
+        DataError: it is a pipe, a socket or a device.
     """
     if reference in registry.datasets:
         return None
-    path = Path(reference).expanduser()
-    if path.exists():
+    path = as_path(reference)
+    try:
+        kind = kind_of(path)
+    except OSError as error:
+        raise DataUnavailable(f"Cannot read {path}: {why(error)}.") from error
+    if kind == "other":
+        raise DataError(f"{path} is not a regular file, so it cannot be a dataset. Save the data to a file first.")
+    if kind != "missing":
         return path
     if "/" in reference or path.suffix or reference.startswith("~"):
         raise DataUnavailable(f"There is no file or folder {path}, and no dataset with this name (`zoo datasets`).")
@@ -128,6 +173,7 @@ def load_named(
     path = own_data_path(reference, registry)
     if path is None:
         return load_dataset(registry.dataset(reference), folder, options=options)
+    _check_name(path)
     checked = check_all(dataset_options(reference, registry), options, path.name)
     name = re.sub(r"[^a-z0-9]+", "-", path.name.removesuffix(".gz").lower()).strip("-") or "data"
     name = f"own-{name}" if name in registry.datasets else name
@@ -136,7 +182,28 @@ def load_named(
         checked["size"] = spec.input_shape[1:]
     else:
         spec = open_table(path, name, task, checked)
-    return replace(load_dataset(spec, folder, options=checked), path=path.resolve())
+    data = load_dataset(spec, folder, options=checked)
+    _warn_of_overlap(data)
+    return replace(data, path=path.resolve())
+
+
+def _warn_of_overlap(data: LoadedDataset) -> None:
+    """Say so if there are too few samples for a validation split."""
+    train, validation = data.splits.train, data.splits.validation
+    assert validation is not None
+    if len(train) < SMALLEST_TO_DIVIDE and torch.equal(train.inputs, validation.inputs):
+        text = "%s has too few training samples to divide (%d): they are the validation samples too."
+        log.warning(text, data.spec.name, len(train))
+
+
+def _check_name(path: Path) -> None:
+    """Raises:
+    DataError: the path is not text in UTF-8, so that no run could record it.
+    """
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"The name of {str(path)!a} is not text in UTF-8. Rename it.") from error
 
 
 def load_for(

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError, UnknownName, UsageError
+from ..formatting import brief, shortened
 from ..specs.columns import Column
 from ..specs.dataset import Dataset
 from ..specs.options import Option
 from .splits import Split, Splits, random_split
-from .table_reader import parse_numbers, read_blocks
+from .table_reader import parse_numbers, read_blocks, why_no_number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -206,15 +207,17 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
     if parse_numbers(pl.Series(header, dtype=pl.String))[0].null_count() == 0:
         raise DataError(f"{path}: the first line must name the columns; it holds numbers.")
+    known = set()
     for place, name in enumerate(header):
         if not name:
             raise DataError(f"{path}: column {place + 1} has no name.")
-        if name in header[:place]:
-            raise DataError(f"{path}: two columns are called {name!r}.")
+        if name in known:
+            raise DataError(f"{path}: two columns are called {brief(name)}.")
+        known.add(name)
 
 
 def _known_column(path: Path, header: Sequence[str], name: str, option: str) -> str:
-    listed = ", ".join(header[:20]) + (" …" if len(header) > 20 else "")
+    listed = shortened(", ".join(header[:20]) + (" …" if len(header) > 20 else ""), 500)
     if not name:
         raise UsageError(f"Which column of {path.name} is the target? Give --target COLUMN; it has: {listed}.")
     if name not in header:
@@ -227,7 +230,9 @@ def _targets(path: Path, cells: _Cells, task: str) -> tuple[Tensor, tuple[str, .
     if task == "regression":
         if cells.first_word:
             line, cell = cells.first_word
-            raise DataError(f"{path}, line {line}: {cells.name} is {cell!r}, which is not a number.")
+            raise DataError(
+                f"{path}, line {line}: {cells.name} is {brief(cell)}, which is not a number{why_no_number(cell)}."
+            )
         return torch.from_numpy(cells.numbers())[:, None], (cells.name,)
     different = str(len(cells.kinds)) if cells.few else f"more than {MOST_CATEGORIES}"
     if task == "binary" and len(cells.kinds) != 2:
@@ -270,7 +275,9 @@ def _declare(table: _Table, categories: set[str]) -> list[tuple[Column, _Cells]]
 def _declare_column(path: Path, cells: _Cells, categorical: bool) -> Column:
     if cells.first_word and cells.words * 20 <= cells.present:  # a few words among numbers are a mistake, no category
         line, cell = cells.first_word
-        raise DataError(f"{path}, line {line}: {cells.name} is {cell!r}, but other rows have numbers.")
+        raise DataError(
+            f"{path}, line {line}: {cells.name} is {brief(cell)}, but other rows have numbers{why_no_number(cell)}."
+        )
     if cells.first_word:
         _refuse_many(path, cells.name, len(cells.kinds))
         kinds = tuple(sorted(cells.kinds))

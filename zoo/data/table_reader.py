@@ -7,12 +7,16 @@ import csv
 import gzip
 import io
 import itertools
+import math
+import os
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import DataError
+from .user_paths import open_regular, why
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,6 +27,9 @@ LARGEST_NUMBER = 3.4028235e38
 """The largest float32; a larger number is not accepted."""
 BLOCK_BYTES = 2**20
 LONGEST_LINE = 2**24
+LARGEST_UNPACKED, LARGEST_RATIO = 2**28, 200
+"""A packed file may have so many bytes when it is unpacked, or so many times its size."""
+MOST_COLUMNS = 10_000
 
 
 def read_blocks(source: Path | BinaryIO) -> Iterator[pl.DataFrame]:
@@ -44,12 +51,32 @@ def read_blocks(source: Path | BinaryIO) -> Iterator[pl.DataFrame]:
             # `read` would wait until a block is full
             yield from _parse(_texts(source.read1))  # type: ignore[attr-defined]
             return
-        with gzip.open(source) if source.suffix == ".gz" else source.open("rb") as handle:
-            yield from _parse(_texts(handle.read))
+        with open_regular(source) as file:
+            yield from _parse(_texts(_unpacked(file) if source.suffix == ".gz" else file.read))
     except UnicodeDecodeError as error:
         raise DataError("not text in UTF-8") from error
-    except (OSError, EOFError, csv.Error) as error:
-        raise DataError(" ".join(str(getattr(error, "strerror", None) or error).split())) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(why(error).rstrip(".")) from error
+    except csv.Error as error:
+        hint = "; is a quote not closed?" if "field limit" in str(error) else ""
+        raise DataError(f"{why(error)}{hint}") from error
+
+
+def _unpacked(file: BinaryIO) -> Callable[[int], bytes]:
+    """Reads what is packed in ``file``, as long as that is no bomb: text is never packed to a hundredth."""
+    unpacked = gzip.GzipFile(fileobj=file, mode="rb")
+    largest = max(LARGEST_UNPACKED, LARGEST_RATIO * os.fstat(file.fileno()).st_size)
+    count = 0
+
+    def read(size: int) -> bytes:
+        nonlocal count
+        content = unpacked.read(size)
+        count += len(content)
+        if count > largest:
+            raise DataError(f"it unpacks to more than {LARGEST_RATIO} times its size")
+        return content
+
+    return read
 
 
 def parse_numbers(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -64,11 +91,22 @@ def parse_numbers(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
     return numbers, cells.str.to_lowercase().is_in(MISSING)
 
 
+def why_no_number(cell: str) -> str:
+    """Why a cell that looks like a number is none for float32."""
+    try:
+        value = float(cell[:100])
+    except ValueError:
+        return ""
+    return "" if "_" in cell or math.isnan(value) else " (larger than float32 can hold)"
+
+
 def _texts(read: Callable[[int], bytes]) -> Iterator[str]:
     """Whole lines, many at a time; every line end becomes ``\\n``."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
     rest = ""
     while content := read(BLOCK_BYTES):
+        if b"\0" in content:
+            raise DataError("not text in UTF-8: it contains NUL bytes")
         text = rest + decoder.decode(content)
         end = text.rfind("\n") + 1
         rest = text[end:]
@@ -91,7 +129,10 @@ def _parse(texts: Iterator[str]) -> Iterator[pl.DataFrame]:
             if not content:
                 continue
             text = text[start:]
-            separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+            first = text.partition("\n")[0]
+            separator = max(SEPARATORS, key=first.count)
+            if first.count(separator) >= MOST_COLUMNS:
+                raise DataError(f"more than {MOST_COLUMNS:,} columns")
         if '"' in text:
             rows, used = _quoted_rows(text, texts, line, separator, width)
         else:

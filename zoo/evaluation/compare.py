@@ -12,7 +12,8 @@ from ..folders import runs_folder
 from ..formatting import html_table, main_metric, metric_text
 from ..models.api import is_onnx_file, open_model
 from ..registry.registry import Registry, create_registry
-from ..runs.run import Run, find_run, list_runs
+from ..runs.finding import find_run, list_runs
+from ..runs.run import Run
 from ..specs.results import mean_and_deviation, pareto, recorded_results
 from .benchmark import latency_of
 

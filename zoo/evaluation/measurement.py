@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import psutil
 
 from ..folders import runs_folder
+from ..interpreter import python_command, python_environment
 from ..models.api import is_onnx_file, open_model
 from ..models.description import ModelDescription
 from ..models.inference import Array, InferenceModel
@@ -79,7 +79,8 @@ def measure_memory(reference: str, batch: int, threads: int, runs_dir: Path | st
     """The resident memory, in bytes, that a model and one batch add to a fresh process; None if the process fails."""
     script = "import sys; from zoo.evaluation.measurement import print_added_memory; print_added_memory(*sys.argv[1:])"
     arguments = [reference, str(runs_folder(runs_dir)), str(batch), str(threads)]
-    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
+    command = python_command("-c", script, *arguments)
+    done = subprocess.run(command, env=python_environment(), capture_output=True, text=True)
     text = done.stdout.strip()
     return int(text) if done.returncode == 0 and text.isdigit() else None
 

@@ -15,17 +15,22 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..data.images import SUFFIXES, reason
+from ..data.user_paths import as_path, kind_of, why
 from ..errors import DataError
 from ..models.api import open_model
 from ..models.description import ModelDescription
 from ..models.inference import Array, InferenceModel
 from ..registry.registry import Registry
 from .image_preparation import ImagePreparation, prepare_image
-from .rows import parse_row, read_rows
+from .rows import NOTHING, parse_row, read_rows
 
 _T = TypeVar("_T")
 BATCH_SIZE = 64
 STDIN = "-"
+LARGEST_STDIN = 2**30
+"""Bytes of an image on standard input."""
+LONGEST_NAME = 4_096
+_NO_FILE = {"missing": "no such file", "folder": "a folder, not a table", "other": "not a regular file"}
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"P4\n", b"P5\n", b"P6\n")
 
 
@@ -147,8 +152,6 @@ def _read_image(
     if isinstance(source, str):
         return _Sample(name, error=source)
     try:
-        if isinstance(source, Path) and source.stat().st_size == 0:
-            return _Sample(name, error="empty file")
         array, steps = prepare_image(source, description, preparation)
     except Exception as error:  # whatever a damaged file makes the decoder raise
         return _Sample(name, error=reason(error))
@@ -161,36 +164,61 @@ def _image_sources(inputs: Iterable[Path | str]) -> Iterator[tuple[str, Path | b
         if str(given) == STDIN:
             yield from _stdin_images()
         else:
-            yield from _path_images(Path(given).expanduser())
+            yield from _path_images(as_path(given))
 
 
 def _path_images(path: Path) -> Iterator[tuple[str, Path | bytes | str]]:
-    if not path.is_dir():
-        yield str(path), path if path.exists() else "no such file"
+    kind = _kind(path)
+    if kind != "folder":
+        yield str(path), path if kind == "file" else _NO_FILE.get(kind, kind)
         return
     found = False
-    for folder, below, names in os.walk(path):
+    unreadable: list[OSError] = []
+    for folder, below, names in os.walk(path, onerror=unreadable.append):
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in sorted(names):
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
                 found = True
                 yield os.path.join(folder, name), Path(folder, name)
-    if not found:
-        yield str(path), "no images in this folder"
+    for error in unreadable:
+        yield os.fsdecode(error.filename or path), why(error)
+    if not found and not unreadable:
+        yield str(path), f"no images in this folder: {NOTHING}"
+
+
+def _kind(path: Path) -> str:
+    """As :func:`kind_of`, or why the path cannot be looked at."""
+    try:
+        return kind_of(path)
+    except OSError as error:
+        return why(error)
 
 
 def _stdin_images() -> Iterator[tuple[str, Path | bytes | str]]:
     """The image on standard input, or the images whose names are there."""
     stream = sys.stdin.buffer
     start = stream.read(64)
-    if start.startswith(_SIGNATURES) or b"\0" in start:
-        yield STDIN, start + stream.read()
+    if not start.strip():
+        yield STDIN, f"no image and no file names: {NOTHING}"
+        return
+    if _is_binary(start):
+        content = start + stream.read(LARGEST_STDIN + 1)
+        yield STDIN, content if len(content) <= LARGEST_STDIN else f"more than {LARGEST_STDIN:,} bytes"
         return
     # the bytes read so far belong to the first names
     rest = io.BufferedReader(_Joined(start, stream))
-    for line in io.TextIOWrapper(rest, encoding="utf-8", errors="surrogateescape"):
-        if line.strip():
-            yield from _path_images(Path(line.rstrip("\r\n")).expanduser())
+    while line := rest.readline(LONGEST_NAME + 1):
+        name = os.fsdecode(line.rstrip(b"\r\n"))
+        if len(line) > LONGEST_NAME or "\0" in name:
+            yield STDIN, "neither an image nor a list of file names"
+            return
+        if name.strip():
+            yield from _path_images(as_path(name))
+
+
+def _is_binary(start: bytes) -> bool:
+    """Whether a stream that begins with ``start`` is an image, or no text, rather than a list of file names."""
+    return start.startswith(_SIGNATURES) or any(byte < 32 and byte not in b"\t\r\n" for byte in start)
 
 
 class _Joined(io.RawIOBase):
@@ -213,19 +241,26 @@ def _rows(inputs: Iterable[Path | str], description: ModelDescription) -> Iterat
     """Each row of every table, and each row given as text."""
     for given in inputs:
         text = str(given)
-        path = Path(given).expanduser()
-        stdin = text == STDIN
-        if not stdin and not path.exists() and ("," in text or "=" in text or _is_number(text)):
+        path = as_path(given)
+        kind = STDIN if text == STDIN else _kind(path)
+        if kind == "missing" and _is_row(text):
             yield _row_sample(text, parse_row(text, description))
-            continue
-        if not stdin and not path.is_file():
-            yield _Sample(text, error="no such file" if not path.exists() else "a folder, not a table")
-            continue
-        try:
-            for line, row in read_rows(sys.stdin.buffer if stdin else path, description):
-                yield _row_sample(f"{text}:{line}", row)
-        except DataError as error:
-            yield _Sample(text, error=str(error))
+        elif kind in (STDIN, "file"):
+            yield from _table_rows(text, sys.stdin.buffer if kind == STDIN else path, description)
+        else:
+            yield _Sample(text, error=_NO_FILE.get(kind, kind))
+
+
+def _table_rows(name: str, source: Path | Any, description: ModelDescription) -> Iterator[_Sample]:
+    try:
+        for line, row in read_rows(source, description):
+            yield _row_sample(f"{name}:{line}", row)
+    except DataError as error:
+        yield _Sample(name, error=str(error))
+
+
+def _is_row(text: str) -> bool:
+    return "," in text or "=" in text or _is_number(text)
 
 
 def _row_sample(source: str, row: Array | str) -> _Sample:

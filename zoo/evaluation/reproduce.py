@@ -24,7 +24,8 @@ from ..formatting import PERCENTAGES, main_metric
 from ..models.build import blank_model, count_parameters
 from ..registry.registry import Registry, create_registry
 from ..runs.checkpoint import load_tensors, save_tensors
-from ..runs.run import Run, list_runs
+from ..runs.finding import list_runs
+from ..runs.run import Run
 from ..specs.architecture import Architecture
 from ..specs.hyperparameters import resolve
 from ..specs.options import check_all
@@ -209,9 +210,15 @@ def _find_equal(
         known["hyperparameters"] = asdict(resolve(known["hyperparameters"]))  # new ones have their default
         known["options"] = check_all(spec.options, known["options"], spec.name)
         data = config["data"]
-        fingerprint = dataset.fingerprint or data["fingerprint"]
+        declared = dataset.fingerprint if chosen == check_all(dataset.options, {}, dataset.name) else ""
+        fingerprint = declared or data["fingerprint"]
         same_data = data["name"] == dataset.name and data["fingerprint"] == fingerprint
-        if known == wanted and same_data and (data.get("options") or {}) == chosen and not config.get("init_from"):
+        if (
+            known == wanted
+            and same_data
+            and (data.get("options") or {}) == chosen
+            and not (config.get("init_from") or config.get("extended"))
+        ):
             return run
     return None
 

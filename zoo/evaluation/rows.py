@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..data.table_reader import parse_numbers, read_blocks
 from ..errors import DataError, closest
+from ..formatting import shortened
 from ..models.description import ModelDescription
 from ..specs.columns import Column
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 Row = NDArray[np.float32]
+NOTHING = "nothing to predict"
+"""The end of the error of an input without images or rows."""
+LONGEST_ROW = 100_000
+"""Characters of a row on the command line; below the limit of a cell."""
 
 
 def read_rows(source: Path | BinaryIO, description: ModelDescription) -> Iterator[tuple[int, Row | str]]:
@@ -38,13 +44,17 @@ def read_rows(source: Path | BinaryIO, description: ModelDescription) -> Iterato
     blocks = read_blocks(source)
     first = next(blocks, None)
     if first is None:
-        raise DataError("no rows")
+        raise DataError(f"no rows: {NOTHING}")
     header: list[str] = list(first.row(0)[2:])
     places = _match_columns(header, description)
     if places is not None:
         first = first[1:]
+    rows = 0
     for block in itertools.chain([first], blocks):
+        rows += len(block)
         yield from _check_rows(block, places or range(len(header)), len(header), description)
+    if not rows:
+        raise DataError(f"no rows under the header: {NOTHING}")
 
 
 def parse_row(text: str, description: ModelDescription) -> Row | str:
@@ -54,6 +64,8 @@ def parse_row(text: str, description: ModelDescription) -> Row | str:
     """
     import polars as pl
 
+    if len(text) > LONGEST_ROW:
+        return f"a row of more than {LONGEST_ROW:,} characters; put it into a file"
     cells = next(csv.reader([text]), [])
     names = [description.column_name(place) for place in range(description.input_shape[0])]
     if not all("=" in cell for cell in cells):
@@ -89,12 +101,36 @@ def _match_columns(header: Sequence[str], description: ModelDescription) -> list
         return None if is_data else list(range(count))
     if is_data and len(header) == count:
         return None
-    known = {cell.casefold(): place for place, cell in reversed(list(enumerate(header)))}
-    lacking = [column.name for column in description.columns if column.name.casefold() not in known]
+    names = [column.name for column in description.columns]
+    places = _find_columns(header, names)
+    lacking = [name for name in names if name not in places]
     if lacking:
         listed = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
-        raise DataError(f"lacks the column{'s' if len(lacking) > 1 else ''} {listed}; it has {', '.join(header[:12])}")
-    return [known[column.name.casefold()] for column in description.columns]
+        given = shortened(", ".join(header[:12]), 300)
+        raise DataError(f"lacks the column{'s' if len(lacking) > 1 else ''} {listed}; it has {given}")
+    return [places[name] for name in names]
+
+
+def _find_columns(header: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    """The place of each of ``names`` in the header: the exact name, else the one name that differs only in case.
+
+    Raises:
+        DataError: two columns could be meant.
+    """
+    exact: dict[str, list[int]] = {}
+    folded: dict[str, list[int]] = {}
+    for place, cell in enumerate(header):
+        exact.setdefault(cell, []).append(place)
+        folded.setdefault(cell.casefold(), []).append(place)
+    alike = Counter(name.casefold() for name in names)
+    places = {}
+    for name in names:
+        found = exact.get(name) or (folded.get(name.casefold(), []) if alike[name.casefold()] == 1 else [])
+        if len(found) > 1:
+            raise DataError(f"has {len(found)} columns that could be {name}: {', '.join(header[k] for k in found[:5])}")
+        if found:
+            places[name] = found[0]
+    return places
 
 
 def _check_rows(

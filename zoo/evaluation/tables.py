@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..formatting import metric_name, metric_names, metric_text, size_text, table, time_text
+from ..formatting import counted, metric_name, metric_names, metric_text, size_text, table, time_text
 
 if TYPE_CHECKING:
     from ..models.description import ModelDescription
@@ -33,7 +33,8 @@ def assessment(found: Assessment) -> list[str]:
     """The lines of ``zoo eval``."""
     model = found.model
     lines = [
-        f"{model.name} ({model.origin}) in {found.engine}: {found.samples:,} {found.split} samples of {found.data}"
+        f"{model.name} ({model.origin}) in {found.engine}: "
+        f"{counted(found.samples, found.split + ' sample')} of {found.data}"
     ]
     names = [*metric_names(found.metrics), *(["loss"] if "loss" in found.metrics else [])]
     parts = [(metric_name(name), interval_text(name, found.metrics[name]).partition(" ")) for name in names]
