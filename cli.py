@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-import click
+try:
+    from collections.abc import Sequence
+    from typing import TYPE_CHECKING
 
-import zoo
-from zoo.commandline import ZooGroup, plugin_options, run_command
+    import click
+
+    import zoo
+    from zoo.commandline import ZooGroup, plugin_options, run_process
+except KeyboardInterrupt:  # Ctrl-C before the command has its own handler
+    sys.stderr.write("Error: Interrupted.\n")
+    raise SystemExit(130) from None
 
 if TYPE_CHECKING:
     from zoo import Registry
@@ -75,7 +80,7 @@ def main(arguments: Sequence[str] | None = None, registry: Registry | None = Non
         arguments: used in place of ``sys.argv[1:]``.
         registry: used in place of the installed plugins.
     """
-    sys.exit(run_command(cli, sys.argv[1:] if arguments is None else arguments, registry))
+    sys.exit(run_process(cli, sys.argv[1:] if arguments is None else arguments, registry))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ $ORT_WEB_DIST. They are skipped if one of these is missing.
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import re
 import shutil
+import socket
 import threading
-import urllib.error
-import urllib.request
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import zoo
-from zoo.reports.demo import RUNTIME
+from zoo.reports.demo import _ASSETS, INTEGRITY, RUNTIME
 
 DIST = os.environ.get("ORT_WEB_DIST")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,6 +41,12 @@ FLAGS = [
 ]
 
 
+OPEN_IMAGE = "zooDemo.openImage(new Blob([Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0))]))"
+"""Opens an image, without a `fetch` that the policy of the page forbids."""
+HOSTILE = "<img src=q onerror=alert(1)>'`${alert(2)}{{ 7 * 7 }}\u2028*/-->"
+"""A name that is markup or code in HTML, in a script and in a template."""
+
+
 @pytest.fixture(scope="module")
 def digits_file(digits_runs, tmp_path_factory):
     return zoo.export(
@@ -49,16 +56,18 @@ def digits_file(digits_runs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table_file(tmp_path_factory):
-    """A network for a table with a category, and labels that contain HTML."""
+    """A network for a table with a category. Its column, its category and its classes are called like markup."""
     folder = tmp_path_factory.mktemp("table")
     random = np.random.RandomState(0)
     with (folder / "plants.csv").open("w") as handle:
-        handle.write("soil,water,kind\n")
+        handle.write(f"soil,water,{HOSTILE}\n")
         for _ in range(200):
             sand, water = random.randint(2), random.uniform(0, 9)
             dry = water + 3 * sand < 6
-            handle.write(f"{'sand' if sand else '<b>clay</b>'},{water:.3f},{'</script>' if dry else 'reed & rush'}\n")
-    options = {"target": "kind"}
+            handle.write(
+                f"{'sand' if sand else '<b>clay</b>'},{water:.3f},{'</script>' if dry else f'reed & {HOSTILE}'}\n"
+            )
+    options = {"target": HOSTILE}
     run = zoo.train(
         "diabetes-mlp", dataset=str(folder / "plants.csv"), data_options=options, epochs=8, runs_dir=folder / "runs"
     )
@@ -89,10 +98,70 @@ def test_a_run_is_exported_first(digits_run, tmp_path, zoo_command):
     assert "digits" in (tmp_path / "page.html").read_text()
 
 
-def test_labels_with_html_are_escaped(table_file):
+class Tags(HTMLParser):
+    """The tags of a page with their attributes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+def test_names_are_neither_markup_nor_script(table_file, tmp_path):
+    file = shutil.copy(table_file, tmp_path / HOSTILE.replace("/", ""))
+    named = Path(file).rename(Path(file).with_suffix(".onnx"))
+    page = zoo.demo_page(named)
+    tags = Tags(page).found
+    assert [tag for tag, _ in tags].count("script") == page.count("</script>") == 2  # the tags of the page
+    assert {tag for tag, _ in tags}.isdisjoint({"img", "b"})
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
+    assert "\u2028" not in page[page.index('<script type="module">') :]
+    assert page.count("49") == zoo.demo_page(table_file).count("49")
+
+
+def test_the_policy_allows_only_what_the_page_contains(table_file):
     page = zoo.demo_page(table_file)
-    assert page.count("</script>") == 2  # the tags of the page
-    assert "<b>clay</b>" not in page
+    (policy,) = [given["content"] for tag, given in Tags(page).found if given.get("http-equiv")]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    script, style = page.split('<script type="module">')[1], page.split("<style>")[1]
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.split(end)[0].encode()).digest()).decode()
+        for text, end in ((script, "</script>"), (style, "</style>"))
+    ]
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == f"'sha256-{hashes[0]}' 'wasm-unsafe-eval' blob:"
+    assert rules["style-src"] == f"'sha256-{hashes[1]}'"
+    assert rules["connect-src"] == RUNTIME
+    assert "style=" not in page
+
+
+def test_the_page_accepts_only_the_known_files_of_the_runtime(table_file):
+    page = zoo.demo_page(table_file)
+    for name, integrity in zip(_ASSETS.values(), INTEGRITY.values(), strict=True):
+        assert re.fullmatch(r"sha384-[A-Za-z0-9+/]{64}", integrity)
+        assert f'"integrity": "{integrity}", "name": "{name}"' in page
+    assert len(re.findall(r"\bfetch\(", page)) == len(re.findall(r"\bfetch\([^)]*\{ integrity,", page)) == 1
+    assert re.findall(r"\bimport\([^)]*", page) == [
+        'import(URL.createObjectURL(new Blob([code], { type: "text/javascript" }'
+    ]
+
+
+@pytest.mark.skipif(not DIST, reason="needs $ORT_WEB_DIST")
+def test_the_known_hashes_are_those_of_the_npm_package():
+    for key, name in _ASSETS.items():
+        digest = hashlib.sha384((Path(DIST) / name).read_bytes()).digest()
+        assert INTEGRITY[key] == f"sha384-{base64.b64encode(digest).decode()}"
+
+
+@pytest.mark.parametrize(
+    "runtime", ["javascript:alert(1)/", "https://a/ 'unsafe-inline'/", "https://a/b", 'http://a"/']
+)
+def test_the_address_of_the_runtime_cannot_change_the_policy(table_file, runtime):
+    with pytest.raises(zoo.UsageError, match="runtime must be an address"):
+        zoo.demo_page(table_file, runtime=runtime)
 
 
 def test_a_folder_without_the_runtime_gives_one_line(digits_file, zoo_command, tmp_path):
@@ -101,7 +170,9 @@ def test_a_folder_without_the_runtime_gives_one_line(digits_file, zoo_command, t
     assert "npm install" in error
 
 
-def test_it_is_served_on_this_machine_only():
+@pytest.fixture(scope="module")
+def port():
+    """The port of a demo that is served."""
     addresses, ready = [], threading.Event()
 
     def on_ready(address):
@@ -111,14 +182,59 @@ def test_it_is_served_on_this_machine_only():
     threading.Thread(target=zoo.serve, args=("<p>ü</p>", 0, on_ready), daemon=True).start()
     assert ready.wait(10)
     assert addresses[0].startswith("http://127.0.0.1:")
-    with urllib.request.urlopen(addresses[0], timeout=10) as answer:
-        assert answer.read().decode() == "<p>ü</p>"
-    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
-        urllib.request.urlopen(addresses[0] + "etc/passwd", timeout=10)
-    refused.value.close()
-    port = addresses[0].rstrip("/").rpartition(":")[2]
+    return int(addresses[0].rstrip("/").rpartition(":")[2])
+
+
+def answer_to(port, request):
+    """The status and the body of the answer to a raw request."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head.decode(), body.decode()
+
+
+def test_the_page_is_served_under_its_own_name(port):
+    for host in ("127.0.0.1", "localhost", "LOCALHOST"):
+        status, head, body = answer_to(port, f"GET / HTTP/1.0\nHost: {host}:{port}")
+        assert (status, body) == (200, "<p>ü</p>")
+        assert "Python" not in head
+        assert "nosniff" in head
+    assert answer_to(port, f"HEAD /?x=1 HTTP/1.0\nHost: localhost:{port}")[::2] == (200, "")
     with pytest.raises(zoo.ZooError, match="--port"):
-        zoo.serve("", int(port), on_ready)
+        zoo.serve("", port, print)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "host", "status"),
+    [
+        ("GET / HTTP/1.0", "attacker.example", 421),  # DNS rebinding
+        ("GET / HTTP/1.0", "attacker.example:{port}", 421),
+        ("GET / HTTP/1.0", "127.0.0.1", 421),  # without the port
+        ("GET / HTTP/1.0", "127.0.0.1:1", 421),
+        ("GET / HTTP/1.0", "127.0.0.1:{port}\nHost: attacker.example", 421),
+        ("GET / HTTP/1.0", "", 421),
+        ("GET /etc/passwd HTTP/1.0", "127.0.0.1:{port}", 404),
+        ("GET /../../etc/passwd HTTP/1.0", "127.0.0.1:{port}", 404),
+        ("GET //etc HTTP/1.0", "127.0.0.1:{port}", 404),
+        ("GET http://attacker.example/ HTTP/1.0", "127.0.0.1:{port}", 404),
+        ("POST / HTTP/1.0", "127.0.0.1:{port}", 501),
+        ("OPTIONS / HTTP/1.0", "127.0.0.1:{port}", 501),
+        ("PUT / HTTP/1.0", "127.0.0.1:{port}", 501),
+    ],
+)
+def test_every_other_request_is_refused(port, request_line, host, status):
+    found, _, body = answer_to(port, f"{request_line}\nHost: {host.format(port=port)}")
+    assert found == status
+    assert "ü" not in body
+    assert "attacker" not in body
+
+
+def test_it_is_served_to_this_machine_only(port):
+    addresses = {found[4][0] for found in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    for address in addresses - {"127.0.0.1"}:
+        with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
+            socket.create_connection((address, port), timeout=1)
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +289,7 @@ def test_a_dropped_image_gives_the_same_input_as_in_python(browser, digits_file,
     for sample in (digits[3, 0], 255 - digits[4, 0]):
         Image.fromarray(sample).save(tmp_path / "x.png")
         content = base64.b64encode((tmp_path / "x.png").read_bytes()).decode()
-        fetched = (
-            "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.openImage(b))"
-        )
+        fetched = OPEN_IMAGE
         given = wait(browser, fetched, content)
         (answer,) = zoo.predict(digits_file, [tmp_path / "x.png"])
         assert np.abs(np.array(given) - list(answer.probabilities.values())).max() < 1e-5
@@ -210,7 +324,7 @@ def test_a_colour_image(browser, tmp_path):
     pixels = random.randint(0, 256, (16, 16, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
     content = base64.b64encode((tmp_path / "x.png").read_bytes()).decode()
-    fetched = "fetch('data:image/png;base64,' + arguments[0]).then((r) => r.blob()).then((b) => zooDemo.openImage(b))"
+    fetched = OPEN_IMAGE
     given = wait(browser, fetched, content)
     (answer,) = zoo.predict(file, [tmp_path / "x.png"])
     assert np.abs(np.array(given) - list(answer.probabilities.values())).max() < 1e-5

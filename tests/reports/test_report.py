@@ -4,7 +4,9 @@ import json
 import re
 import shlex
 import shutil
+from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -28,11 +30,14 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.loads, self.words, self.open, self.svgs = [], [], [], 0
+        self.tags, self.attributes = set(), set()
         self.feed(text)
         assert not self.open
 
     def handle_starttag(self, tag, attributes):
         self.svgs += tag == "svg"
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attributes}
         for name, value in attributes:
             if name in ("src", "href", "xlink:href", "action") and not value.startswith(("#", "data:")):
                 self.loads.append(value)
@@ -93,11 +98,135 @@ def test_an_exported_file_of_the_same_checkpoint_is_reused(run_folder, zoo_comma
     first = zoo.report(str(run_folder))
     before = first.file.stat().st_mtime_ns
     assert zoo.report(str(run_folder)).file.stat().st_mtime_ns == before
-    text = first.file.with_name("resnet-mini.onnx.json").read_text()
-    first.file.with_name("resnet-mini.onnx.json").write_text(
-        text.replace('"checkpoint_sha256": "', '"checkpoint_sha256": "0')
-    )
+    certificate = first.file.with_name("resnet-mini.onnx.json")
+    content = json.loads(certificate.read_text())
+    content["model"]["checkpoint_sha256"] = "0" * 64  # of another checkpoint: an older export
+    certificate.write_text(json.dumps(content))
     assert zoo.report(str(run_folder)).file.stat().st_mtime_ns != before
+
+
+@pytest.fixture(scope="module")
+def exported(digits_runs, tmp_path_factory):
+    """A run with an export, made once."""
+    (run,) = zoo.list_runs(digits_runs)
+    folder = tmp_path_factory.mktemp("exported") / "resnet-mini" / run.folder.name
+    shutil.copytree(run.folder, folder)
+    zoo.report(str(folder))
+    return folder
+
+
+def edited(change):
+    """Damage that changes the JSON of the certificate."""
+
+    def damage(file, certificate):
+        content = json.loads(certificate.read_text())
+        change(content)
+        certificate.write_text(json.dumps(content))
+
+    return damage
+
+
+def other_weight(file, certificate):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (other_weight, "The file was changed after its export"),
+        (lambda file, certificate: file.write_bytes(b""), "The file was changed after its export"),
+        (lambda file, certificate: certificate.write_text("{"), "is damaged"),
+        (lambda file, certificate: certificate.write_text("[" * 10_000), "is damaged"),
+        (lambda file, certificate: certificate.write_bytes(b"\xff\xfe\0"), "is damaged"),
+        (edited(lambda content: content.update(passed=False)), "is damaged: `passed` is not true"),
+        (edited(lambda content: content["checks"][0].update(passed=False)), "did not pass"),
+        (edited(lambda content: content.update(checks=None)), "is damaged"),
+        (edited(lambda content: content["checks"][0].update(summary="perfect")), "its digest is wrong"),
+        (edited(lambda content: content["checks"].pop()), "its digest is wrong"),
+    ],
+)
+def test_a_file_that_is_not_proven_is_one_line_of_the_report(exported, zoo_command, tmp_path, damage, reason):
+    folder = tmp_path / "resnet-mini" / exported.name
+    shutil.copytree(exported, folder)
+    file = folder / "exports" / "resnet-mini.onnx"
+    damage(file, file.with_name("resnet-mini.onnx.json"))
+    before = file.read_bytes()
+    done = zoo_command("report", folder, "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["file"] is None
+    assert file.read_bytes() == before
+    for page in ((folder / "report.html").read_text(), (folder / "model-card.md").read_text()):
+        text = " ".join(unescape(page).replace("\\", "").split())
+        assert text.count("NOT verified") == 1
+        assert reason in text
+        assert "all checks passed" not in text
+        assert "SHA-256 of the file" not in text
+
+
+HOSTILE = "<img src=q onerror=alert(1)>\"'`|[x](javascript:alert(2)){{ 7 * 7 }}-->"
+
+
+def test_names_are_not_markup(tmp_path, zoo_command):
+    """Column, class, dataset and run are called like markup."""
+    table = tmp_path / f"{HOSTILE.replace('/', '')}.csv"
+    quoted = HOSTILE.replace('"', '""')
+    rows = "".join(f'{k % 7},"{quoted}"\n' if k % 2 else f"{k % 5},</script></table>```\n" for k in range(60))
+    table.write_text(f'"{quoted}",kind\n{rows}')
+    run = zoo.train(
+        "diabetes-mlp", dataset=str(table), data_options={"target": "kind"}, epochs=1, runs_dir=tmp_path / "runs"
+    )
+    named = f"{HOSTILE}\u2028x"
+    folder = run.folder.rename(run.folder.with_name(named))
+    done = zoo_command("report", folder, "-o", tmp_path / "report")
+    assert done.code == 0, done.err
+    page = Page((tmp_path / "report" / "report.html").read_text())
+    assert page.loads == []
+    assert page.tags.isdisjoint({"img", "script", "iframe", "object", "a"})
+    assert not {name for name in page.attributes if name.startswith("on")}
+    assert "onerror=alert(1)" in " ".join(page.words)
+    card = (tmp_path / "report" / "model-card.md").read_text()
+    _, front, body = card.split("---\n", 2)
+    yaml = pytest.importorskip("yaml")
+    facts = yaml.safe_load(front)
+    assert facts["model-index"][0]["name"] == f"diabetes-mlp/{named}"
+    blocks = re.findall(r"^(`{3,})\w+\n.*?\n\1$", body, flags=re.DOTALL | re.MULTILINE)
+    outside = re.sub(r"^(`{3,})\w+\n.*?\n\1$", "", body, flags=re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 2
+    assert "<img" not in outside
+    assert "</script>" not in outside
+    assert "[x](" not in outside.replace("\\[", "")
+    assert "\u2028" not in outside
+
+
+def test_the_page_may_load_and_run_nothing(exported):
+    page = (exported / "report.html").read_text()
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy.split("; ")[0] == "default-src 'none'"
+    assert "script-src" not in policy
+    assert "connect-src" not in policy
+
+
+def test_shipped_weights_have_a_report_without_curves(zoo_command, tmp_path):
+    done = zoo_command("report", "linear-regression", "--runs-dir", tmp_path / "none", "--json")
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    assert made["page"] == "linear-regression-report/report.html"
+    assert made["file"] == "linear-regression-report/exports/linear-regression.onnx"
+    text = " ".join(Page(Path(made["page"]).read_text()).words)
+    assert "the report has no curves" in text
+    assert "weights of linear-regression" in text
+    assert "all checks passed" in text
+    assert "zoo train linear-regression" in text
+    assert "weights of linear-regression" in Path(made["card"]).read_text()
+    assert zoo_command("report", "linear-regression", "--runs-dir", tmp_path / "none").code == 0  # the file is reused
+
+
+def test_a_file_has_no_report(zoo_command):
+    error = zoo_command("report", "net.onnx").error
+    assert "is an exported file" in error
+    assert "zoo report NAME" in error
 
 
 def test_the_report_of_a_regression_shows_errors(zoo_command, tmp_path):
@@ -128,15 +257,44 @@ def test_without_the_dataset_the_report_has_no_test_results(run_folder, zoo_comm
 
 
 def test_a_missing_run_gives_one_line(zoo_command):
-    assert "zoo train" in zoo_command("report", "resnet-mini").error
+    assert "zoo train" in zoo_command("report", "torchvision/resnet18").error
 
 
 def test_the_command_line_of_a_run_gives_the_same_weights(tiny_registry, tmp_path, zoo_command):
     settings = {"epochs": 2, "lr": 0.07, "weight_decay": 0.000123456789, "dropout": 0.1, "seed": 3}
     first = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=tmp_path / "a", **settings)
     command = repeat_command(first.config, tiny_registry)
-    assert command.count("--set") == 2
+    assert {"weight_decay=0.000123456789", "dropout=0.1"} <= set(shlex.split(command))
     words = shlex.split(command)[1:]
     assert zoo_command(*words, "--runs-dir", tmp_path / "b", registry=tiny_registry).code == 0
     again = zoo.find_run("tiny-cnn", tmp_path / "b", ["tiny-cnn"])
     assert again.best.read_bytes() == first.best.read_bytes()
+
+
+def test_an_exported_file_is_not_exported_again(zoo_command):
+    error = zoo_command("export", "net.onnx", "--onnx").error
+    assert "is the name of a file" in error
+    assert "zoo verify" in error
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compare", "lenet", "cnn-mini", "--plot", "x.foo"],
+        ["compare", "lenet", "cnn-mini", "--curves", "x"],
+        ["bench", "lenet", "--plot", "x.jpg"],
+        ["find-lr", "lenet", "-o", "x.foo"],
+    ],
+)
+def test_a_plot_is_a_png_file(zoo_command, command):
+    done = zoo_command(*command)
+    assert done.code == 2
+    assert "ends in .png" in done.error
+    assert not done.out
+    assert not list(Path().iterdir())
+
+
+def test_the_page_of_a_run_is_called_after_both(digits_run, zoo_command):
+    assert zoo_command("demo", digits_run.folder).code == 0
+    page = Path(f"resnet-mini-{digits_run.folder.name}-demo.html")
+    assert f"<title>resnet-mini/{digits_run.folder.name}: try it</title>" in page.read_text()

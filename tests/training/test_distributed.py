@@ -17,6 +17,8 @@ from zoo.training.distributed import ALONE, World
 
 # 1,293 training samples have a last batch of 13, which two processes divide unevenly
 COMMAND = ["train", "lenet", "--dataset", "digits", "--device", "cpu", "--set", "flip=true"]
+EPOCHS = 3
+DIVIDED = ["--epochs", EPOCHS, "--devices", 2, "--checkpoint-steps", 4]
 
 
 def start(*arguments):
@@ -62,10 +64,16 @@ def test_one_process_needs_no_communication():
     assert ALONE.agree(15, values.device) == 15
 
 
-def test_two_processes_train_like_one(tmp_path):
-    one, _, _ = run_of(start(*COMMAND, "--epochs", 2, "--runs-dir", tmp_path / "one"), tmp_path / "one")
-    process = start(*COMMAND, "--epochs", 2, "--runs-dir", tmp_path / "two", "--devices", 2, "--json")
-    two, out, err = run_of(process, tmp_path / "two")
+@pytest.fixture(scope="module")
+def divided(tmp_path_factory):
+    """A finished training in two processes, with a checkpoint after every fourth step, and its output."""
+    folder = tmp_path_factory.mktemp("divided")
+    return run_of(start(*COMMAND, *DIVIDED, "--runs-dir", folder, "--json"), folder)
+
+
+def test_two_processes_train_like_one(divided, tmp_path):
+    one, _, _ = run_of(start(*COMMAND, "--epochs", EPOCHS, "--runs-dir", tmp_path), tmp_path)
+    two, out, err = divided
     assert json.loads(out)["processes"] == 2
     assert "2 processes" in err
     assert err.count("validation, 360 test samples") == 1  # only the first process reports
@@ -92,11 +100,10 @@ def worker(rank, marker):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the processes in /proc")
-def test_a_killed_process_fails_the_run_and_it_resumes_bit_identically(tmp_path):
-    settings = ["--epochs", 6, "--devices", 2, "--checkpoint-steps", 4]
-    unbroken, _, _ = run_of(start(*COMMAND, *settings, "--runs-dir", tmp_path / "whole"), tmp_path / "whole")
+def test_a_killed_process_fails_the_run_and_it_resumes_bit_identically(divided, tmp_path):
+    unbroken, _, _ = divided
     folder = tmp_path / "broken"
-    process = start(*COMMAND, *settings, "--runs-dir", folder)
+    process = start(*COMMAND, *DIVIDED, "--runs-dir", folder)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         lasts = list(folder.glob("*/*/last/checkpoint.safetensors"))
@@ -118,7 +125,7 @@ def test_a_killed_process_fails_the_run_and_it_resumes_bit_identically(tmp_path)
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal to a process group, as a terminal does")
 def test_ctrl_c_stops_all_processes_after_the_same_step(tmp_path):
-    process = start(*COMMAND, "--epochs", 9, "--devices", 2, "--checkpoint-steps", 4, "--runs-dir", tmp_path)
+    process = start(*COMMAND, *DIVIDED, "--runs-dir", tmp_path)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not any(
         load_tensors(last)[1]["step"] for last in tmp_path.glob("*/*/last/checkpoint.safetensors")

@@ -3,11 +3,12 @@
 Authors of commands import from here and from ``zoo``; the modules below are not public.
 
 *Commands.* :class:`ZooCommand` is a click command with ``-h``, ``--help`` and ``--debug``, :class:`PluginCommands` the
-group that ``register_commands(cli)`` gets, :class:`ZooGroup` the ``zoo`` group itself, and :func:`run_command` runs it.
+group that ``register_commands(cli)`` gets, :class:`ZooGroup` the ``zoo`` group itself, and :func:`run_command` runs it;
+:func:`run_process` also takes over the signals and the standard streams of the process.
 
 *Options.* ``json_option``, ``data_dir_option``, ``runs_dir_option``, ``target_option`` and ``data_settings_option``
-are decorators; :data:`COUNT` is the type of a count such as ``20k``; :func:`plugin_options` adds the options of the
-``zoo`` group.
+are decorators; :data:`COUNT` is the type of a count such as ``20k``, :data:`PICTURE` that of the file of a plot;
+:func:`plugin_options` adds the options of the ``zoo`` group.
 
 *Inside a command.* :func:`registry_of` gives the registry, :func:`arguments_of` the arguments of this invocation,
 :func:`load_everything` imports everything that plugins declare, :func:`was_given` says whether an
@@ -18,7 +19,8 @@ option was on the command line.
 stands beside ``--resume``.
 
 *Output.* :func:`show` prints lines of a result, :func:`print_json` a result as JSON, :func:`table` lays out rows;
-:func:`duration`, :func:`time_text` and :func:`size_text` format numbers. :class:`TrainingDisplay` and
+:func:`duration`, :func:`time_text` and :func:`size_text` format numbers,
+:func:`printable` makes a name safe for a terminal. :class:`TrainingDisplay` and
 :class:`CountDisplay` show progress on standard error. The modules :mod:`views` and :mod:`tables` turn results of the
 library into text as the built-in commands print it.
 
@@ -28,6 +30,7 @@ library into text as the built-in commands print it.
 
 from ..evaluation import tables as tables
 from ..formatting import duration as duration
+from ..formatting import printable as printable
 from ..formatting import size_text as size_text
 from ..formatting import table as table
 from ..formatting import time_text as time_text
@@ -45,6 +48,7 @@ from .group import arguments_of as arguments_of
 from .group import load_everything as load_everything
 from .group import registry_of as registry_of
 from .options import COUNT as COUNT
+from .options import PICTURE as PICTURE
 from .options import data_dir_option as data_dir_option
 from .options import data_settings_option as data_settings_option
 from .options import json_option as json_option
@@ -53,6 +57,7 @@ from .options import runs_dir_option as runs_dir_option
 from .options import target_option as target_option
 from .runner import print_json as print_json
 from .runner import run_command as run_command
+from .runner import run_process as run_process
 from .settings import check_resumed_name as check_resumed_name
 from .settings import data_settings as data_settings
 from .settings import dataset_settings as dataset_settings

@@ -8,7 +8,7 @@ from click.shell_completion import CompletionItem
 
 from ..folders import runs_folder
 from ..registry.registry import Registry, create_registry
-from ..runs.run import list_runs
+from ..runs.finding import list_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

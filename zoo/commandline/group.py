@@ -34,7 +34,10 @@ class ZooGroup(click.Group):
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
         """As click does; keeps the arguments for :func:`arguments_of`."""
         arguments = list(args)
-        ctx = super().make_context(info_name, args, *rest, **extra)
+        try:
+            ctx = super().make_context(info_name, args, *rest, **extra)
+        except KeyboardInterrupt as error:
+            raise click.Abort from error
         ctx.meta[_ARGUMENTS] = arguments
         return ctx
 
@@ -71,6 +74,10 @@ class ZooGroup(click.Group):
         """As click does, but an unexpected error of a plugin's command names the plugin."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:  # click would print an empty line
+            raise click.Abort from error
+        except EOFError as error:  # click would report Ctrl-C
+            raise ZooError(f"A file or a stream ended too early: {error or 'nothing was left to read'}.") from error
         except (ZooError, click.ClickException, click.exceptions.Exit, click.Abort, OSError):
             raise
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..folders import picture_path
 from ..registry.hook_calls import TRACE
 from ..registry.plugin_files import PLUGINS_DIR
 
@@ -60,6 +61,17 @@ class _Count(click.ParamType[int]):
 
 COUNT = _Count()
 """The type of options that take a count: ``20000``, ``20k``, ``1.5M``."""
+
+
+class _Picture(click.Path):
+    """The file of a plot. Another suffix than ``.png`` is refused before the command starts its work."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return picture_path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+PICTURE = _Picture(path_type=Path, dir_okay=False)
+"""The type of options that take the file of a plot, ``FILE.png``."""
 
 
 def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import PeerFailed, TrainingDiverged, TrainingInterrupted, UsageError, ZooError
+from ..errors import PeerFailed, TrainingDiverged, TrainingInterrupted, UsageError, VerificationIncomplete, ZooError
+from ..formatting import printable, shortened
+from ..process import end_quietly, stop_signals, take_streams
 from .completion import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..registry.registry import Registry
 
@@ -21,60 +25,124 @@ if TYPE_CHECKING:
 _FIRST_PROCESS = os.environ.get("RANK", "0") == "0"
 
 
-def run_command(cli: click.Group, arguments: Sequence[str], registry: Registry | None = None) -> int:
+def run_process(cli: click.Group, arguments: Sequence[str], registry: Registry | None = None) -> int:
+    """As :func:`run_command`, in a process that does nothing else: it handles signals and makes the streams safe."""
+    failure = take_streams()
+    try:
+        os.getcwd()
+    except OSError as error:  # torch's libraries end the process without a reason
+        click.echo(f"Error: Cannot use the working directory: {error.strerror}. Change to another one.", err=True)
+        return 1
+    try:
+        return run_command(cli, arguments, registry, failure)
+    finally:
+        end_quietly()
+
+
+def run_command(
+    cli: click.Group,
+    arguments: Sequence[str],
+    registry: Registry | None = None,
+    output_failure: Callable[[], OSError | None] = lambda: None,
+) -> int:
     """Run ``cli`` and return its exit code; an error is one line on standard error.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + N stopped by signal N (130 for Ctrl-C).
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a file was verified in part only, 128 + N stopped by signal N
+    (130 for Ctrl-C).
+
+    Args:
+        output_failure: gives the reason why standard output could not be written, or None.
     """
     _show_notes()
-    try:
-        code = cli.main(list(arguments), prog_name="zoo", standalone_mode=False, obj=registry)
-        return code if isinstance(code, int) else 0
-    except BrokenPipeError:  # `zoo list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return error.exit_code
-    except (Exception, KeyboardInterrupt) as error:
-        if "--debug" in arguments:
-            import traceback
+    with stop_signals() as stop:
+        try:
+            code = cli.main(list(arguments), prog_name="zoo", standalone_mode=False, obj=registry)
+            sys.stdout.flush()  # an error has to be seen here, not when Python ends
+            return code if isinstance(code, int) else 0
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            return error.exit_code
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            failure = output_failure() or (error if isinstance(error, BrokenPipeError) else None)
+            if failure:
+                return _output_failed(failure)
+            if isinstance(error, SystemExit):
+                raise
+            if "--debug" in arguments:
+                import traceback
 
-            traceback.print_exc()
-        message, code = _explain(error)
-        if _FIRST_PROCESS or not isinstance(error, PeerFailed | TrainingDiverged | TrainingInterrupted):
-            click.echo(f"Error: {message}", err=True)
-        return code
+                traceback.print_exc()
+            message, code = _explain(error, stop.number)
+            if _FIRST_PROCESS or not isinstance(
+                error, PeerFailed | TrainingDiverged | TrainingInterrupted | click.Abort
+            ):
+                click.echo(f"Error: {printable(message)}", err=True)
+            return code
 
 
 def print_json(content: Any) -> None:
-    """Print a result as JSON on standard output."""
+    """Print a result as JSON on standard output. Control characters in texts are escaped: none gets to a terminal."""
     import json
 
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    plain = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") != "utf8"
+    if plain or printable(text, lines=True) != text:
+        text = json.dumps(content, indent=2)
+    click.echo(text)
 
 
-def _explain(error: BaseException) -> tuple[str, int]:
-    """An error as one line and an exit code."""
-    if isinstance(error, click.Abort | KeyboardInterrupt):
-        return "Interrupted.", 130
+def _output_failed(error: OSError) -> int:
+    """The exit code if standard output cannot be written: 0 if its reader has read enough, as ``head`` does."""
+    with contextlib.suppress(OSError, ValueError):  # what is still in the buffer must not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 0
+    click.echo(f"Error: Cannot write to standard output: {error.strerror}.", err=True)
+    return 1
+
+
+def _explain(error: BaseException, signal_number: int) -> tuple[str, int]:
+    """An error as one line and an exit code.
+
+    Args:
+        signal_number: the signal that stopped the command, or 0.
+    """
+    if isinstance(error, TrainingInterrupted):
+        return str(error), 128 + error.signal_number
+    if signal_number or isinstance(error, click.Abort | KeyboardInterrupt):
+        # libraries turn an exception during their import into others, so the signal decides
+        number = signal.Signals(signal_number or signal.SIGINT)
+        return ("Interrupted." if number == signal.SIGINT else f"Stopped by {number.name}."), 128 + number
     if isinstance(error, click.ClickException):
         ctx = getattr(error, "ctx", None)
         hint = f" See `{ctx.command_path} --help`." if ctx else ""
-        return error.format_message() + hint, error.exit_code
-    if isinstance(error, TrainingInterrupted):
-        return str(error), 128 + error.signal_number
+        return " ".join(error.format_message().split()) + hint, error.exit_code
+    if isinstance(error, VerificationIncomplete):
+        return str(error), 3
     if isinstance(error, ZooError):
         return str(error), 2 if isinstance(error, UsageError) else 1
-    text = " ".join(str(error).split())
+    if _is_about_memory(error):
+        return "There is not enough memory for this command, or its limit (`ulimit -v`) is too low.", 1
+    text = shortened(" ".join(str(error).split()), 1_000)
     return f"{type(error).__name__}: {text}. This error is unexpected; --debug shows the traceback.", 1
+
+
+def _is_about_memory(error: BaseException) -> bool:
+    texts = (
+        "not enough memory",
+        "can't allocate memory",
+        "Cannot allocate memory",
+        "bad_alloc",
+        "failed to map segment",
+    )
+    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 
 class _Notes(logging.Handler):
     """Prints the library's messages (a stand-in is used, a plugin failed) on standard error, each once a command."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
+        text = printable(record.getMessage())
         if record.name == "zoo.trace":
             click.echo(f"Trace: {text}", err=True)
             return

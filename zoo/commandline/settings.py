@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..folders import runs_folder
-from ..runs.run import find_run
+from ..runs.finding import find_run
 from ..specs.hyperparameters import OPTIONS
 from ..specs.options import unknown_option
 from ..specs.settings import parse_settings

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from ..formatting import duration, main_metric, metric_name, metric_text
+from ..formatting import counted, duration, main_metric, metric_name, metric_text, printable, wrapped
 from ..specs.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ __all__ = ["CountDisplay", "TrainingDisplay", "show"]
 
 
 def show(*texts: str) -> None:
-    """Print lines of a result on standard output."""
+    """Print lines of a result on standard output. Control characters are escaped, except ends of lines."""
     for text in texts:
-        print(text)
+        print(printable(text, lines=True))
 
 
 def message_stream() -> TextIO:
@@ -88,15 +88,16 @@ class TrainingDisplay:
         """Print the network, the data, the length and the device of the training."""
         self._began = time.monotonic()
         samples = start.samples
-        self._print(
-            f"{run.config['architecture']} ({start.parameters:,} parameters) on {start.dataset}: "
-            f"{samples['train']:,} training, {samples['validation']:,} validation, {samples['test']:,} test samples"
+        self._print_wrapped(
+            f"{run.config['architecture']} ({counted(start.parameters, 'parameter')}) on {start.dataset}: "
+            f"{samples['train']:,} training, {samples['validation']:,} validation, "
+            f"{counted(samples['test'], 'test sample')}"
         )
-        epochs = "1 epoch" if start.epochs == 1 else f"{start.epochs} epochs"
-        steps = "1 step" if start.steps_per_epoch == 1 else f"{start.steps_per_epoch} steps"
-        self._print(f"{epochs} of {steps} on {start.device}, into {run.folder}")
+        epochs, steps = counted(start.epochs, "epoch"), counted(start.steps_per_epoch, "step")
+        self._print_wrapped(f"{epochs} of {steps} on {start.device}, into {run.folder}")
         if start.first_epoch > 1:
             self._print(f"resuming at epoch {start.first_epoch}")
+            self._began -= _seconds_before(run)
         self._every = math.ceil(start.epochs / MOST_LINES) if start.epochs > 2 * MOST_LINES else 1
         self._last = start.epochs
         measured = "" if start.metric == "accuracy" else f"  (train and validation: {metric_name(start.metric)})"
@@ -140,11 +141,21 @@ class TrainingDisplay:
             self._status.stop()
             self._status = None
 
-    def _print(self, line: str) -> None:
+    def _print_wrapped(self, text: str) -> None:
+        for line in wrapped(text, indent=2, stream=message_stream()).splitlines():
+            self._print(line)
+
+    def _print(self, text: str) -> None:
+        line = printable(text)
         if self._console:
             self._console.print(_escape(line), soft_wrap=True)
         else:
             print(line, file=message_stream(), flush=True)
+
+
+def _seconds_before(run: Run) -> float:
+    """The time of the epochs that were trained before a run was resumed."""
+    return math.fsum(entry["train_seconds"] + entry["validation_seconds"] for entry in run.metrics())
 
 
 def _escape(text: str) -> str:

@@ -6,7 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, metrics_text, table, time_text
+from ..formatting import (
+    counted,
+    duration,
+    main_metric,
+    metric_name,
+    metric_names,
+    metric_text,
+    metrics_text,
+    one_line,
+    table,
+    time_text,
+    wrapped,
+)
 from ..specs.options import as_text
 from ..specs.results import result_text
 
@@ -14,9 +26,10 @@ if TYPE_CHECKING:
     from ..conformance.check import CheckResult
     from ..evaluation.reproduce import Reproduction
     from ..exporting.certificate import Certificate, Check
-    from ..exporting.verify import Verification
+    from ..runs.finding import DamagedRun
     from ..runs.run import Run
     from ..training.lr_finder import LRFinderResult
+    from ..verification.verify import Verification
 
 Facts = dict[str, Any]
 
@@ -35,7 +48,8 @@ def architectures(facts: Iterable[Facts]) -> str:
         )
         for f in facts
     ]
-    return table(columns, rows, numeric=("PARAMETERS",), wrap=("DESCRIPTION",), one_line=True)
+    shown = {"numeric": ("PARAMETERS",), "wrap": ("DESCRIPTION",), "optional": ("FROM", "DESCRIPTION")}
+    return table(columns, rows, one_line=True, **shown)
 
 
 def architecture(facts: Facts) -> list[str]:
@@ -54,7 +68,7 @@ def architecture(facts: Facts) -> list[str]:
     settings = [*facts["options"], *facts["hyperparameters"]]
     rows = [(s["name"], as_text(s["default"]), s["allowed"], s["help"]) for s in settings]
     return [
-        *(f"{key:<12}{value}" for key, value in lines.items()),
+        *(wrapped(f"{key:<12}{value}", indent=12) for key, value in lines.items()),
         "\nSet any of these with --set NAME=VALUE:\n",
         table(("SETTING", "DEFAULT", "ALLOWED", "DESCRIPTION"), rows, wrap=("ALLOWED", "DESCRIPTION")),
     ]
@@ -115,7 +129,8 @@ def datasets(facts: Iterable[Facts], folder: Path) -> list[str]:
         )
         for f in facts
     ]
-    text = table(columns, rows, numeric=("SAMPLES",), wrap=("LICENCE", "DESCRIPTION"), one_line=True)
+    shown = {"numeric": ("SAMPLES",), "wrap": ("LICENCE", "DESCRIPTION"), "optional": ("LICENCE",)}
+    text = table(columns, rows, one_line=True, **shown)
     return [text, f"\nData folder: {folder}"]
 
 
@@ -140,10 +155,14 @@ def check_result(result: CheckResult) -> list[str]:
     return [*lines, f"{'':<34}{result.remedy}"] if result.remedy else lines
 
 
-def runs(found: Sequence[Run]) -> str:
-    """``zoo runs``."""
+def runs(found: Sequence[Run], damaged: Sequence[DamagedRun] = ()) -> list[str]:
+    """``zoo runs``: a table, then the reason for each run that cannot be read."""
     columns = ("RUN", "STATUS", "DATASET", "PARAMS", "BYTES", "EPOCH", "VALID", "TEST", "TIME")
-    return table(columns, [_run_row(run) for run in found], numeric=columns[3:])
+    rows = [_run_row(run) for run in found]
+    rows += [(run.name, "damaged", *"-" * (len(columns) - 2)) for run in damaged]
+    reasons = [one_line(f"{run.name}: {run.reason}") for run in damaged]
+    optional = ("BYTES", "PARAMS", "EPOCH", "TIME")
+    return [table(columns, rows, numeric=columns[3:], optional=optional), *([""] if reasons else []), *reasons]
 
 
 def trained(run: Run) -> list[str]:
@@ -151,11 +170,32 @@ def trained(run: Run) -> list[str]:
     results, data = run.config["results"], run.config["data"]
     stand_in = f" (in place of {data['stand_in_for']})" if data["stand_in_for"] else ""
     return [
-        f"{metrics_text(results['test'])} on the {results['test_samples']:,} test samples of {data['name']}"
-        f"{stand_in}, checkpoint of epoch {results['epoch']}, {duration(results['train_seconds'])} of training",
+        wrapped(
+            f"{metrics_text(results['test'])} on {counted(results['test_samples'], 'test sample')} of {data['name']}"
+            f"{stand_in}, checkpoint of epoch {results['epoch']}, {duration(results['train_seconds'])} of training"
+        ),
+        *baseline_lines(run.config["task"], results),
         f"run     {run.folder}",
         f"curves  {run.curves}",
         f"export  zoo export {run.folder} --onnx",
+    ]
+
+
+def baseline_lines(task: str, results: Facts) -> list[str]:
+    """The result without a network, and what to try if the network is not better; nothing for runs that lack it."""
+    if "baseline" not in results:
+        return []
+    name = main_metric(results["baseline"])
+    mine, trivial = results["test"][name], results["baseline"][name]
+    constant = "median of the training targets" if task == "regression" else "most frequent class"
+    line = f"Always predicting the {constant} gives {metrics_text(results['baseline'])}"
+    if mine < trivial if task == "regression" else mine > trivial:
+        return [wrapped(f"{line}.")]
+    return [
+        wrapped(
+            f"{line}: the network is not better than that. Try another learning rate (`zoo find-lr`), more epochs, or "
+            "another network; and check the targets of the data."
+        )
     ]
 
 
@@ -185,12 +225,13 @@ def certificate(made: Certificate) -> list[str]:
 
 
 def verification(found: Verification) -> list[str]:
-    """``zoo verify``: the checks, then the overall result."""
+    """``zoo verify``: the checks, then the notes and the overall result."""
     failed = sum(not check.passed for check in found.checks)
     outcome = f"{failed} of {len(found.checks)} checks FAILED" if failed else "all checks passed"
     if found.not_checked:
-        outcome += f", {len(found.not_checked)} could not be made"
-    return [_checks(found.checks, found.not_checked), f"{found.file}  {outcome}"]
+        outcome = f"{outcome}, {len(found.not_checked)} could not be made"
+    notes = [f"Note: {note}" for note in found.notes]
+    return [_checks(found.checks, found.not_checked), *notes, f"{found.file}  {outcome} (seed {found.seed})"]
 
 
 def _checks(checks: Iterable[Check], not_checked: Mapping[str, str]) -> str:
@@ -200,18 +241,19 @@ def _checks(checks: Iterable[Check], not_checked: Mapping[str, str]) -> str:
 
 
 def _run_row(run: Run) -> tuple[str, ...]:
-    best, results = run.config["best"] or {}, run.config["results"] or {}
-    metric = main_metric(best["validation"]) if best else ""
+    record, size = run.record, run.size
+    best, results = record.best, record.results
+    metric = main_metric(best.validation) if best else ""
     return (
         run.name,
-        run.status,
-        run.config["data"]["name"],
-        f"{run.config['parameters']:,}" if "parameters" in run.config else "-",
-        f"{run.best.stat().st_size:,}" if run.best.is_file() else "-",
-        str(best.get("epoch", "-")),
-        _metric_cell(metric, best["validation"][metric]) if best else "-",
-        _metric_cell(metric, results["test"][metric]) if results else "-",
-        duration(results["train_seconds"]) if results else "-",
+        record.status,
+        record.data.name,
+        f"{record.parameters:,}" if isinstance(record.parameters, int) else "-",
+        "-" if size is None else f"{size:,}",
+        str(best.epoch) if best else "-",
+        _metric_cell(metric, best.validation[metric]) if best else "-",
+        _metric_cell(metric, results.test[metric]) if results else "-",
+        duration(results.train_seconds) if results else "-",
     )
 
 

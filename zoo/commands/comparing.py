@@ -9,6 +9,7 @@ import click
 
 import zoo
 from zoo.commandline import (
+    PICTURE,
     ZooCommand,
     data_dir_option,
     json_option,
@@ -19,15 +20,13 @@ from zoo.commandline import (
     tables,
 )
 
-_picture = click.Path(path_type=Path, dir_okay=False)
-
 
 @click.command(cls=ZooCommand)
 @click.argument("names", metavar="NAME|RUN|FILE.onnx...", nargs=-1)
 @click.option("--dataset", metavar="NAME", help="In place of names: compare all results and runs on this dataset.")
 @click.option("--latency", is_flag=True, help="Measure the latency of one sample too.")
-@click.option("--plot", metavar="FILE.png", type=_picture, help="Plot the metric against each cost.")
-@click.option("--curves", metavar="FILE.png", type=_picture, help="Plot the validation curves of the runs.")
+@click.option("--plot", metavar="FILE.png", type=PICTURE, help="Plot the metric against each cost.")
+@click.option("--curves", metavar="FILE.png", type=PICTURE, help="Plot the validation curves of the runs.")
 @runs_dir_option
 @json_option
 @click.pass_context
@@ -77,7 +76,7 @@ def compare(
     "--threads", metavar="N", type=click.IntRange(0), default=1, help="Threads per call; 0 = library default."
 )
 @click.option("--seconds", metavar="S", type=click.FloatRange(0), default=1.0, help="Time per model and batch size.")
-@click.option("--plot", metavar="FILE.png", type=_picture, help="Plot latency and throughput against batch size.")
+@click.option("--plot", metavar="FILE.png", type=PICTURE, help="Plot latency and throughput against batch size.")
 @data_dir_option
 @runs_dir_option
 @json_option

@@ -39,15 +39,15 @@ provider_option = click.option(
     "-o",
     "--output",
     metavar="FILE|FOLDER",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=str),  # not a Path, which loses a slash at the end
     show_default="./NAME.FORMAT",
-    help="File to write, or its folder.",
+    help="File to write, or its folder; a new folder ends with a slash.",
 )
 @click.option(
     "--bundle",
     metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="Write a folder with the file and everything needed to use it.",
+    type=click.Path(path_type=str),
+    help="New or empty folder for the file and everything needed to use it.",
 )
 @click.option(
     "--no-preprocess", "raw", is_flag=True, help="Leave out the normalisation: the file takes normalised floats."
@@ -61,6 +61,11 @@ provider_option = click.option(
 )
 @provider_option
 @click.option("--reproducible", is_flag=True, help="Export twice, in two processes; fail if the bytes differ.")
+@click.option(
+    "--sign",
+    metavar="KEY",
+    help="Sign file and certificate with this private key (PEM), or with an identity: sigstore.",
+)
 @data_dir_option
 @runs_dir_option
 @json_option
@@ -86,7 +91,7 @@ def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, **given: 
     if was_given(ctx, "max_drop") and not reduction:
         raise zoo.UsageError("--max-drop goes with a smaller form, such as --int8.")
     options = exporter_options(ctx, formats[0], given)
-    kept = ("data_dir", "runs_dir", "bundle", "providers", "reproducible", "max_drop")
+    kept = ("data_dir", "runs_dir", "bundle", "providers", "reproducible", "max_drop", "sign")
     options |= {key: given[key] for key in kept} | {"reduction": reduction, "preprocess": not raw}
     certificate = zoo.export(name, formats[0], given["output"], registry=registry, **options)
     if as_json:
@@ -105,16 +110,49 @@ def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, **given: 
 )
 @click.option("--no-preprocess", "raw", is_flag=True, help="With --against: the file takes normalised floats.")
 @provider_option
+@click.option("--allow-partial", is_flag=True, help="Accept checks that cannot be made here: exit code 0, not 3.")
+@click.option(
+    "--max-drop",
+    metavar="X",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Largest accepted drop of a smaller form: points of accuracy, or percent of the error.",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**32 - 1),
+    show_default="drawn anew",
+    help="Seed of the random inputs and batch sizes, to repeat a result.",
+)
+@click.option("--trust", is_flag=True, help="Open a .pt2 file, and run the code that it may contain.")
+@click.option(
+    "--key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Public key or certificate (PEM): require its signature of FILE and certificate, FILE.sig.",
+)
+@click.option("--identity", metavar="NAME", default="", help="Require the signature of this Sigstore identity.")
+@click.option("--identity-provider", metavar="URL", default="", help="With --identity: who vouches for it.")
 @data_dir_option
 @runs_dir_option
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, **given: Any) -> None:
+def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, allow_partial: bool, **given: Any) -> None:
     """Check an exported file again, on this machine.
 
-    Checks the hash, the structure and the reference vectors. If the checkpoint is available, it also checks the
-    outputs on every provider and the whole test split. A file from another tool gets the checks that are possible.
-    The table gives the reason for each check that could not be made.
+    Compares the file with everything in its certificate. If the checkpoint and its data are available, it also writes
+    the file again from the checkpoint, checks the outputs on every provider for new random inputs, and the whole test
+    split. The table gives the reason for each check that could not be made. A file from another tool gets the checks
+    that are possible.
+
+    \b
+    Exit codes:
+      0  everything that the export proved holds again
+      1  a check failed
+      2  wrong usage
+      3  no check failed, but some could not be made here
 
     \b
     Examples:
@@ -130,3 +168,8 @@ def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, **given:
     if not found.passed:
         failed = next(check for check in found.checks if not check.passed)
         raise zoo.ExportRefused(f"{file} failed a check. {failed.gate}: {failed.summary}.")
+    if not found.complete and not allow_partial:
+        gate, reason = next(iter(found.not_checked.items()))
+        raise zoo.VerificationIncomplete(
+            f"{file} is verified in part only. {gate}: {reason}. --allow-partial accepts this."
+        )

@@ -57,7 +57,12 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 @click.command("list", cls=ZooCommand)
 @click.argument("pattern", default="*")
-@click.option("--task", metavar="TASK", help="Only this task: classification, binary or regression.")
+@click.option(
+    "--task",
+    metavar="TASK",
+    type=click.Choice(["classification", "binary", "regression"]),
+    help="Only this task: classification, binary or regression.",
+)
 @click.option(
     "--dataset", metavar="NAME", shell_complete=complete_dataset, help="Only architectures with this default dataset."
 )
@@ -87,6 +92,8 @@ def list_(
     """
     registry = registry_of(ctx)
     specs = zoo.list_architectures(registry, plugin=plugin)
+    if wanted["dataset"] not in {None, *(spec.dataset for spec in registry.architectures.values())}:
+        registry.dataset(wanted["dataset"])  # an error that suggests the closest name, unless it only has no network
     everything = (zoo.architecture_facts(registry, spec) for spec in specs)
     found = [facts for facts in everything if _is_wanted(facts, pattern, **wanted)]
     found = sorted(_pareto(found) if pareto else found, key=SORTS[sort])
@@ -172,8 +179,9 @@ def runs(
 ) -> None:
     """List the runs, best first.
 
-    With NAME, only the runs of this architecture. The runs are sorted by validation metric; runs on an architecture's
-    default dataset come first. `zoo compare` compares runs on the test split, with latency and plots.
+    With NAME, only the runs of this architecture. The runs are sorted by validation metric; finished runs come first,
+    and among them those on the architecture's default dataset. A run that cannot be read is listed last as damaged,
+    with the reason. `zoo compare` compares runs on the test split, with latency and plots.
 
     \b
     Examples:
@@ -182,18 +190,19 @@ def runs(
       zoo runs --dataset mnist --pareto
     """
     folder = zoo.runs_folder(runs_dir)
-    found = zoo.list_runs(folder, name, dataset)
-    if name is not None and not found:
+    found, damaged = zoo.scan_runs(folder, name, dataset)
+    if name is not None and not found and not damaged:
         registry_of(ctx).architecture(name)
     if pareto:
         found = _pareto_runs(found)
     if as_json:
-        print_json([{"run": str(run.folder), **run.config} for run in found])
+        unread = [{"run": str(run.folder), "status": "damaged", "error": run.reason} for run in damaged]
+        print_json([*({"run": str(run.folder), **run.config} for run in found), *unread])
         return
-    if not found:
+    if not found and not damaged:
         click.echo(f"There are no such runs in {folder} yet. `zoo train NAME` starts one.", err=True)
         return
-    show(views.runs(found))
+    show(*views.runs(found, damaged))
 
 
 def _pareto_runs(found: list[zoo.Run]) -> list[zoo.Run]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,24 @@ def demo(ctx: click.Context, /, name: str, output: Path | None, serve: bool, por
     registry = None if zoo.is_onnx_file(name) else registry_of(ctx)
     page = zoo.demo_page(name, registry=registry, **given)
     if serve:
-        with contextlib.suppress(KeyboardInterrupt):  # the way to stop it
+        try:
             zoo.serve(page, port, lambda address: click.echo(f"{address}  (Ctrl-C stops it)"))
-        return
-    path = output or Path(f"{Path(name).stem if zoo.is_onnx_file(name) else Path(name).name}-demo.html")
+        except KeyboardInterrupt as stop:
+            if getattr(stop, "signal_number", signal.SIGINT) != signal.SIGINT:
+                raise
+        return  # Ctrl-C is the way to stop it
+    path = output or Path(f"{_page_name(name, given['runs_dir'], registry)}-demo.html")
     zoo.write_page(page, path)
-    click.echo(f"{path}  {path.stat().st_size:,} bytes; open it in a browser")
+    click.echo(f"{path}  {len(page.encode()):,} bytes; open it in a browser")
+
+
+def _page_name(reference: str, runs_dir: Path | None, registry: zoo.Registry | None) -> str:
+    """The name of a page: of the file, or of the architecture and the run if a run was named."""
+    if registry is None:
+        return Path(reference).stem
+    if reference in registry.architectures:
+        return reference.replace("/", "-")
+    return zoo.find_run(reference, zoo.runs_folder(runs_dir), registry.architectures).name.replace("/", "-")
 
 
 @click.command(cls=ZooCommand)
@@ -65,7 +77,7 @@ def demo(ctx: click.Context, /, name: str, output: Path | None, serve: bool, por
     "--output",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    show_default="the folder of the run",
+    show_default="the folder of the run, or ./NAME-report",
     help="Folder to write into.",
 )
 @data_dir_option
@@ -73,11 +85,12 @@ def demo(ctx: click.Context, /, name: str, output: Path | None, serve: bool, por
 @json_option
 @click.pass_context
 def report(ctx: click.Context, /, name: str, output: Path | None, as_json: bool, **given: Any) -> None:
-    """Write an HTML report and a model card of a run.
+    """Write an HTML report and a model card of a run or of shipped weights.
 
     report.html is one self-contained file: results, curves, classes, mistakes, data, recipe, the certificate of the
     exported file, and how to use the model and train it again. model-card.md has the same content with Hugging Face
-    metadata. The run is exported into exports/ first if it was not yet. Shipped weights have no report: train first.
+    metadata. The model is exported into exports/ first if it was not yet. NAME stands for its best run, or for its
+    shipped weights if there is no run; their report has no curves.
 
     \b
     Examples:

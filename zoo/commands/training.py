@@ -11,6 +11,7 @@ import click
 
 import zoo
 from zoo.commandline import (
+    PICTURE,
     TrainingDisplay,
     ZooCommand,
     arguments_of,
@@ -71,9 +72,9 @@ _COURSE = (
     click.option(
         "--checkpoint-epochs",
         metavar="N",
-        type=click.IntRange(1),
-        default=1,
-        help="Save a checkpoint for --resume every N epochs.",
+        type=click.IntRange(0),
+        default=0,
+        help="Save a checkpoint for --resume every N epochs; 0 = after an epoch, at most every 2 s.",
     ),
     click.option(
         "--checkpoint-steps",
@@ -182,7 +183,7 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PICTURE,
     show_default="./NAME-lr.png",
     help="File of the plot.",
 )

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from ..errors import UsageError
 from ..evaluation.benchmark import Bench
 from ..evaluation.compare import COSTS, Candidate, Comparison
+from ..folders import picture_path
 from ..formatting import PERCENTAGES, main_metric, metric_name
 from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
 
@@ -74,12 +75,12 @@ def run_curves_figure(found: Comparison) -> Figure:
 
 def draw_comparison(found: Comparison, path: Path | str) -> Path:
     """Write :func:`comparison_figure` to a PNG file."""
-    return save_png(comparison_figure(found), Path(path).expanduser())
+    return save_png(comparison_figure(found), picture_path(path))
 
 
 def draw_run_curves(found: Comparison, path: Path | str) -> Path:
     """Write :func:`run_curves_figure` to a PNG file."""
-    return save_png(run_curves_figure(found), Path(path).expanduser())
+    return save_png(run_curves_figure(found), picture_path(path))
 
 
 def bench_figure(found: Bench) -> Figure:
@@ -117,7 +118,7 @@ def bench_figure(found: Bench) -> Figure:
 
 def draw_bench(found: Bench, path: Path | str) -> Path:
     """Write :func:`bench_figure` to a PNG file."""
-    return save_png(bench_figure(found), Path(path).expanduser())
+    return save_png(bench_figure(found), picture_path(path))
 
 
 def _draw_cost(axes: Axes, found: Comparison, cost: str) -> None:

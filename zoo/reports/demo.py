@@ -6,12 +6,13 @@ import base64
 import gzip
 import hashlib
 import http.server
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ZooError
+from ..errors import UsageError, ZooError
 from ..evaluation.image_preparation import BOX, DARK_BELOW, FAINTEST, LIGHT_ABOVE, STROKES_BELOW
 from ..formatting import metrics_text, size_text
 from ..models.api import is_onnx_file
@@ -20,10 +21,18 @@ from ..models.onnx_model import OnnxModel
 from ..registry.registry import Registry
 from .pages import render, task_text
 
+if TYPE_CHECKING:
+    from ..exporting.certificate import Certificate
+
 RUNTIME_VERSION = "1.30.0"
 """The version of onnxruntime-web that the page is tested with."""
 RUNTIME = f"https://cdn.jsdelivr.net/npm/onnxruntime-web@{RUNTIME_VERSION}/dist/"
 _ASSETS = {"runtime-code": "ort.wasm.bundle.min.mjs", "runtime-wasm": "ort-wasm-simd-threaded.wasm"}
+INTEGRITY = {
+    "runtime-code": "sha384-PLWz+nHEVHpjwBsO0YVdvQj6n5814Iv8E3b8FG0Rp/uIAtjFMCKOpP66iPzedrIG",
+    "runtime-wasm": "sha384-vjBJ1z7qrhkTyYsNqKeF6c7N+nOJSU94czEo+tvZcu8G75JparGq9kB+kTnEUNVM",
+}
+"""The SHA-384 of both files of that version, in the form of Subresource Integrity. The page fetches nothing else."""
 
 
 def demo_page(
@@ -41,23 +50,34 @@ def demo_page(
         reference: an exported file, an architecture or a run. An architecture or a run is exported first.
         assets: the ``dist`` folder of the npm package ``onnxruntime-web``. The page then contains onnxruntime-web and
             needs no network.
-        runtime: the address of onnxruntime-web for a page without ``assets``, with a slash at the end.
+        runtime: the address of onnxruntime-web for a page without ``assets``, with a slash at the end. The page
+            accepts only the files of :data:`RUNTIME_VERSION`.
 
     Raises:
+        UsageError: ``runtime`` is not an address.
         ZooError: the file cannot be read, or ``assets`` is not that folder.
         ExportError: as for :func:`export`.
     """
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:@/_~%+\[\]-]+/", runtime):
+        raise UsageError(
+            f"runtime must be an address that starts with https:// and ends with a slash, not {runtime!r}."
+        )
     if is_onnx_file(reference):
         return _page(Path(reference).expanduser(), assets, runtime)
     from ..exporting.export import export
 
     with tempfile.TemporaryDirectory() as folder:
         made = export(str(reference), "onnx", Path(folder), data_dir=data_dir, runs_dir=runs_dir, registry=registry)
-        return _page(made.file, assets, runtime)
+        return _page(made.file, assets, runtime, origin=_title(made))
+
+
+def _title(made: Certificate) -> str:
+    """The title of the page of an export: the run, or the architecture if the weights came with it."""
+    return str(made.description["architecture"]) if made.origin.startswith("weights of ") else made.origin
 
 
 def serve(page: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve ``page`` to this machine only, until interrupted.
+    """Serve ``page`` to this machine only, until interrupted. Every other path, method or host name is refused.
 
     Args:
         port: the port; 0 chooses a free one.
@@ -66,23 +86,8 @@ def serve(page: str, port: int, ready: Callable[[str], None]) -> None:
     Raises:
         ZooError: the port cannot be used.
     """
-    content = page.encode()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = self.path.partition("?")[0] in ("/", "/index.html")
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(content) if found else 0))
-            self.end_headers()
-            if found:
-                self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
     try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), _handler(page.encode()))
     except OSError as error:
         raise ZooError(f"Port {port} cannot be used: {error.strerror}. Choose another with --port.") from error
     with server:
@@ -90,13 +95,58 @@ def serve(page: str, port: int, ready: Callable[[str], None]) -> None:
         server.serve_forever()
 
 
-def _page(file: Path, assets: Path | str | None, runtime: str) -> str:
-    model = OnnxModel(file).description
-    content = file.read_bytes()
+_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def _handler(content: bytes) -> type[http.server.BaseHTTPRequestHandler]:
+    """The handler of requests for the one page ``content``."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        server_version, sys_version = "zoo", ""
+        timeout = 30  # seconds; a client that sends nothing does not keep a thread
+
+        def do_GET(self) -> None:
+            self._answer(content)
+
+        def do_HEAD(self) -> None:
+            self._answer(b"")
+
+        def _answer(self, body: bytes) -> None:
+            # a page of another site can reach this port under a host name of its own (DNS rebinding)
+            hosts = [f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")]  # type: ignore[attr-defined]
+            if [host.lower() for host in self.headers.get_all("Host", [])] not in [[host] for host in hosts]:
+                self.send_error(421)
+            elif self.path.partition("?")[0] not in ("/", "/index.html"):
+                self.send_error(404)
+            else:
+                self.send_response(200)
+                for name, value in {**_HEADERS, "Content-Length": str(len(content))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    return Handler
+
+
+def _page(file: Path, assets: Path | str | None, runtime: str, origin: str = "") -> str:
+    model, content = OnnxModel(file).description, file.read_bytes()
     metrics = f" ({metrics_text(model.test)} on its test split)" if model.test else ""
     channels, height, width = model.input_shape if model.takes_images else (0, 1, 1)
+    script = render("demo.js", settings=_settings(model, runtime, assets is not None))
+    style = render("demo.css", demo={"width": width, "height": height})
     return render(
         "demo.html",
+        name=origin or model.name,
         model=model,
         summary=f"{task_text(model.task)} on {model.dataset}{metrics}",
         demo={
@@ -108,9 +158,33 @@ def _page(file: Path, assets: Path | str | None, runtime: str) -> str:
             "width": width,
             "draw": channels == 1,
         },
-        settings=_settings(model, runtime, assets is not None),
+        script=script,
+        style=style,
+        policy=_policy(script, style, "" if assets is not None else runtime),
         assets={} if assets is None else {key: _compressed(Path(assets), name) for key, name in _ASSETS.items()},
     )
+
+
+def _policy(script: str, style: str, runtime: str) -> str:
+    """The Content-Security-Policy of the page: its own script and style, WebAssembly, and the files of the runtime.
+
+    ``blob:`` is the checked code of onnxruntime-web, which the script imports from memory.
+    """
+    rules = {
+        "default-src": "'none'",
+        "script-src": f"{_source(script)} 'wasm-unsafe-eval' blob:",
+        "style-src": _source(style),
+        "img-src": "blob: data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "connect-src": runtime or "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _source(text: str) -> str:
+    """An inline script or style in a Content-Security-Policy: its SHA-256."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _settings(model: ModelDescription, runtime: str, embedded: bool) -> dict[str, Any]:
@@ -119,6 +193,7 @@ def _settings(model: ModelDescription, runtime: str, embedded: bool) -> dict[str
     return {
         "runtime": runtime,
         "embedded": embedded,
+        "files": {key: {"name": name, "integrity": INTEGRITY[key]} for key, name in _ASSETS.items()},
         "images": model.takes_images,
         "shape": model.input_shape,
         "decides": model.decides,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from ..files import make_folder, write_text
+from ..formatting import one_line
 
 
 def render(template: str, **facts: Any) -> str:
-    """Fill in a template of ``zoo/reports/templates``. Text in HTML is escaped.
+    """Fill in a template of ``zoo/reports/templates``.
+
+    Names and labels come from files and plugins, so they are never markup: in HTML and Markdown every value is escaped,
+    unless the template says ``safe``.
 
     Args:
         template: the file name.
@@ -25,7 +32,37 @@ def render(template: str, **facts: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(**facts)
+    if template.endswith(".md"):
+        environment.finalize = _markdown
+    environment.filters |= {"fence": _fence, "quoted": _quoted, "plural": _plural}
+    text = environment.get_template(template).render(**facts)
+    return text.encode("utf-8", "backslashreplace").decode()  # a file name may be no valid text
+
+
+def _markdown(text: object) -> str:
+    """``text`` in one line of Markdown, without any markup of its own; what is marked as safe stays as it is."""
+    if isinstance(text, Markup):
+        return text
+    plain = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*\[\]|]|__)", r"\\\1", plain)
+
+
+def _fence(text: str, language: str) -> str:
+    """``text`` as a block of code in Markdown: the fence is longer than any in the text."""
+    longest = max((len(marks) for marks in re.findall("`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    return f"{marks}{language}\n{text.rstrip()}\n{marks}"
+
+
+def _quoted(value: Any) -> str:
+    """``value`` as JSON, which is YAML and Python too: a text in it cannot end its quotes or its line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _plural(count: int, noun: str) -> str:
+    """``1 sample``, ``1,000 samples``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def task_text(task: str) -> str:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..files import make_folder, replacing
+from ..formatting import one_line
 from ..models.inference import Array
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def themed() -> AbstractContextManager[None]:
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
-    """User text for a plot: not parsed as mathematics, and shortened if it is long."""
+    """User text for a plot: in one line, not parsed as mathematics, and shortened if it is long."""
+    text = one_line(text)
     return (text if len(text) <= longest else text[: longest - 1] + "…").replace("$", r"\$")
 
 

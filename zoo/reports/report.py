@@ -1,31 +1,32 @@
-"""``zoo report``: the HTML report and the model card of a run."""
+"""``zoo report``: the HTML report and the model card of a run, or of the weights that come with an architecture."""
 
 from __future__ import annotations
 
 import base64
 import io
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, ExportError
+from ..errors import DataError, UsageError
 from ..evaluation.assess import assess
 from ..evaluation.assessment import Assessment
 from ..evaluation.tables import interval_text
-from ..exporting.certificate import certificate_path
-from ..exporting.export import export
+from ..files import make_folder, write_together
 from ..folders import runs_folder
 from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, size_text
+from ..models.api import is_onnx_file
 from ..models.inference import InferenceModel
 from ..models.torch_model import TorchModel
-from ..models.trained import load_trained
+from ..models.trained import find_trained
 from ..registry.registry import Registry, create_registry
 from ..runs.command_line import repeat_command
 from ..runs.curves import curves_figure
-from ..runs.run import Run, find_run
-from .pages import render, task_text, write_page
+from ..runs.run import Run, load_run
+from ..specs.results import recorded_results
+from .exported_file import ExportedFile, exported_file
+from .pages import render, task_text
 from .plots import calibration_figure, confusion_figure, residuals_figure, svg, themed
 
 log = logging.getLogger("zoo")
@@ -49,7 +50,7 @@ class Report:
     Args:
         page: one self-contained HTML file.
         card: the model card: Markdown with the front matter of Hugging Face.
-        file: the exported file that both describe; None if there is none.
+        file: the exported file that both describe; None if there is none, or if it is not the one in its certificate.
     """
 
     page: Path
@@ -65,31 +66,47 @@ def report(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Report:
-    """Write the report and the model card of a run. If the run is not exported yet, export it first.
+    """Write the report and the model card of a model. If it is not exported yet, export it first.
 
     Args:
-        reference: the folder of a run, ``ARCHITECTURE/RUN``, or an architecture for its best run.
-        output: the folder for both files and for ``exports/``; the folder of the run, unless given.
+        reference: the folder of a run, ``ARCHITECTURE/RUN``, or an architecture for its best run, or for the weights
+            that ship with it if it has no run.
+        output: the folder for both files and for ``exports/``. Default: the folder of the run; for shipped weights
+            ``./ARCHITECTURE-report``.
 
     Raises:
-        RunNotFound, UnknownName: there is no such run with a checkpoint.
+        RunNotFound, UnknownName: there is no such run with a checkpoint, and no shipped weights.
+        UsageError: ``reference`` is an exported file.
         ZooError: a file cannot be written.
     """
     registry = registry or create_registry()
-    run = find_run(reference, runs_folder(runs_dir), registry.architectures)
-    folder = Path(output).expanduser() if output is not None else run.folder
-    model = TorchModel(load_trained(run, registry))
+    if is_onnx_file(reference):
+        raise UsageError(
+            f"{reference} is an exported file. A report needs the run or the architecture: "
+            "`zoo report NAME`. `zoo verify` checks a file."
+        )
+    model = TorchModel(find_trained(reference, runs_folder(runs_dir), registry))
+    run = None if model.trained.shipped else load_run(model.trained.checkpoint.parent)
+    architecture = model.trained.metadata["architecture"]
+    default = run.folder if run else Path(f"{architecture.replace('/', '-')}-report")
+    folder = Path(output).expanduser() if output is not None else default
     assessment = _assessed(model, registry, data_dir)
-    certificate = _certificate(run, model, folder / "exports", registry, data_dir) if assessment else None
-    facts = _facts(run, model, registry, assessment, certificate)
-    page = write_page(render("report.html", **facts, **_plots(run, assessment)), folder / REPORT)
-    card = write_page(render("model-card.md", **facts), folder / CARD)
-    made = folder / "exports" / certificate["file"]["name"] if certificate else None
-    return Report(page, card, made)
+    exported = None
+    if assessment:
+        model_name = str(run.folder) if run else architecture
+        exported = exported_file(
+            model_name, model, folder / "exports", data_dir=data_dir, runs_dir=runs_dir, registry=registry
+        )
+    facts = _facts(run, model, registry, assessment, exported)
+    facts["use"] = render("use.txt", **facts)
+    page, card = make_folder(folder) / REPORT, folder / CARD
+    report_text, card_text = render("report.html", **facts, **_plots(run, assessment)), render("model-card.md", **facts)
+    write_together({page: report_text, card: card_text})
+    return Report(page, card, exported.path if exported and not exported.problem else None)
 
 
 def _assessed(model: InferenceModel, registry: Registry, data_dir: Path | str | None) -> Assessment | None:
-    """The metrics of the run on its test split; None if the data is not available."""
+    """The metrics of the model on its test split; None if the data is not available."""
     try:
         return assess(model, registry=registry, data_dir=data_dir)
     except DataError as error:
@@ -97,60 +114,69 @@ def _assessed(model: InferenceModel, registry: Registry, data_dir: Path | str | 
         return None
 
 
-def _certificate(
-    run: Run, model: TorchModel, folder: Path, registry: Registry, data_dir: Path | str | None
-) -> dict[str, Any] | None:
-    """The certificate of the exported file in ``folder``. If there is none for this checkpoint, export it now."""
-    path = certificate_path(folder / f"{run.config['architecture'].replace('/', '-')}.onnx")
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["model"]["checkpoint_sha256"] == model.trained.sha256 and path.with_suffix("").is_file():
-            return found
-    except (OSError, ValueError, KeyError):
-        pass
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return export(str(run.folder), "onnx", folder, data_dir=data_dir, registry=registry).to_dict()
-    except ExportError as error:
-        log.warning("%s The report has no exported file.", error)
-        return None
+def _record(run: Run | None, model: TorchModel, registry: Registry) -> dict[str, Any]:
+    """What the pages tell about the training: ``run.json``, or for shipped weights what is recorded with them."""
+    trained = model.trained
+    if run is not None:
+        return run.config | {"best": run.config["best"] and {"epoch": trained.metadata["epoch"]}}
+    parameters = sum(parameter.numel() for parameter in trained.module.parameters())
+    spec = registry.architectures.get(trained.metadata["architecture"])
+    recorded = (recorded_results(spec) if spec else None) or {}
+    unknown: dict[str, Any] = {
+        "host": {},
+        "git_commit": None,
+        "started": "",
+        "results": None,
+        "threads": 0,
+        "device": "cpu",
+    }
+    return {
+        **unknown,
+        **{key: recorded[key] for key in ("host",) if key in recorded},
+        **trained.metadata,
+        "status": "weights that come with the architecture",
+        "parameters": parameters,
+        "best": {"epoch": trained.metadata["epoch"]},
+    }
 
 
 def _facts(
-    run: Run,
+    run: Run | None,
     model: TorchModel,
     registry: Registry,
     assessment: Assessment | None,
-    certificate: dict[str, Any] | None,
+    exported: ExportedFile | None,
 ) -> dict[str, Any]:
     """The template variables of both pages."""
-    config, description = run.config, model.description
-    spec = registry.architectures.get(config["architecture"])
-    dataset = registry.datasets.get(config["data"]["name"])
+    config, description = _record(run, model, registry), model.description
     recorded = description.test or {}
     metrics = [(metric_name(name), metric_text(name, recorded[name])) for name in metric_names(recorded)]
     if assessment:
         found = assessment.metrics
         metrics = [(metric_name(name), interval_text(name, found[name])) for name in metric_names(found)]
+    verified = exported if exported and not exported.problem else None
     return {
-        "run": run,
+        "name": model.trained.origin,
+        "reference": model.trained.origin if run else config["architecture"],
+        "shipped": run is None,
         "config": config,
         "model": description,
-        "spec": spec,
-        "dataset": dataset,
+        "spec": registry.architectures.get(config["architecture"]),
+        "dataset": registry.datasets.get(config["data"]["name"]),
         "metrics": metrics,
         "training": duration(config["results"]["train_seconds"]) if config["results"] else "",
         "recorded": {name: recorded[name] for name in metric_names(recorded)},
         "pipeline": _PIPELINES[description.takes_images, description.task],
         "assessment": assessment,
-        "certificate": certificate,
-        "size": size_text(certificate["file"]["bytes"]) if certificate else "",
+        "exported": verified,
+        "problem": exported.problem if exported else "",
+        "size": size_text(verified.bytes) if verified else "",
+        "file_name": exported.path.name if exported else f"{config['architecture'].replace('/', '-')}.onnx",
         "command": repeat_command(config, registry),
         "task": task_text(description.task),
         "input_text": _input_text(description.takes_images, description.input_shape),
         "sample": _sample(description.takes_images, description.input_shape),
         "interval_text": interval_text,
-        "json": lambda value: json.dumps(value, ensure_ascii=False),
     }
 
 
@@ -166,9 +192,9 @@ def _sample(images: bool, shape: tuple[int, ...]) -> str:
     return f"np.zeros((1, {', '.join(map(str, shape))}), np.{'uint8' if images else 'float32'})"
 
 
-def _plots(run: Run, assessment: Assessment | None) -> dict[str, Any]:
+def _plots(run: Run | None, assessment: Assessment | None) -> dict[str, Any]:
     """The template variables of the report only: its plots and its wrong predictions."""
-    entries, best = run.metrics(), run.config["best"] or {}
+    entries, best = (run.metrics(), run.config["best"] or {}) if run else ([], {})
     metric = main_metric(entries[0]["validation"]) if entries else ""
     with themed():
         curves = svg(curves_figure("", metric, entries, best.get("epoch"))) if entries else ""

@@ -9,15 +9,19 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
 
 from ..errors import PeerFailed, UsageError
+from ..interpreter import python_command, python_environment
+from ..process import SIGNALS
 
 _T = TypeVar("_T")
 _REASON = "zoo/reason"
@@ -107,7 +111,14 @@ ALONE = World()
 
 
 def launched() -> bool:
-    """Whether this process is one of several that torchrun started."""
+    """Whether this process is one of several that torchrun started.
+
+    Raises:
+        UsageError: a variable that torchrun sets is not a number.
+    """
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
+        if not os.environ.get(name, "1").isdecimal():
+            raise UsageError(f"${name} must be a whole number, as torchrun sets it, not {os.environ[name]!r}.")
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
@@ -134,6 +145,7 @@ def join(device: torch.device) -> Iterator[World]:
     if not launched():
         yield ALONE
         return
+    _end_with_launcher()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
@@ -212,7 +224,9 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         max_restarts=0,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "zoo", *arguments)
+        executable, *options = python_command("-m", "zoo", *arguments)
+        with _environment(_for_processes()), _first_signal_raises(SignalException):
+            elastic_launch(config, executable)(*options)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode > 0:
@@ -226,3 +240,61 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     finally:
         logging.disable(logging.NOTSET)
     return 0
+
+
+@contextlib.contextmanager
+def _first_signal_raises(exception: type[Exception]) -> Iterator[None]:
+    """Raise torch's exception for a signal: torch then passes the signal on and waits for the processes.
+
+    Only the first one counts: a second would end the wait, and leave processes without a parent.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        if not came:
+            came = True
+            raise exception(f"signal {number}", signal.Signals(number))
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, before[number] or signal.SIG_DFL)
+
+
+def _for_processes() -> dict[str, str]:
+    """The environment of the processes that :func:`launch` starts. torch leaves the signals to this module."""
+    return python_environment(ZOO_LAUNCHER=str(os.getpid()), TORCHELASTIC_SIGNALS_TO_HANDLE="")
+
+
+def _end_with_launcher() -> None:
+    """On Linux, get SIGTERM when the process that :func:`launch` runs in is killed: nobody else would stop this one."""
+    parent = os.environ.get("ZOO_LAUNCHER")
+    if not parent or sys.platform != "linux":
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
+        if os.getppid() != int(parent):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the processes that the block starts."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
+from collections.abc import Iterator
 
 import torch
 
 from ..errors import OutOfMemory, TrainingInterrupted, ZooError
 from ..models.devices import describe_device, exact
 from ..models.scores import evaluate
+from ..process import Interrupted
 from ..runs.checkpoint import load_model_state, load_tensors
 from ..runs.curves import draw_curves
+from ..runs.record import BestMetadata
 from ..runs.run import Run
 from ..specs.events import TrainingStart
 from ..specs.hyperparameters import Hyperparameters
@@ -29,26 +34,56 @@ _OUT_OF_MEMORY_TEXTS = ("not enough memory", "can't allocate memory")
 def execute(plan: Plan, state: State) -> Run:
     """Run the loop, evaluate the best checkpoint on the test split, and record the results in the run folder."""
     run = plan.run
-    try:
-        patient = plan.world.size > 1
-        with stop_requests(patient=patient) as request, exact(plan.device, tf32=True), freed_memory_kept():
-            plan.notify("train_started", start=_describe_start(plan, state))
-            run_epochs(plan, state, request)
-            _record_results(plan, state)
-    except (TrainingInterrupted, KeyboardInterrupt):
-        run.config["status"] = "interrupted"
-        raise
-    except BaseException as error:
-        explained = _explain(error, plan)
-        run.config |= {"status": "failed", "error": f"{type(explained).__name__}: {explained}"}
-        if explained is error:
+    with stop_requests(patient=plan.world.size > 1) as request:
+        try:
+            with exact(plan.device, tf32=True), freed_memory_kept():
+                plan.notify("train_started", start=_describe_start(plan, state))
+                run_epochs(plan, state, request)
+                _record_results(plan, state)
+        except Interrupted as error:
+            run.config["status"] = "interrupted"
+            raise _stopped_at_once(run, error) from error
+        except (TrainingInterrupted, KeyboardInterrupt):
+            run.config["status"] = "interrupted"
             raise
-        raise explained from error
-    finally:
-        run.save()
-        _draw_curves(plan, state)
-        plan.notify("train_ended")
+        except BaseException as error:
+            explained = _explain(error, plan)
+            run.config |= {"status": "failed", "error": f"{type(explained).__name__}: {explained}"}
+            if explained is error:
+                raise
+            raise explained from error
+        finally:
+            request.ending = True
+            run.save()
+            _draw_curves(plan, state)
+            plan.notify("train_ended")
     return run
+
+
+@contextlib.contextmanager
+def recorded_start(run: Run) -> Iterator[None]:
+    """Record in the run folder that a new training ended before :func:`execute` began or could record it."""
+    try:
+        yield
+    except BaseException as error:
+        if run.status == "running":
+            stopped = isinstance(error, KeyboardInterrupt)
+            run.config |= {
+                "status": "interrupted" if stopped else "failed",
+                "error": None if stopped else f"{type(error).__name__}: {error}",
+            }
+            run.save()
+        if isinstance(error, Interrupted):
+            raise _stopped_at_once(run, error) from error
+        raise
+
+
+def _stopped_at_once(run: Run, error: Interrupted) -> TrainingInterrupted:
+    name = signal.Signals(error.signal_number).name
+    return TrainingInterrupted(
+        f"Stopped by {name} at once. Resume from the last checkpoint with: zoo train --resume {run.folder}",
+        error.signal_number,
+    )
 
 
 def _describe_start(plan: Plan, state: State) -> TrainingStart:
@@ -73,16 +108,20 @@ def _describe_start(plan: Plan, state: State) -> TrainingStart:
 def _record_results(plan: Plan, state: State) -> None:
     """Evaluate the best checkpoint on the test split, once. Nothing is selected by the result."""
     world = plan.world
-    load_model_state(state.model, world.broadcast(load_tensors(plan.run.best)[0] if world.first else None))
-    scores = evaluate(state.model, plan.data.splits.test.to(plan.device), plan.task, world=world)
-    assert state.best is not None  # at least one epoch has ended
+    tensors, kept = world.broadcast(load_tensors(plan.run.best, BestMetadata) if world.first else None)
+    load_model_state(state.model, tensors)
+    splits = plan.data.splits
+    scores = evaluate(state.model, splits.test.to(plan.device), plan.task, world=world)
     plan.run.config["status"] = "finished"
+    # what is recorded is what the file says of itself: after a kill it can be newer than the checkpoint to resume from
+    plan.run.config["best"] = {key: kept[key] for key in ("epoch", "validation", "score")}
     plan.run.config["results"] = {
         "test": scores.metrics,
         "test_samples": scores.samples,
-        "validation": state.best["validation"],
-        "epoch": state.best["epoch"],
+        "validation": kept["validation"],
+        "epoch": kept["epoch"],
         "train_seconds": round(state.seconds, 2),
+        "baseline": plan.task.baseline(splits.train.targets, splits.test.targets),
     }
 
 

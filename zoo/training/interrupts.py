@@ -5,23 +5,32 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from ..process import SECONDS_TO_CLEAN_UP, SIGNALS, Interrupted
+
 
 @dataclass(slots=True)
 class StopRequest:
-    """The number of the signal that asked to stop; 0: none so far."""
+    """The number of the signal that asked to stop; 0: none so far.
+
+    Args:
+        ending: the training has stopped, and only its records are still written. More signals change nothing.
+    """
 
     signal_number: int = 0
+    ending: bool = False
 
 
 @contextlib.contextmanager
 def stop_requests(*, patient: bool = False) -> Iterator[StopRequest]:
-    """Record SIGINT and SIGTERM during the block. A second signal raises KeyboardInterrupt at once.
+    """Record SIGINT, SIGTERM and SIGHUP during the block. A second signal raises :class:`Interrupted` at once.
 
-    Outside the main thread, where Python allows no signal handlers, no signal is recorded.
+    SIGHUP is not recorded if it was ignored before, as ``nohup`` wants it. Outside the main thread, where Python allows
+    no signal handlers, no signal is recorded.
 
     Args:
         patient: ignore a second signal. For several processes: each gets Ctrl-C from the terminal and then a signal
@@ -31,15 +40,22 @@ def stop_requests(*, patient: bool = False) -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
+    raised = -SECONDS_TO_CLEAN_UP
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request.signal_number and not patient:
-            raise KeyboardInterrupt
-        request.signal_number = request.signal_number or number
+        nonlocal raised
+        if not request.signal_number:
+            request.signal_number = number
+        elif not (patient or request.ending) and time.monotonic() - raised >= SECONDS_TO_CLEAN_UP:
+            raised = time.monotonic()
+            raise Interrupted(number)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handled = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, handle)
     try:
         yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in handled:
+            signal.signal(number, before[number] or signal.SIG_DFL)  # None: a handler that is not Python's

@@ -1,4 +1,5 @@
 "use strict";
+const demo = {{ settings | tojson }};
 const $ = (id) => document.getElementById(id);
 
 async function bytes(id, compressed) {
@@ -8,15 +9,20 @@ async function bytes(id, compressed) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+// A file of onnxruntime-web: from this page, or from the CDN if its hash is right.
+async function runtimeFile(id) {
+  if (demo.embedded) return bytes(id, true);
+  const { name, integrity } = demo.files[id];
+  const answer = await fetch(demo.runtime + name, { integrity, mode: "cors", credentials: "omit", referrerPolicy: "no-referrer" });
+  if (!answer.ok) throw new Error(`${name}: HTTP ${answer.status}`);
+  return new Uint8Array(await answer.arrayBuffer());
+}
+
+// The code and the WebAssembly are passed on from memory, so that onnxruntime-web loads no file that is not checked.
 async function runtime() {
-  if (!demo.embedded) {
-    const ort = await import(demo.runtime + "ort.wasm.min.mjs");
-    ort.env.wasm.wasmPaths = demo.runtime;
-    return ort;
-  }
-  const code = new Blob([await bytes("runtime-code", true)], { type: "text/javascript" });
-  const ort = await import(URL.createObjectURL(code));
-  ort.env.wasm.wasmBinary = (await bytes("runtime-wasm", true)).buffer;
+  const [code, wasm] = await Promise.all([runtimeFile("runtime-code"), runtimeFile("runtime-wasm")]);
+  const ort = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  ort.env.wasm.wasmBinary = wasm.buffer;
   return ort;
 }
 
