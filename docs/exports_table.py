@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zoo import create_registry
 from zoo.registry.entry_points import find_entry_points
-from zoo.registry.registry import DISTRIBUTION
+from zoo.registry.plugin import DISTRIBUTION
 
 
 def table() -> str:

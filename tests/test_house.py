@@ -23,6 +23,7 @@ ROOMS = (
     ("conformance",),
     ("reports",),
     ("evaluation",),
+    ("verification",),
     ("training", "exporting"),
     ("models",),
     ("data", "runs"),

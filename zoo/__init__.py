@@ -71,6 +71,7 @@ _HOMES = {
         "serve",
     ),
     "models.description": ("ModelDescription",),
+    "models.onnx_file": ("read_onnx",),
     "training.distributed": (
         "launch",
         "launched",
@@ -93,6 +94,7 @@ _HOMES = {
         "TrainingInterrupted",
         "UnknownName",
         "UsageError",
+        "VerificationIncomplete",
         "ZooError",
     ),
     "models.scores": (
@@ -155,11 +157,13 @@ _HOMES = {
         "reproduce",
     ),
     "specs.results": ("pareto",),
-    "runs.run": (
-        "Run",
+    "runs.finding": (
+        "DamagedRun",
         "find_run",
         "list_runs",
+        "scan_runs",
     ),
+    "runs.run": ("Run",),
     "models.runtime": (
         "Inspection",
         "Runtime",
@@ -179,7 +183,7 @@ _HOMES = {
         "resume",
         "train",
     ),
-    "exporting.verify": (
+    "verification.verify": (
         "Verification",
         "verify",
     ),

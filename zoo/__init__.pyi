@@ -32,6 +32,7 @@ from .data.splits import stratified_split as stratified_split
 from .reports.demo import demo_page as demo_page
 from .reports.demo import serve as serve
 from .models.description import ModelDescription as ModelDescription
+from .models.onnx_file import read_onnx as read_onnx
 from .training.distributed import launch as launch
 from .training.distributed import launched as launched
 from .registry.entry_points import EntryPoint as EntryPoint
@@ -51,6 +52,7 @@ from .errors import TrainingDiverged as TrainingDiverged
 from .errors import TrainingInterrupted as TrainingInterrupted
 from .errors import UnknownName as UnknownName
 from .errors import UsageError as UsageError
+from .errors import VerificationIncomplete as VerificationIncomplete
 from .errors import ZooError as ZooError
 from .models.scores import Scores as Scores
 from .models.scores import evaluate as evaluate
@@ -90,9 +92,11 @@ from .evaluation.reproduce import Reproduction as Reproduction
 from .evaluation.reproduce import record as record
 from .evaluation.reproduce import reproduce as reproduce
 from .specs.results import pareto as pareto
+from .runs.finding import DamagedRun as DamagedRun
+from .runs.finding import find_run as find_run
+from .runs.finding import list_runs as list_runs
+from .runs.finding import scan_runs as scan_runs
 from .runs.run import Run as Run
-from .runs.run import find_run as find_run
-from .runs.run import list_runs as list_runs
 from .models.runtime import Inspection as Inspection
 from .models.runtime import Runtime as Runtime
 from .models.runtime import RuntimeFailed as RuntimeFailed
@@ -109,8 +113,8 @@ from .exporting.tracing import trace_program as trace_program
 from .models.trained import TrainedModel as TrainedModel
 from .training.train import resume as resume
 from .training.train import train as train
-from .exporting.verify import Verification as Verification
-from .exporting.verify import verify as verify
+from .verification.verify import Verification as Verification
+from .verification.verify import verify as verify
 
 __version__: str
 __all__: list[str]

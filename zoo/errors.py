@@ -88,6 +88,10 @@ class ExportRefused(ExportError):
     """An exported file failed a gate, so it was discarded."""
 
 
+class VerificationIncomplete(ExportError):
+    """No check of an exported file failed, but some could not be made here."""
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most similar to ``name``; None if none is similar."""
     import difflib  # needed only for misspelled names; start-up stays fast

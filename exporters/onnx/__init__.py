@@ -7,6 +7,8 @@ from pathlib import Path
 
 from zoo import Exporter, Option, hookimpl
 
+from .versions import HIGHEST, LOWEST, READS
+
 
 @hookimpl
 def register_exporters(register: Callable[[Exporter], None]) -> None:
@@ -21,7 +23,18 @@ def register_exporters(register: Callable[[Exporter], None]) -> None:
             inspect="zoo.exporters.onnx.structure:inspect",
             open="zoo.exporters.onnx.sessions:open_sessions",
             options=(
-                Option(name="opset", default=20, help="version of the ONNX operator set", minimum=18, maximum=26),
+                Option(
+                    name="opset",
+                    default=0,
+                    help="version of the ONNX operator set; 0: the lowest that the network needs",
+                    choices=(0, *range(LOWEST, HIGHEST + 1)),
+                ),
+                Option(
+                    name="runtime",
+                    default="",
+                    help="oldest onnxruntime that must read the file, as 1.17",
+                    choices=("", *READS),
+                ),
             ),
             runners=tuple(Path(__file__).parent / "runners" / name for name in ("run.py", "run.mjs", "run.cc")),
             reductions={

@@ -14,6 +14,8 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 import zoo
 from zoo import ExportError, ExportSource
 
+from .write import use_lowest_ir
+
 CALIBRATION_BATCH = 64
 
 
@@ -69,6 +71,7 @@ def _finish(model: onnx.ModelProto, verified: onnx.ModelProto, path: Path, preci
     del model.metadata_props[:], model.graph.value_info[:]
     model.metadata_props.extend(verified.metadata_props)
     model.metadata_props.add(key="precision", value=precision)
+    use_lowest_ir(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo import Runtime, RuntimeFailed, Runtimes
+from zoo import Runtime, RuntimeFailed, Runtimes, ZooError, read_onnx
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # TF32 rounds inputs to ten bits, which would hide errors of the file
@@ -27,15 +27,19 @@ def open_sessions(path: Path) -> Runtimes:
     """A session for each execution provider that really runs, first with graph optimisation off, then on.
 
     Raises:
-        RuntimeFailed: onnxruntime cannot load the file.
+        RuntimeFailed: onnxruntime cannot load the file, or the file needs another file.
     """
     onnxruntime.set_default_logger_severity(_FATAL)
-    cuda, why = _cuda_sessions(path)
-    literal, usual = _sessions(path, _CPU)
+    try:
+        content = read_onnx(path)
+    except ZooError as error:
+        raise RuntimeFailed(str(error)) from error
+    cuda, why = _cuda_sessions(content)
+    literal, usual = _sessions(content, _CPU)
     return Runtimes((literal, *cuda, usual), {"CUDA": why} if why else {})
 
 
-def _cuda_sessions(path: Path) -> tuple[list[Runtime], str]:
+def _cuda_sessions(content: bytes) -> tuple[list[Runtime], str]:
     """The runtimes on CUDA, or why there are none."""
     if _CUDA not in onnxruntime.get_available_providers():
         return [], "this build of onnxruntime has no CUDA"
@@ -43,18 +47,18 @@ def _cuda_sessions(path: Path) -> tuple[list[Runtime], str]:
         return [], "no CUDA device"
     # torch has loaded most libraries that the provider needs; this loads the others from where pip installed them
     onnxruntime.preload_dlls()
-    sessions = _sessions(path, _CUDA)
+    sessions = _sessions(content, _CUDA)
     return sessions, "" if sessions else "onnxruntime fell back to the CPU; are its CUDA libraries installed?"
 
 
-def _sessions(path: Path, provider: str) -> list[Runtime]:
+def _sessions(content: bytes, provider: str) -> list[Runtime]:
     """Runtimes as written and optimised on ``provider``; none if onnxruntime falls back to another provider."""
     found = []
     for mode, level in _LEVELS.items():
         settings = onnxruntime.SessionOptions()
         settings.graph_optimization_level = level
         try:
-            session = onnxruntime.InferenceSession(path, settings, providers=[(provider, _OPTIONS[provider])])
+            session = onnxruntime.InferenceSession(content, settings, providers=[(provider, _OPTIONS[provider])])
         except Exception as error:  # onnxruntime's exceptions have no common base class
             raise RuntimeFailed(f"onnxruntime cannot load the file: {_one_line(error)}") from error
         if session.get_providers()[0] == provider:  # onnxruntime falls back to another provider silently

@@ -19,6 +19,7 @@ def register_exporters(register: Callable[[Exporter], None]) -> None:
             write="zoo.exporters.pt2.program:write",
             inspect="zoo.exporters.pt2.program:inspect",
             open="zoo.exporters.pt2.program:open_program",
+            opens_safely=False,  # torch.export.load evaluates expressions in the file, and can unpickle
             runners=(Path(__file__).parent / "runners" / "run.py",),
         )
     )

@@ -179,16 +179,16 @@ def test_a_kill_at_any_time_leaves_a_complete_file(kills, tmp_path):
         assert is_whole(target)
 
 
-def test_file_and_certificate_are_renamed_immediately_after_each_other(source, tmp_path, registry, monkeypatch):
-    """Only the two renames come between them, so a kill rarely separates the two files."""
+def test_file_and_certificate_are_on_disk_before_the_journal_and_the_journal_before_the_renames(
+    source, tmp_path, registry, monkeypatch
+):
     done = []
-    replace, fsync = Path.replace, os.fsync
-    monkeypatch.setattr(
-        Path, "replace", lambda self, to: (done.append(f"rename {Path(to).suffix}"), replace(self, to))[1]
-    )
+    replace, fsync = os.replace, os.fsync
+    monkeypatch.setattr(os, "replace", lambda old, to: (done.append(f"rename {Path(to).suffix}"), replace(old, to))[1])
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("sync"), fsync(handle))[1])
     write_verified(source, ExportRequest(registry.exporter("onnx"), tmp_path / "m.onnx", {"opset": 20}))
-    assert done == ["sync", "sync", "rename .onnx", "rename .json", "sync"]
+    files, journal = ["sync", "sync"], ["sync", "rename .pending", "sync"]
+    assert done == [*files, *journal, "rename .onnx", "rename .json", "sync"]
 
 
 def test_the_error_for_another_metric_explains_the_cause(source, tmp_path, registry):

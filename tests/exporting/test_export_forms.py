@@ -186,7 +186,7 @@ def test_reproducible_requires_the_same_bytes_from_another_process(source, tmp_p
         write_verified(source, ExportRequest(fickle, tmp_path / "n.onnx", {"opset": 20}, reproducible=True))
 
 
-def write_with_this_folder(source, path, opset):
+def write_with_this_folder(source, path, opset, runtime=""):
     """An exporter that writes the current folder into the file."""
     path.write_text(os.getcwd())
 
@@ -209,7 +209,7 @@ def test_a_request_has_the_path_of_the_file(fields, target, registry, tmp_path, 
 
 def test_a_request_completes_the_options_and_cannot_be_changed(registry):
     request = ExportRequest(registry.exporter("onnx"), providers=("cuda",))
-    assert request.options == {"opset": 20}
+    assert request.options == {"opset": 0, "runtime": ""}
     assert request.providers == ("CUDA",)
     with pytest.raises(dataclasses.FrozenInstanceError):
         request.reduction = "int8"
@@ -313,11 +313,11 @@ def test_onnx_reads_the_reference_vectors_of_a_bundle(bundle):
 
 def test_the_hugging_face_image_processor_prepares_the_inputs(bundles, tmp_path):
     inside = json.loads((bundles / "cnn-mini" / "preprocessor_config.json").read_text())
-    zoo.export("cnn-mini", bundle=tmp_path, preprocess=False, data_dir=tmp_path)
-    outside = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    zoo.export("cnn-mini", bundle=tmp_path / "outside", preprocess=False, data_dir=tmp_path)
+    outside = json.loads((tmp_path / "outside" / "preprocessor_config.json").read_text())
     assert inside["do_rescale"] is inside["do_normalize"] is False
     assert outside["do_rescale"] is outside["do_normalize"] is True
-    certificate = json.loads((tmp_path / "model.onnx.json").read_text())
+    certificate = json.loads((tmp_path / "outside" / "model.onnx.json").read_text())
     pixels = np.arange(256) * outside["rescale_factor"]
     theirs = (pixels - outside["image_mean"][0]) / outside["image_std"][0]
     ours = (np.arange(256) - certificate["model"]["normalisation"]["mean"][0]) / certificate["model"]["normalisation"][

@@ -11,10 +11,13 @@ from torch import nn
 
 import zoo
 from zoo import UsageError, ZooError
+from zoo.exporting.certificate import digest
 from zoo.files import sha256
 from zoo.models.trained import load_trained
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 WEIGHTS = "numerics, providers, test split"
+CERTIFICATE = "hash, certificate"
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +43,10 @@ def test_everything_is_checked_if_weights_and_data_are_available(model, digits_r
     found = zoo.verify(model, runs_dir=digits_runs)
     assert found.passed
     assert not found.not_checked
-    assert list(gates(found))[:4] == ["structure", "hash", "runs", "reference vectors"]
-    assert list(gates(found))[4:] == ["determinism", "independence", "numerics", "providers", "test split"]
+    assert found.complete
+    assert list(gates(found))[:4] == ["structure", "hash", "certificate", "runs"]
+    assert list(gates(found))[4:7] == ["checkpoint", "reference vectors", "rebuild"]
+    assert list(gates(found))[7:] == ["determinism", "independence", "numerics", "providers", "test split"]
     (split,) = [check for check in found.checks if check.gate == "test split"][:1]
     assert "equal to the recorded value" in split.summary
 
@@ -49,7 +54,8 @@ def test_everything_is_checked_if_weights_and_data_are_available(model, digits_r
 def test_without_the_run_the_reference_vectors_are_checked(model, tmp_path):
     found = zoo.verify(model, runs_dir=tmp_path / "nothing")
     assert found.passed
-    assert gates(found) == dict.fromkeys(["structure", "hash", "runs", "reference vectors"], True)
+    assert gates(found) == dict.fromkeys(["structure", "hash", "certificate", "runs", "reference vectors"], True)
+    assert not found.complete
     assert list(found.not_checked) == [WEIGHTS]
     assert "is not among the runs in" in found.not_checked[WEIGHTS]
 
@@ -88,7 +94,8 @@ def edit(path, change):
 def test_reference_vectors_detect_a_changed_file_with_a_changed_certificate(model):
     edit(model, scaled_weights)
     certificate = json.loads(model.with_name("model.onnx.json").read_text())
-    certificate["file"]["sha256"] = sha256(model)
+    certificate["file"] |= {"sha256": sha256(model), "bytes": model.stat().st_size}
+    certificate["digest"] = digest(certificate)
     model.with_name("model.onnx.json").write_text(json.dumps(certificate))
     found = zoo.verify(model)
     assert gates(found)["hash"] is True
@@ -98,21 +105,21 @@ def test_reference_vectors_detect_a_changed_file_with_a_changed_certificate(mode
 
 def test_without_a_certificate_the_file_is_compared_with_the_weights(model, digits_runs):
     model.with_name("model.onnx.json").unlink()
-    assert zoo.verify(model, runs_dir=digits_runs).passed
-    edit(model, scaled_weights)
     found = zoo.verify(model, runs_dir=digits_runs)
-    assert gates(found)["numerics"] is False
-    assert set(found.not_checked) == {"hash", "reference vectors"}
+    assert found.passed
+    assert set(found.not_checked) == {CERTIFICATE, "reference vectors"}
+    edit(model, scaled_weights)
+    assert gates(zoo.verify(model, runs_dir=digits_runs))["rebuild"] is False
 
 
 def test_reference_vectors_of_the_onnx_model_zoo_are_used(digits_runs, tmp_path):
-    zoo.export("resnet-mini", bundle=tmp_path, runs_dir=digits_runs, data_dir=tmp_path)
-    model = tmp_path / "model.onnx"
+    zoo.export("resnet-mini", bundle=tmp_path / "bundle", runs_dir=digits_runs, data_dir=tmp_path)
+    model = tmp_path / "bundle" / "model.onnx"
     model.with_name("model.onnx.json").unlink()
     found = zoo.verify(model, runs_dir=tmp_path)
     assert gates(found)["reference vectors"] is True
     assert "test_data_set_0" in found.checks[-1].summary
-    output = tmp_path / "test_data_set_0" / "output_1.pb"
+    output = model.with_name("test_data_set_0") / "output_1.pb"
     tensor = onnx.load_tensor(output)
     wrong = onnx.numpy_helper.to_array(tensor) + np.float32(0.01)
     output.write_bytes(onnx.numpy_helper.from_array(wrong, tensor.name).SerializeToString())
@@ -147,7 +154,7 @@ def test_a_file_of_another_tool_is_compared_with_a_run(trained, digits_runs, tmp
     alone = zoo.verify(path, runs_dir=digits_runs)
     assert alone.passed
     assert gates(alone) == {"structure": True, "runs": True}
-    assert set(alone.not_checked) == {"hash", "reference vectors", WEIGHTS}
+    assert set(alone.not_checked) == {CERTIFICATE, "reference vectors", WEIGHTS}
     assert "--against" in alone.not_checked[WEIGHTS]
     compared = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
     assert compared.passed
@@ -161,7 +168,8 @@ def test_a_foreign_file_is_compared_without_normalisation(trained, digits_runs, 
     path = tmp_path / "foreign.onnx"
     by_hand(trained.module.network, path, torch.zeros(2, 1, 28, 28))
     refused = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
-    assert "try --no-preprocess" in refused.not_checked[WEIGHTS]
+    assert "try --no-preprocess" in refused.checks[-1].summary
+    assert not refused.passed
     assert zoo.verify(path, against="resnet-mini", preprocess=False, runs_dir=digits_runs).passed
 
 
@@ -170,9 +178,9 @@ def test_a_foreign_file_with_a_fixed_batch_is_run_with_that_batch(trained, digit
     path = tmp_path / "foreign.onnx"
     by_hand(trained.module, path, torch.zeros(2, 1, 28, 28, dtype=torch.uint8), dynamic_shapes=None)
     found = zoo.verify(path, against="resnet-mini", runs_dir=digits_runs)
-    assert found.passed
     assert "batch size fixed at 2" in found.checks[0].summary
-    assert found.not_checked[WEIGHTS] == "the batch size of the file is fixed at 2"
+    assert gates(found) == {"structure": True, "runs": True, "checkpoint": False}
+    assert found.checks[-1].summary == "the batch size of the file is fixed at 2"
 
 
 class TwoInputs(nn.Module):
@@ -215,6 +223,8 @@ def test_a_file_that_cannot_be_verified_gives_one_line(name, error, words, tmp_p
 def test_a_certificate_of_format_2_is_read(model):
     path = model.with_name(model.name + ".json")
     content = json.loads(path.read_text())
+    for later in ("form", "interface", "contents", "digest"):
+        del content[later]
     content["judged_on"], content["golden"] = content.pop("evaluated_on"), content.pop("reference_vectors")
     path.write_text(json.dumps(content | {"format": 2}))
     found = zoo.verify(model)
@@ -231,10 +241,15 @@ def test_a_certificate_that_cannot_be_read_is_reported(content, model):
 
 def test_the_command_lists_what_it_checked_and_what_not(model, tmp_path, zoo_command):
     result = zoo_command("verify", model, "--runs-dir", tmp_path)
-    assert result.code == 0
+    assert result.code == 3
+    assert "--allow-partial accepts this" in result.error
     assert "reference vectors" in result.out
     assert "not checked" in result.out
+    partly = zoo_command("verify", model, "--runs-dir", tmp_path, "--allow-partial", "--seed", 7)
+    assert partly.code == 0
+    assert "(seed 7)" in partly.out
     report = json.loads(zoo_command("verify", model, "--runs-dir", tmp_path, "--json").out)
+    assert report["complete"] is False
     assert report["passed"] is True
     assert list(report["not_checked"]) == [WEIGHTS]
     model.write_bytes(model.read_bytes() + b"\x00")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import subprocess
-import sys
 
+from ..interpreter import python_command, python_environment
 from .check import Problem, Workspace
 from .plugin import HEAVY
 
@@ -46,8 +46,8 @@ def cheap(workspace: Workspace) -> str:
 def _help(workspace: Workspace) -> tuple[str, list[str]]:
     """Its help and the modules that it imports, once for all checks."""
     if "help" not in workspace.cache:
-        command = [sys.executable, "-c", _SCRIPT, workspace.item.name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = python_command("-c", _SCRIPT, workspace.item.name)
+        done = subprocess.run(command, env=python_environment(), capture_output=True, text=True, check=False)
         errors, _, modules = done.stderr.rpartition("MODULES ")
         if done.returncode:
             last = (errors.strip().splitlines() or ["no reason given"])[-1]

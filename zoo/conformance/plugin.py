@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
+from ..interpreter import python_command, python_environment
 from ..registry.loading import SLOW_IMPORT
 from ..registry.plugin import DISTRIBUTION, FILE
 from ..specs.references import missing, resolve_reference
@@ -18,7 +18,6 @@ _IMPORT = """
 import importlib, json, sys, time
 import zoo
 zoo.Architecture, zoo.hookimpl
-sys.path.extend(json.loads(sys.argv[2]))
 began = time.process_time()
 importlib.import_module(sys.argv[1])
 seconds = time.process_time() - began
@@ -43,8 +42,8 @@ def cheap(workspace: Workspace) -> str:
     module = workspace.registry.module_name(plugin)
     if not module:
         raise NotChecked("it is not a module that can be imported")
-    command = [sys.executable, "-c", _IMPORT, module, json.dumps(sys.path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = python_command("-c", _IMPORT, module)
+    done = subprocess.run(command, env=python_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Problem(f"its import fails in a new process: {last}", f"Try `python -c 'import {module}'`.")

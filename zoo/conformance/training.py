@@ -12,7 +12,8 @@ from ..exporting.export import export as export_run
 from ..models.scores import evaluate
 from ..models.trained import load_shipped, load_trained
 from ..runs.checkpoint import load_tensors
-from ..runs.run import Run, find_run
+from ..runs.finding import find_run
+from ..runs.run import Run
 from ..specs.hookspecs import hookimpl
 from ..specs.hyperparameters import resolve
 from ..specs.results import recorded_results

@@ -6,31 +6,76 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..files import write_json, write_text
-from .certificate import Certificate
-from .reference_vectors import write_test_data
+from ..captured_output import log_paths
+from ..errors import UsageError, ZooError
+from ..files import json_text
+from ..schema import read_json
+from ..signing import signature_path
+from .certificate import Certificate, certificate_path
+from .reference_vectors import test_data_files
 from .source import INPUT_NAME
 
 _WHITE = 255.0
+_MODEL_TYPE = "pluggy-zoo"
+_TEST_DATA = "test_data_set_0"
+_CONFIGURATION = ("labels.txt", "config.json", "preprocessor_config.json", "sample.bin")
 
 
-def write_bundle(certificate: Certificate, runners: Iterable[Path]) -> None:
-    """Write reference vectors, samples, labels, Hugging Face's configuration files and programs beside the file.
+def bundle_files(certificate: Certificate, runners: Iterable[Path]) -> dict[str, bytes]:
+    """What belongs beside the exported file and its certificate, by name: vectors, samples, labels, programs, and the
+    configuration files of Hugging Face.
 
     Args:
         certificate: of the file; it must have reference vectors.
         runners: programs that run the file; they are copied unchanged.
     """
-    folder, described = certificate.file.parent, certificate.description
-    assert certificate.vectors is not None  # a request for a bundle needs a format that can be opened
-    write_test_data(certificate.vectors, folder / "test_data_set_0", INPUT_NAME)
-    write_text(folder / "labels.txt", "".join(f"{label}\n" for label in label_names(certificate)))
-    write_json(folder / "config.json", model_config(certificate))
+    described, vectors = certificate.description, certificate.vectors
+    assert vectors is not None  # a request for a bundle needs a format that can be opened
+    files = {f"{_TEST_DATA}/{name}": content for name, content in test_data_files(vectors, INPUT_NAME).items()}
+    files["labels.txt"] = "".join(f"{label}\n" for label in label_names(certificate)).encode()
+    files["config.json"] = json_text(model_config(certificate)).encode()
     if len(described["input_shape"]) == 3:
-        write_json(folder / "preprocessor_config.json", preprocessor_config(described))
-    (folder / "sample.bin").write_bytes(certificate.vectors.inputs.tobytes())
-    for runner in runners:
-        write_text(folder / runner.name, runner.read_text(encoding="utf-8"))
+        files["preprocessor_config.json"] = json_text(preprocessor_config(described)).encode()
+    files["sample.bin"] = vectors.inputs.tobytes()
+    return files | {runner.name: runner.read_bytes() for runner in runners}
+
+
+def check_bundle_folder(folder: Path, target: Path, runners: Iterable[Path]) -> None:
+    """Refuse a folder that holds anything but an earlier bundle of the same format.
+
+    Raises:
+        UsageError: the folder holds other files.
+    """
+    if not folder.is_dir():
+        return
+    own = {target.name, certificate_path(target).name, signature_path(target).name, _TEST_DATA, *_CONFIGURATION}
+    own |= {file.name for file in runners}
+    found = {path.name for path in folder.iterdir() if not _is_own_log_or_part(path, target)}
+    foreign = sorted(found - own)
+    if foreign:
+        raise UsageError(f"{folder} is in use: it holds {foreign[0]!r}. Give a new or an empty folder for the bundle.")
+    if found - {_TEST_DATA} and not _is_bundle(folder):
+        raise UsageError(f"{folder} is in use, and not by a bundle of the zoo. Give a new or an empty folder.")
+
+
+def stale_files(folder: Path, files: Iterable[str]) -> list[Path]:
+    """The files of an earlier bundle in ``folder`` that the new one does not replace."""
+    old = [path for path in (folder / _TEST_DATA).glob("*.pb") if not path.is_dir()]
+    old += [folder / name for name in _CONFIGURATION if (folder / name).is_file()]
+    return [path for path in old if path.relative_to(folder).as_posix() not in set(files)]
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether the configuration in ``folder`` is one of the zoo."""
+    try:
+        content = read_json(folder / "config.json", dict[str, Any], "the configuration")
+    except (FileNotFoundError, ZooError):
+        return False
+    return content.get("model_type") == _MODEL_TYPE
+
+
+def _is_own_log_or_part(path: Path, target: Path) -> bool:
+    return path.name.startswith(f".{target.name}.") or path in log_paths(target) or path.name.endswith(".part")
 
 
 def label_names(certificate: Certificate) -> list[str]:
@@ -45,7 +90,7 @@ def model_config(certificate: Certificate) -> dict[str, Any]:
     described, labels = certificate.description, label_names(certificate)
     config: dict[str, Any] = {
         "architectures": [described["architecture"]],
-        "model_type": "pluggy-zoo",
+        "model_type": _MODEL_TYPE,
         "problem_type": "regression" if described["task"] == "regression" else "single_label_classification",
         "num_labels": len(labels),
         "id2label": {str(place): label for place, label in enumerate(labels)},

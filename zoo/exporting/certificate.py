@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..environment import versions
-from ..errors import ZooError
 from ..files import sha256
+from ..models.runtime import Inspection
 from .reference_vectors import ReferenceVectors
 from .source import ExportSource
 
-CERTIFICATE_FORMAT = 3
+CERTIFICATE_FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportForm:
+    """How a file was written: everything that is needed to write it again from its checkpoint.
+
+    Args:
+        exporter: the name of the format.
+        reduction: the name of the smaller form; empty for float32.
+        options: the exporter's options, by name.
+    """
+
+    exporter: str
+    reduction: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """All checks of an exported file. It is written beside the file, as ``FILE.json``.
 
@@ -48,6 +66,8 @@ class Certificate:
         checks: every check, in the order in which they ran.
         vectors: a few inputs with the outputs that are expected for them, to check the file on any machine; None if
             the exporter cannot open its files.
+        form: how the file was written.
+        inspection: what is in the file: inputs, outputs, versions of the format; None if the exporter cannot list it.
     """
 
     file: Path
@@ -58,6 +78,8 @@ class Certificate:
     evaluated_on: str
     checks: tuple[Check, ...]
     vectors: ReferenceVectors | None = None
+    form: ExportForm = ExportForm("")
+    inspection: Inspection | None = None
 
     @property
     def path(self) -> Path:
@@ -66,21 +88,33 @@ class Certificate:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the certificate as JSON values; ``docs/export.md`` lists the entries."""
-        return {
+        content = {
             "format": CERTIFICATE_FORMAT,
             "passed": all(check.passed for check in self.checks),
             "file": {"name": self.file.name, "sha256": self.sha256, "bytes": self.bytes},
+            "form": asdict(self.form),
             "origin": self.origin,
             "model": self.description,
+            "interface": interface(self.inspection) if self.inspection else None,
+            "contents": self.inspection.figures if self.inspection else None,
             "evaluated_on": self.evaluated_on,
             "checks": [asdict(check) for check in self.checks],
             "reference_vectors": self.vectors.to_json() if self.vectors else None,
             "versions": versions(),
         }
+        # as a reader gets it: lists in place of tuples
+        content = dict(json.loads(json.dumps(content)))
+        return content | {"digest": digest(content)}
 
 
 def certify(
-    source: ExportSource, written: Path, target: Path, checks: tuple[Check, ...], vectors: ReferenceVectors | None
+    source: ExportSource,
+    written: Path,
+    target: Path,
+    checks: tuple[Check, ...],
+    vectors: ReferenceVectors | None,
+    form: ExportForm,
+    inspection: Inspection | None,
 ) -> Certificate:
     """The certificate of a file that is at ``written`` and will be moved to ``target``."""
     return Certificate(
@@ -92,35 +126,30 @@ def certify(
         evaluated_on=source.evaluated_on,
         checks=checks,
         vectors=vectors,
+        form=form,
+        inspection=inspection,
     )
 
 
+def interface(inspection: Inspection) -> dict[str, Any]:
+    """Inputs and outputs of a file as JSON values: name, type and shape of each."""
+    groups = {"inputs": inspection.inputs, "outputs": inspection.outputs}
+    return {
+        group: [{"name": spec.name, "type": spec.type, "shape": list(spec.shape)} for spec in specs]
+        for group, specs in groups.items()
+    }
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """The SHA-256 of everything in a certificate except its ``digest``: compact JSON in UTF-8 with sorted keys."""
+    covered = {key: value for key, value in content.items() if key != "digest"}
+    text = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def certificate_path(file: Path) -> Path:
-    """``FILE.json`` beside ``FILE``."""
-    return file.with_name(file.name + ".json")
-
-
-def read_certificate(file: Path) -> dict[str, Any] | None:
-    """The content of the certificate beside ``file``; None if there is none.
-
-    Raises:
-        ZooError: the certificate cannot be read, or is of a format that this version does not know.
-    """
-    path = certificate_path(file)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ZooError(f"Cannot read the certificate {path}: {error}. Export the file again.") from error
-    if isinstance(content, dict) and content.get("format") == 2:
-        content = _from_format_2(content)
-    if not isinstance(content, dict) or content.get("format") != CERTIFICATE_FORMAT:
-        raise ZooError(f"{path} is not a certificate that this version of the zoo can read. Export the file again.")
-    return content
-
-
-def _from_format_2(content: dict[str, Any]) -> dict[str, Any]:
-    """A certificate of format 2 with the names of the present format."""
-    names = {"judged_on": "evaluated_on", "golden": "reference_vectors"}
-    return {names.get(key, key): value for key, value in content.items()} | {"format": CERTIFICATE_FORMAT}
+    """``FILE.json`` beside ``FILE``; of a link without such a file, ``FILE.json`` beside the file that it links to."""
+    beside = file.with_name(file.name + ".json")
+    if not os.path.islink(file) or os.path.lexists(beside):
+        return beside
+    return certificate_path(Path(os.path.realpath(file)))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..captured_output import capture_output
-from ..files import json_text, make_folder, replacing_together
+from ..files import Unit, json_text, make_folder, writable_target
 from ..folders import data_folder, runs_folder
 from ..models.trained import find_trained
 from ..registry.registry import Registry, create_registry
-from .bundle import write_bundle
+from ..signing import Signer, is_signature_of, signature_path
+from .bundle import bundle_files, check_bundle_folder, stale_files
 from .certificate import Certificate, certificate_path, certify
 from .gates import Gates, require_all
 from .request import ExportRequest
@@ -27,6 +30,7 @@ def export(
     providers: tuple[str, ...] = (),
     reproducible: bool = False,
     bundle: Path | str | None = None,
+    sign: Path | str | None = None,
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
@@ -37,13 +41,17 @@ def export(
     Args:
         reference: an architecture (its best run), ``ARCHITECTURE/RUN``, or a run's folder.
         format: the name of an exporter.
-        output: the file, or a folder for it; by default ``ARCHITECTURE`` plus suffix in the working directory.
+        output: the file, or a folder for it: an existing one, or a name with a slash at its end. By default
+            ``ARCHITECTURE`` plus suffix in the working directory. Of a link, the target is written.
         reduction: a smaller form of the format, ``int8`` or ``fp16`` for ``onnx``; empty for float32.
         max_drop: points of accuracy that the form may lose; for a regression, percent by which its error may rise.
         preprocess: whether normalisation is part of the file; otherwise the file takes normalised floats.
         providers: execution providers that must be tested, ``CPU`` or ``CUDA``; the others are tested if they run.
         reproducible: whether another process, in another folder, must write the same bytes.
-        bundle: a folder for the file and everything that is needed to use it; replaces ``output``.
+        bundle: a new or empty folder, or an earlier bundle of this format, for the file and everything that is needed
+            to use it; replaces ``output``.
+        sign: an elliptic-curve private key in a PEM file: write its signature of file and certificate to ``FILE.sig``.
+            ``sigstore`` signs with an identity that you prove in a browser.
         data_dir, runs_dir: the folders of datasets and runs, if they are not the usual ones.
         options: of the exporter.
 
@@ -59,15 +67,12 @@ def export(
     """
     registry = registry or create_registry()
     exporter = registry.exporter(format)
-    request = ExportRequest(exporter, output, options, reduction, max_drop, providers, reproducible, bundle)
+    request = ExportRequest(exporter, output, options, reduction, max_drop, providers, reproducible, bundle, sign)
     trained = find_trained(reference, runs_folder(runs_dir), registry)
-    make_folder(request.target(trained.metadata["architecture"]).parent)
+    _check_target(request, request.target(trained.metadata["architecture"]))
     data = load_test_data(trained, registry, data_folder(data_dir, trained.data_folder))
     source = make_source(trained, data, preprocess=preprocess)
-    certificate = write_verified(source, request)
-    if request.bundle is not None:
-        write_bundle(certificate, exporter.runners)
-    return certificate
+    return write_verified(source, request)
 
 
 def write_verified(source: ExportSource, request: ExportRequest) -> Certificate:
@@ -76,11 +81,58 @@ def write_verified(source: ExportSource, request: ExportRequest) -> Certificate:
     Raises:
         ExportError, ExportRefused: as for :func:`export`. An earlier file and its certificate are unchanged.
     """
-    target = request.target(source.name)
-    with replacing_together(target, certificate_path(target)) as (temporary, temporary_certificate):
+    target, runners = request.target(source.name), request.exporter.runners
+    _check_target(request, target)
+    signer = None if request.sign is None else Signer(request.sign)
+    with _folder(target.parent), Unit(target) as unit:
+        temporary, temporary_certificate = unit.add(target), unit.add(certificate_path(target))
         with capture_output(target, f"The exporter {request.exporter.name}"):
             gates = Gates(source, request, temporary)
             checks = tuple(require_all(gates.write_and_check(), target))
-        certificate = certify(source, temporary, target, checks, gates.vectors)
+        certificate = certify(source, temporary, target, checks, gates.vectors, gates.form, gates.inspection)
         temporary_certificate.write_text(json_text(certificate.to_dict()), encoding="utf-8")
+        _add_signature(unit, signer, {target: temporary, certificate_path(target): temporary_certificate})
+        if request.bundle is not None:
+            _add_bundle(unit, certificate, bundle_files(certificate, runners))
     return certificate
+
+
+def _check_target(request: ExportRequest, target: Path) -> None:
+    """Refuse names that cannot be written and folders in use, before any work."""
+    writable_target(target)
+    writable_target(certificate_path(target))
+    if request.bundle is not None:
+        check_bundle_folder(target.parent, target, request.exporter.runners)
+
+
+def _add_signature(unit: Unit, signer: Signer | None, files: dict[Path, Path]) -> None:
+    """Let the signature be replaced together with the files, or removed, because that of earlier files is wrong now."""
+    target = next(iter(files))
+    signature = signature_path(target)
+    if signer is not None:
+        signer.sign({path.name: temporary for path, temporary in files.items()}, unit.add(signature))
+    elif is_signature_of(signature, target):
+        unit.remove(signature)
+
+
+def _add_bundle(unit: Unit, certificate: Certificate, files: dict[str, bytes]) -> None:
+    """Let the other files of a bundle be replaced together with the exported file and its certificate."""
+    folder = certificate.file.parent
+    for name, content in files.items():
+        unit.add(folder / name).write_bytes(content)
+    for path in stale_files(folder, files):
+        unit.remove(path)
+
+
+@contextlib.contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make ``folder`` if it is missing; a failure takes it away again, unless something was written there."""
+    missing = not folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        if missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise

@@ -14,16 +14,18 @@ int8 …        of a smaller form: its structure, finite outputs, and what it lo
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ExportError, ExportRefused
-from ..models.runtime import RuntimeFailed, Runtimes
+from ..models.runtime import Inspection, RuntimeFailed, Runtimes
+from ..specs.exporter import Exporter
 from ..specs.references import resolve_reference
-from .certificate import Check
-from .checks import check_determinism, check_independence, check_reproducible, check_structure
+from .certificate import Check, ExportForm
+from .checks import check_reproducible, check_structure
+from .model_checks import check_determinism, check_independence
 from .numerics import Case, check_numerics, check_providers, make_cases, make_reference_vectors
 from .quantisation import Baseline, check_reduced, reduced_reference_vectors
 from .reference_vectors import ReferenceVectors
@@ -47,6 +49,13 @@ class Gates:
         self.source, self.request, self.exporter, self.path = source, request, request.exporter, path
         self.vectors: ReferenceVectors | None = None
         """For the certificate; there after the last check, unless the exporter cannot open its files."""
+        self.inspection: Inspection | None = None
+        """What is in the file, likewise."""
+
+    @property
+    def form(self) -> ExportForm:
+        """How the file is written, for the certificate."""
+        return ExportForm(self.exporter.name, self.request.reduction, dict(self.request.options))
 
     def write_and_check(self) -> Iterator[Check]:
         """Check the model, write the file, check the file."""
@@ -87,11 +96,12 @@ class Gates:
 
     def _write(self) -> None:
         self._call(self.exporter.write, self.source, self.path, **self.request.options)
-        if not self.path.is_file():
+        if not self.path.is_file() or not self.path.stat().st_size:  # it is there and empty before the call
             raise ExportError(f"The exporter {self.exporter.name} wrote no file.")
 
     def _structure(self) -> Check:
-        return check_structure(self.source, self._call(self.exporter.inspect, self.path))
+        self.inspection = self._call(self.exporter.inspect, self.path)
+        return check_structure(self.source, self.inspection)
 
     def _own_checks(self) -> Iterator[Check]:
         if self.exporter.check is not None:
@@ -119,6 +129,24 @@ def check_outputs(
         yield from check_test_split(source, runtimes.usual_of_each_provider)
     except RuntimeFailed as error:
         yield Check(gate, False, str(error))
+
+
+def expected_gates(
+    exporter: Exporter, reduction: str, *, reproducible: bool, own: Sequence[str], runtimes: int
+) -> list[str]:
+    """The names of all checks that an export makes, in their order.
+
+    Args:
+        reduction: the name of the smaller form; empty for float32.
+        reproducible: whether the file was written twice.
+        own: the names of the exporter's own checks.
+        runtimes: the number of execution providers that ran the test split.
+    """
+    found = ["determinism", *(["reproducible"] if reproducible else []), "independence"]
+    if exporter.open is None:
+        return [*found, *own]
+    found += ["structure", *own, "numerics", "providers", *["test split"] * runtimes]
+    return found + [f"{reduction} {gate}" for gate in ("structure", "numerics", "budget") if reduction]
 
 
 def require_all(checks: Iterable[Check], target: Path) -> Iterator[Check]:

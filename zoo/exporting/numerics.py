@@ -103,14 +103,14 @@ def make_cases(source: ExportSource) -> list[Case]:
     found: list[Case] = []
     for kind, inputs in real_and_extreme_inputs(source.test.inputs, missing):
         # float64 is slow, and precise enough that its result does not depend on the batch size
-        exact = _run_exact(reference, inputs)
-        float32 = [_run_torch(source.model, inputs[:size]) for size in BATCHES]
+        exact = run_exact(reference, inputs)
+        float32 = [run_torch(source.model, inputs[:size]) for size in BATCHES]
         limits = error_limits(reference, inputs, exact, float32)
         found += [
             Case(kind, inputs[:size], [output[:size] for output in exact], outputs, limits)
             for size, outputs in zip(BATCHES, float32, strict=True)
         ]
-    return _capped(found)
+    return capped(found)
 
 
 def real_and_extreme_inputs(samples: Tensor, columns: bool = False) -> Iterator[tuple[str, Tensor]]:
@@ -128,7 +128,7 @@ def real_and_extreme_inputs(samples: Tensor, columns: bool = False) -> Iterator[
         yield "all maximum", torch.full_like(real, 255)
         yield "noise", torch.randint(0, 256, real.shape, generator=random).to(torch.uint8)
         return
-    low, high = _extremes(samples)
+    low, high = extremes(samples)
     if columns:
         yield "all missing", torch.full_like(real, float("nan"))
     yield "all minimum", low.expand_as(real).contiguous()
@@ -136,26 +136,27 @@ def real_and_extreme_inputs(samples: Tensor, columns: bool = False) -> Iterator[
     yield "noise", low + (high - low) * torch.rand(real.shape, generator=random)
 
 
-def _extremes(samples: Tensor) -> tuple[Tensor, Tensor]:
+def extremes(samples: Tensor) -> tuple[Tensor, Tensor]:
     """The lowest and the highest value of each column of ``[N, F]``; missing values (NaN) are ignored."""
     low = samples.nan_to_num(nan=float("inf")).amin(0)
     high = samples.nan_to_num(nan=float("-inf")).amax(0)
     return low.nan_to_num(posinf=0.0), high.nan_to_num(neginf=0.0)
 
 
-def _run_exact(reference: nn.Module, inputs: Tensor) -> list[Array]:
+def run_exact(reference: nn.Module, inputs: Tensor) -> list[Array]:
     """The outputs in float64. If all samples are the same, only one is computed."""
     if not bool((inputs == inputs[0]).all()):
-        return _run_torch(reference, inputs)
-    return [np.repeat(output, len(inputs), axis=0) for output in _run_torch(reference, inputs[:1])]
+        return run_torch(reference, inputs)
+    return [np.repeat(output, len(inputs), axis=0) for output in run_torch(reference, inputs[:1])]
 
 
 @torch.inference_mode()
-def _run_torch(model: nn.Module, inputs: Tensor) -> list[Array]:
+def run_torch(model: nn.Module, inputs: Tensor) -> list[Array]:
+    """All outputs of ``model`` for ``inputs``, as float64 arrays ``[N, …]``."""
     return [output.double().numpy() for output in model(inputs)]
 
 
-def _capped(cases: list[Case]) -> list[Case]:
+def capped(cases: list[Case]) -> list[Case]:
     """The cases, with no limit above :data:`CAP`."""
     for output in range(len(cases[0].exact)):
         cap = max(SMALLEST, CAP * float(np.max([np.abs(case.exact[output]).max() for case in cases])))
@@ -181,7 +182,7 @@ def check_numerics(source: ExportSource, cases: list[Case], runtime: Runtime) ->
     worst = max(comparisons, key=lambda comparison: comparison.of_limit)
     figures = {
         "comparisons": len(comparisons),
-        "batches": list(BATCHES),
+        "batches": batch_sizes(cases),
         "largest_error_over_torch": over_torch(comparisons),
         "runtime": str(runtime),
         "worst": worst.to_dict(),
@@ -214,6 +215,11 @@ def check_providers(source: ExportSource, cases: list[Case], runtimes: Runtimes,
     return Check(
         "providers", not faults, "; ".join(faults or parts) or f"{runtimes.usual} is the only runtime", figures
     )
+
+
+def batch_sizes(cases: Iterable[Case]) -> list[int]:
+    """The different batch sizes of the cases."""
+    return sorted({len(case.inputs) for case in cases})
 
 
 def compare_all(source: ExportSource, cases: list[Case], runtimes: Sequence[Runtime]) -> list[Comparison]:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..formatting import counted
 from ..models.runtime import Runtime, RuntimeFailed, Runtimes
 from .certificate import Check
-from .numerics import BATCHES, Case, make_reference_vectors
+from .numerics import Case, batch_sizes, make_reference_vectors
 from .reference_vectors import ReferenceVectors
 from .source import ExportSource
 from .split_check import file_outputs, torch_outputs
@@ -77,7 +78,11 @@ def check_finite(gate: str, cases: list[Case], runtimes: Runtimes) -> Check:
                 else:
                     scale = float(np.abs(want).max()) or 1.0
                     furthest = max(furthest, float(np.abs(got - want).max()) / scale)
-    figures = {"batches": list(BATCHES), "furthest_of_scale": furthest, "ran": [str(item) for item in runtimes.all]}
+    figures = {
+        "batches": batch_sizes(cases),
+        "furthest_of_scale": furthest,
+        "ran": [str(item) for item in runtimes.all],
+    }
     fine = f"all outputs are finite; largest difference from float64: {furthest:.1%} of the largest output"
     return Check(gate, not broken, broken or fine, figures)
 
@@ -100,7 +105,7 @@ def check_budget(
         figures["mean_change"] = float((got - in_torch).abs().double().mean())
         agreement = f"predictions change by {figures['mean_change']:.3g} on average"
     figures |= {"drop": drop, "max_drop": max_drop}
-    samples = f"{len(test):,} test samples of {source.evaluated_on}"
+    samples = f"{counted(len(test), 'test sample')} of {source.evaluated_on}"
     if not drop <= max_drop:
         lost = f"{drop:.2f} {unit} lost, {max_drop:g} allowed"
         summary = f"{metric} on {samples}: {lost}; keep float32, or allow more with --max-drop"

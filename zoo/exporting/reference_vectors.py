@@ -86,18 +86,13 @@ class ReferenceVectors:
         return torch.from_numpy(self.inputs)
 
 
-def write_test_data(vectors: ReferenceVectors, folder: Path, input_name: str) -> None:
-    """Write ``input_0.pb``, ``output_0.pb`` … to ``folder``, each a serialised TensorProto."""
+def test_data_files(vectors: ReferenceVectors, input_name: str) -> dict[str, bytes]:
+    """The content of ``input_0.pb``, ``output_0.pb`` …, by file name, each a serialised TensorProto."""
     from onnx import numpy_helper
 
-    from ..files import make_folder, replacing
-
-    make_folder(folder)
     named = [("input_0.pb", input_name, vectors.inputs)]
     named += [(f"output_{i}.pb", name, array) for i, (name, array) in enumerate(vectors.outputs.items())]
-    for file_name, name, array in named:
-        with replacing(folder / file_name) as temporary:
-            temporary.write_bytes(numpy_helper.from_array(array, name).SerializeToString())
+    return {file: numpy_helper.from_array(array, name).SerializeToString() for file, name, array in named}
 
 
 def read_test_data(file: Path) -> dict[str, ReferenceVectors]:

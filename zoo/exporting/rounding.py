@@ -32,12 +32,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..models.float64 import control_flow
+
 Array = NDArray[Any]
 
 UNIT = 2.0**-24
 """The largest relative error of one rounding to float32."""
 ROWS = 128
 """Disturbed samples. With so many, the largest deviation differs by less than a tenth between two seeds."""
+STEP_UNITS = 16.0
+"""Before an operation with steps, rounding for example, a value is disturbed by so many units: few runs have to cross
+every step that one of many correct programs may cross."""
 BLOCKS = 16
 """Partial sums that are computed in the order of storage."""
 CHUNK = 64
@@ -91,6 +96,8 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
     An operation that torch composes of others is disturbed in its parts. The error depends on the kind of operation:
 
     - moving, comparing and choosing values: none;
+    - a cast to half precision: one rounding to that type, because an operation may have been computed in it;
+    - a cast to integers and rounding, which have steps: :data:`STEP_UNITS` roundings of the input;
     - a sum of products, a mean: as described at the top of this module;
     - a function with values in [-1, 1], sigmoid for example: two units of 1, however small the value, because
       libraries approximate such functions by polynomials;
@@ -114,10 +121,12 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         if isinstance(func, torch._ops.HigherOrderOperator):
-            return self._control_flow(func, args, kwargs)
+            return control_flow(func, args, self)
         operation = func.overloadpacket
         if func.is_view or operation in _MOVES:
             return func(*args, **kwargs)
+        if operation in _STEPS:
+            return func(_STEPS[operation](self, args[0], kwargs.get("dtype")), *args[1:], **kwargs)
         if operation in _SUMS:
             return self._sum(func, args, kwargs, _SUMS[operation](args))
         if operation in _PRODUCTS:
@@ -175,27 +184,29 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _approximated(self, value: Tensor, scale: Tensor | float = 1.0) -> Tensor:
         return value.add_(self._uniform(value) * scale, alpha=2 * UNIT)
 
+    def _before_cast(self, value: Tensor, kind: torch.dtype | None) -> Tensor:
+        """``value`` with the error that a cast to a coarser type brings out."""
+        if value.dtype != torch.float64 or kind is None:
+            return value
+        if kind in _HALF_UNITS:
+            inexact = value != value.to(kind)
+            return value.addcmul(value, self._uniform(value) * inexact, value=_HALF_UNITS[kind])
+        return value if kind.is_floating_point or kind.is_complex else self._near_a_step(value)
+
+    def _near_a_step(self, value: Tensor, kind: torch.dtype | None = None) -> Tensor:
+        """``value`` with an error that is large enough to cross a step that correct programs may cross."""
+        inexact = value != value.float()
+        return value.addcmul(value, self._uniform(value) * inexact, value=STEP_UNITS * UNIT)
+
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._random, device="cpu").mul_(2).sub_(1).to(like.device)
 
-    def _control_flow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a branch or a loop in Python, so that the operations inside are disturbed too."""
-        if func is torch.ops.higher_order.cond:
-            predicate, if_true, if_false, operands = args
-            with self:
-                return (if_true if bool(predicate) else if_false)(*operands)
-        if func is torch.ops.higher_order.while_loop:
-            condition, body, carried, additional = args
-            with self:
-                while bool(condition(*carried, *additional)):
-                    carried = body(*carried, *additional)
-            return carried
-        raise NotImplementedError(f"{func} cannot be disturbed")
-
 
 def _each(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """``value`` with ``function`` applied to every float64 tensor in it."""
+    """``value`` with ``function`` applied to every float64 tensor in it, and to both parts of complex numbers."""
     if isinstance(value, Tensor):
+        if value.dtype == torch.complex128:
+            return torch.view_as_complex(function(torch.view_as_real(value.resolve_conj())))
         return function(value) if value.dtype == torch.float64 else value
     if isinstance(value, list | tuple):
         return type(value)(_each(function, item) for item in value)
@@ -249,8 +260,15 @@ _WINDOWS = _named("avg_pool2d avg_pool3d")
 _MEANS = _named("mean _adaptive_avg_pool2d _adaptive_avg_pool3d") | _WINDOWS
 _BOUNDED = _named("sigmoid sigmoid_ tanh tanh_ erf sin cos _softmax")
 _ACTIVATIONS = _named("gelu silu silu_ mish mish_ elu elu_ celu selu softplus hardswish hardswish_ log_sigmoid_forward")
+_HALF_UNITS = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
+"""The largest relative error of one rounding to a type of half precision."""
+_STEPS: dict[Any, Callable[..., Tensor]] = {
+    _aten._to_copy: Disturbance._before_cast,
+    **dict.fromkeys(_named("round floor ceil trunc"), Disturbance._near_a_step),
+}
+"""Operations whose result jumps where the input crosses a step: what the input becomes."""
 _MOVES = _named(
-    "_to_copy _unsafe_view abs amax amin argmax cat clamp clamp_min clone constant_pad_nd copy_ embedding empty fill_ "
+    "_unsafe_view abs amax amin argmax cat clamp clamp_min clone constant_pad_nd copy_ embedding empty fill_ "
     "flip full gather index index_select lift_fresh max max_pool2d_with_indices max_pool3d_with_indices maximum min "
     "minimum neg new_zeros reflection_pad2d relu relu_ replication_pad2d roll sort stack topk unsafe_split "
     "upsample_nearest2d where zeros zeros_like"

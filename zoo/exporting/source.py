@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from ..data.loading import LoadedDataset, load_again, load_dataset
 from ..data.splits import Split
 from ..errors import DataUnavailable
+from ..models.float64 import Float64Reference
 from ..models.scores import predict_logits
 from ..models.tasks import Task
 from ..models.trained import TrainedModel
@@ -67,20 +67,11 @@ class ExportSource:
         return self.test.inputs[torch.arange(count) % len(self.test)]
 
     def in_float64(self) -> nn.Module:
-        """A copy of the model that computes in float64: the reference for everything that computes in float32."""
-        return _InFloat64(copy.deepcopy(self.model).double())
+        """A copy of the model that computes in float64: the reference for everything that computes in float32.
 
-
-class _InFloat64(nn.Module):
-    """Converts float inputs to float64 too: without normalisation, nothing else in the model does."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        outputs: tuple[Tensor, ...] = self.model(inputs.double() if inputs.is_floating_point() else inputs)
-        return outputs
+        Casts keep their meaning: to integers, and to half precision.
+        """
+        return Float64Reference(self.model)
 
 
 def load_test_data(trained: TrainedModel, registry: Registry, folder: Path) -> LoadedDataset:

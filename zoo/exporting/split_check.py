@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..formatting import counted
 from ..models.runtime import Runtime
 from ..models.scores import predict_logits
 from .certificate import Check
@@ -58,7 +59,7 @@ def _check_classes(source: ExportSource, runtime: Runtime, in_torch: Tensor) -> 
 
     metric = float(task.metric_of_each(got, test.targets).double().mean())
     recorded = (source.recorded or {}).get(task.metric)
-    differs = recorded is not None and _differs_by_more_than_ties(source, in_torch, abs(metric - recorded))
+    differs = recorded is not None and differs_by_more_than_ties(source, in_torch, abs(metric - recorded))
     figures = {
         "samples": len(test),
         "runtime": str(runtime),
@@ -88,7 +89,7 @@ def _tie(reference: nn.Module, inputs: Tensor) -> float:
     return 2 * error_limits(_Tuple(reference), inputs, [exact.numpy()])[0].largest
 
 
-def _differs_by_more_than_ties(source: ExportSource, in_torch: Tensor, difference: float) -> bool:
+def differs_by_more_than_ties(source: ExportSource, in_torch: Tensor, difference: float) -> bool:
     """Whether two values of the metric differ by more than ties allow.
 
     The run may have been evaluated on another device or processor, which may predict another class at a tie.
@@ -147,7 +148,7 @@ _WRONG_RECORD = (
 
 
 def _samples(source: ExportSource) -> str:
-    return f"{len(source.test):,} test samples of {source.evaluated_on}"
+    return f"{counted(len(source.test), 'test sample')} of {source.evaluated_on}"
 
 
 class _Tuple(nn.Module):

@@ -10,8 +10,10 @@ import numpy as np
 import onnxruntime
 
 from ..errors import DeviceUnavailable, ZooError
+from .changed_file import check_unchanged
 from .description import ModelDescription
 from .inference import Array, InferenceModel
+from .onnx_file import read_onnx
 
 CPU = "CPUExecutionProvider"
 _TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -26,7 +28,8 @@ class OnnxModel(InferenceModel):
         threads: the number of threads in each call; 0 means onnxruntime's default.
 
     Raises:
-        ZooError: the file is missing, damaged, or was not written by ``zoo export``.
+        ZooError: the file is missing or damaged, was changed after its export, needs another file, or was not written
+            by ``zoo export``.
         DeviceUnavailable: the provider is not available on this machine.
     """
 
@@ -56,18 +59,18 @@ def open_session(path: Path, provider: str = CPU, threads: int = 0) -> Any:
     """An onnxruntime session that really runs on ``provider``.
 
     Raises:
-        ZooError: the file is missing or damaged.
+        ZooError: the file is missing or damaged, was changed after its export, or needs another file.
         DeviceUnavailable: the provider is not available on this machine.
     """
-    if not path.is_file():
-        raise ZooError(f"There is no file {path}.")
+    content = read_onnx(path)
+    check_unchanged(path, content)
     onnxruntime.set_default_logger_severity(4)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     _prepare(provider)
     providers: Sequence[str] = [provider] if provider == CPU else [provider, CPU]
     try:
-        session = onnxruntime.InferenceSession(path, settings, providers=providers)
+        session = onnxruntime.InferenceSession(content, settings, providers=providers)
     except Exception as error:  # see OnnxModel.run
         if provider != CPU and "provider" in str(error).lower():
             raise DeviceUnavailable(f"{provider} does not run here: {_line(error)} Use --device cpu.") from error

@@ -93,6 +93,8 @@ class Inspection:
         description: the metadata in the file, by name: texts and JSON values.
         inputs: every input, in the file's order.
         outputs: every output, in the file's order.
+        operators: how often each operator occurs, by name; empty if the exporter does not list them.
+        weights: the SHA-256 of type, shape and values of each array of weights, sorted; empty likewise.
     """
 
     problem: str
@@ -101,3 +103,5 @@ class Inspection:
     description: dict[str, Any] = field(default_factory=dict)
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
+    operators: Mapping[str, int] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()

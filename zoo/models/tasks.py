@@ -60,6 +60,15 @@ class Task(ABC):
         """The metrics that are not means over samples, by name, from all outputs and targets of a split."""
         return {}
 
+    def baseline(self, known: Tensor, targets: Tensor) -> dict[str, float]:
+        """:attr:`metric` of the same prediction for every sample: the most frequent class of the training targets.
+
+        Args:
+            known: the targets of the training split.
+            targets: the targets of the split to predict.
+        """
+        return {self.metric: float((targets == known.mode().values).double().mean())}
+
     @abstractmethod
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
         """The score of an epoch's validation metrics; the epoch with the highest is the best checkpoint."""
@@ -226,6 +235,10 @@ class Regression(Task):
         rmse = {"rmse": float(((truth - predicted) ** 2).mean()) ** 0.5}
         varies = len(truth) > 1 and bool((truth.std(axis=0) > 0).all())
         return rmse | ({"r2": float(r2_score(truth, predicted))} if varies else {})
+
+    def baseline(self, known: Tensor, targets: Tensor) -> dict[str, float]:
+        """The mean absolute error of the best constant: the median of the training targets ``known``."""
+        return {"mae": float((targets.double() - known.double().median(dim=0).values).abs().mean())}
 
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
         """The negative absolute error, then the negative loss to break ties."""

@@ -11,12 +11,12 @@ from torch import nn
 
 from ..environment import versions
 from ..errors import RunNotFound
-from ..files import sha256
 from ..formatting import metrics_text
 from ..registry.origins import as_trained, trained_architecture
 from ..registry.registry import Registry
-from ..runs.checkpoint import load_model_state, load_tensors
-from ..runs.run import Run, find_run, list_runs
+from ..runs.checkpoint import load_model_state, load_tensors_with_hash
+from ..runs.finding import find_run, list_runs
+from ..runs.run import Run, load_run
 from ..specs.columns import columns_from_json, network_shape
 from .build import blank_model
 from .preprocess import Preprocess, Rescale, TablePreprocess
@@ -36,7 +36,7 @@ class TrainedModel:
         checkpoint: the file that the weights were read from.
         sha256: the SHA-256 of that file, in hexadecimal.
         origin: the name of the run, or ``weights of NAME`` if the weights ship with the architecture.
-        results: the results in ``run.json``; None if the training has not finished.
+        results: the results in ``run.json``; None if the training has not finished, or has replaced the checkpoint.
         data_folder: the data folder of the run; None for shipped weights.
         shipped: whether the weights ship with the architecture.
     """
@@ -104,13 +104,16 @@ class TrainedModel:
 def load_trained(run: Run, registry: Registry) -> TrainedModel:
     """Load the best checkpoint of ``run``.
 
+    A training may replace the checkpoint at any time. Weights, metadata and hash are of one checkpoint, and the results
+    belong to it: results that ``run.json`` has for another checkpoint are left out.
+
     Raises:
         PluginError: the architecture's plugin is missing or has changed since; the message says how to restore it.
         ZooError: the checkpoint is damaged.
     """
-    module, metadata = _load(run.best, registry)
+    module, metadata, digest = _load(run.best, registry)
     folder = run.config.get("data_folder")
-    return TrainedModel(module, metadata, run.best, sha256(run.best), run.name, run.config["results"], folder)
+    return TrainedModel(module, metadata, run.best, digest, run.name, _results(run, metadata), folder)
 
 
 def load_shipped(name: str, registry: Registry) -> TrainedModel:
@@ -124,10 +127,8 @@ def load_shipped(name: str, registry: Registry) -> TrainedModel:
     path = registry.architecture(name).shipped_weights
     if path is None:
         raise RunNotFound(f"{name} ships no weights. Run `zoo train {name}` first.")
-    module, metadata = _load(path, registry)
-    return TrainedModel(
-        module, metadata, path, sha256(path), f"weights of {name}", metadata.get("results"), shipped=True
-    )
+    module, metadata, digest = _load(path, registry)
+    return TrainedModel(module, metadata, path, digest, f"weights of {name}", metadata.get("results"), shipped=True)
 
 
 def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedModel:
@@ -156,9 +157,26 @@ def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedMod
     return load_trained(run, registry)
 
 
-def _load(path: Path, registry: Registry) -> tuple[nn.Sequential, dict[str, Any]]:
-    tensors, metadata = load_tensors(path)
+def _results(run: Run, metadata: dict[str, Any]) -> dict[str, Any] | None:
+    """The results in ``run.json``; None if they are not of the checkpoint with this metadata.
+
+    ``run.json`` was read before the checkpoint. If a training was resumed in between, the checkpoint is newer.
+    """
+
+    def belongs(config: dict[str, Any]) -> bool:
+        best = config.get("best") or {}
+        return all(best.get(key) == metadata.get(key) for key in ("epoch", "validation"))
+
+    config = run.config
+    if config["results"] is not None and not belongs(config):
+        config = load_run(run.folder).config
+    results: dict[str, Any] | None = config["results"] if belongs(config) else None
+    return results
+
+
+def _load(path: Path, registry: Registry) -> tuple[nn.Sequential, dict[str, Any], str]:
+    tensors, metadata, digest = load_tensors_with_hash(path)
     with as_trained(registry, metadata):
         module = blank_model(trained_architecture(registry, metadata), metadata)
         load_model_state(module, tensors)
-    return module.eval(), metadata
+    return module.eval(), metadata, digest
