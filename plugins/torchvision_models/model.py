@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
+
+from zoo import DataUnavailable
 
 
 class TorchvisionClassifier(nn.Module):
@@ -53,14 +56,30 @@ def pretrained(name: str) -> dict[str, Tensor]:
 
     Raises:
         ValueError: torchvision has no weights for this network.
+        DataUnavailable: the file is neither in torch's cache folder nor can it be downloaded, or it is damaged.
     """
     weights = torchvision.models.get_model_weights(name)
     best = getattr(weights, "DEFAULT", None)
     if best is None:
         raise ValueError(f"torchvision has no weights for {name}")
     # read as tensors, never as code; the file's hash is part of its name
-    tensors = best.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    try:
+        tensors = best.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:  # of the network, the hash, or a damaged file
+        raise DataUnavailable(_advice(best.url, error)) from error
     return {f"model.{key}": tensor for key, tensor in tensors.items()}
+
+
+def _advice(url: str, error: Exception) -> str:
+    """Which file is missing or damaged, where it belongs, and what to do without it."""
+    file = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    reason = " ".join(str(error).split())[:200]
+    if file.is_file():
+        return f"{file} is damaged ({reason}). Delete it, and run the command again with a network."
+    return (
+        f"Cannot download {file.name} ({reason}). Save {url} in the folder {file.parent}, or train without "
+        "--init-from, or from the weights of a run, architecture or file: --init-from NAME."
+    )
 
 
 def names() -> list[str]:

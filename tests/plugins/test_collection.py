@@ -20,19 +20,16 @@ SMALL = [name for name, spec in REGISTRY.architectures.items() if spec.parameter
 LARGE = [name for name in REGISTRY.architectures if name not in SMALL]
 SHIPPED = [name for name in SMALL if REGISTRY.architecture(name).shipped_weights]
 
+# A training of one of these takes longer than the rest of this file.
+HEAVY = {"alexnet-mini", "densenet-mini", "googlenet-mini", "rnn-mini", "vgg-mini"}
+
 # Lower bounds, above chance, of accuracy (R² for regressions) after few epochs on a bundled stand-in.
 ABOVE_CHANCE = {"classification": ("accuracy", 0.7), "binary": ("accuracy", 0.8), "regression": ("r2", 0.2)}
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_every_small_network_trains_offline_and_exports_with_a_certificate(
-    name, registry, runs_dir, tmp_path, no_network
-):
-    spec = registry.architecture(name)
-    run = zoo.train(name, registry=registry, runs_dir=runs_dir, epochs=100 if "line" in spec.dataset else 12)
-    metric, least = ABOVE_CHANCE[spec.task]
-    # the test split of the line has one point, so there is no R²
-    assert run.config["results"]["test"].get(metric, 1.0) > least, run.config["results"]
+def exported(name, registry, runs_dir, tmp_path):
+    """Load, evaluate and export the run of ``name``; the result must pass all gates."""
+    run = zoo.find_run(name, runs_dir, registry.architectures)
     trained = zoo.load(name, runs_dir=runs_dir, registry=registry)
     data = load_again(run.config, registry, tmp_path)
     again = evaluate(trained.module, data.splits.test, trained.task).metrics
@@ -49,6 +46,27 @@ def test_every_small_network_trains_offline_and_exports_with_a_certificate(
         "test split",
     ]
     assert all(check.passed for check in certificate.checks)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in SMALL]
+)
+def test_every_small_network_trains_offline_and_exports_with_a_certificate(
+    name, registry, runs_dir, tmp_path, no_network
+):
+    spec = registry.architecture(name)
+    run = zoo.train(name, registry=registry, runs_dir=runs_dir, epochs=100 if "line" in spec.dataset else 12)
+    metric, least = ABOVE_CHANCE[spec.task]
+    # the test split of the line has one point, so there is no R²
+    assert run.config["results"]["test"].get(metric, 1.0) > least, run.config["results"]
+    exported(name, registry, runs_dir, tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(HEAVY))
+def test_a_heavy_network_exports_after_a_single_epoch(name, registry, runs_dir, tmp_path, no_network):
+    """A few steps are enough to export. The long tests train these networks until they are above chance."""
+    zoo.train(name, registry=registry, runs_dir=runs_dir, epochs=1)
+    exported(name, registry, runs_dir, tmp_path)
 
 
 def test_the_linear_regression_finds_the_known_line(registry, runs_dir):

@@ -16,7 +16,6 @@ from zoo.training.optimisation import (
     make_optimizer,
     optimizer_state,
     seed_step,
-    shift,
 )
 
 
@@ -77,22 +76,6 @@ def test_the_random_numbers_of_a_step_do_not_depend_on_earlier_ones():
     assert torch.equal(torch.rand(3), first)
     seed_step(0, 2, 6)
     assert not torch.equal(torch.rand(3), first)
-
-
-def test_shift_moves_each_image_by_its_own_offset():
-    images = torch.zeros(500, 2, 7, 9, dtype=torch.uint8)
-    images[:, 0, 3, 4], images[:, 1, 3, 4] = 200, 100
-    moved = shift(images, torch.randint(0, 5, (2, 500)), 2)
-    assert moved.shape == images.shape
-    assert moved.dtype == torch.uint8
-    places = set()
-    for image in moved:
-        assert image.count_nonzero() == 2
-        y, x = image[0].nonzero()[0].tolist()
-        assert image[0, y, x] == 200
-        assert image[1, y, x] == 100
-        places.add((y - 3, x - 4))
-    assert places == {(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)}
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..data.splits import Split
 from ..errors import ZooError
 from ..files import make_folder
+from ..folders import picture_path
 from ..models.devices import exact
 from ..registry.registry import Registry, create_registry
 from ..runs.curves import draw_rates
@@ -81,7 +82,7 @@ def find_lr(
         device=device,
     )
     name = request.architecture.name
-    path = Path(output or f"{name.replace('/', '-')}-lr.png").expanduser()
+    path = picture_path(output or f"{name.replace('/', '-')}-lr.png")
     make_folder(path.parent)
     prepared = prepare(request)
     h = replace(prepared.hyperparameters, epochs=STEPS)  # enough epochs, even if each has only one step

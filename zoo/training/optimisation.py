@@ -1,11 +1,10 @@
-"""The parts of an optimiser step: optimiser, learning rate, order of the samples, random numbers, augmentation."""
+"""The parts of an optimiser step: optimiser, learning rate, order of the samples, random numbers."""
 
 from __future__ import annotations
 
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import torch
@@ -128,62 +127,6 @@ def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
         torch.cuda.manual_seed_all(value)
     if torch.backends.mps.is_available():
         torch.mps.manual_seed(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Augmentation:
-    """The random augmentation of N training images.
-
-    Args:
-        offsets: pixels to move each image by, plus the maximum shift, int64 ``[2, N]``; None: no shift.
-        mirrored: whether each image is mirrored left to right, bool ``[N]``; None: no mirroring.
-    """
-
-    offsets: Tensor | None = None
-    mirrored: Tensor | None = None
-
-    def part(self, samples: slice) -> Augmentation:
-        """The augmentation of some of the images."""
-        return Augmentation(
-            None if self.offsets is None else self.offsets[:, samples],
-            None if self.mirrored is None else self.mirrored[samples],
-        )
-
-
-def draw_augmentation(count: int, hyperparameters: Hyperparameters, device: torch.device) -> Augmentation:
-    """Draw the random augmentation of ``count`` images."""
-    offsets = mirrored = None
-    if hyperparameters.shift:
-        offsets = torch.randint(0, 2 * hyperparameters.shift + 1, (2, count, 1), device=device)[..., 0]
-    if hyperparameters.flip:
-        mirrored = torch.randint(0, 2, (count, 1, 1, 1), device=device, dtype=torch.bool)[:, 0, 0, 0]
-    return Augmentation(offsets, mirrored)
-
-
-def augment(images: Tensor, drawn: Augmentation, hyperparameters: Hyperparameters) -> Tensor:
-    """Apply a drawn augmentation to images ``[N, C, H, W]``. Other inputs are returned as they are."""
-    if images.ndim != 4:
-        return images
-    if drawn.offsets is not None:
-        images = shift(images, drawn.offsets, hyperparameters.shift)
-    if drawn.mirrored is not None:
-        images = torch.where(drawn.mirrored[:, None, None, None], images.flip(3), images)
-    return images
-
-
-def shift(images: Tensor, offsets: Tensor, pixels: int) -> Tensor:
-    """Move each image of ``[N, C, H, W]`` by its own number of pixels, and fill with zeros.
-
-    Args:
-        offsets: vertical and horizontal, int64 ``[2, N]``, from 0 (down, right) to twice ``pixels`` (up, left).
-        pixels: the maximum shift.
-    """
-    count, _, height, width = images.shape
-    padded = nn.functional.pad(images, [pixels] * 4)
-    rows = torch.arange(height, device=images.device) + offsets[0, :, None]
-    columns = torch.arange(width, device=images.device) + offsets[1, :, None]
-    samples = torch.arange(count, device=images.device)[:, None, None]
-    return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def initialise(network: nn.Module, scheme: str) -> None:

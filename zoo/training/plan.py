@@ -21,6 +21,7 @@ from ..specs.hyperparameters import Hyperparameters
 from .distributed import World
 from .optimisation import make_average, make_optimizer
 from .preparation import Prepared
+from .recipe import count_steps
 from .request import Checkpoints
 
 log = logging.getLogger("zoo")
@@ -95,15 +96,18 @@ class Plan:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps in an epoch. A last batch of one sample is left out: batch norm cannot train on it."""
-        size, batch = len(self.train), self.hyperparameters.batch_size
-        steps = math.ceil(size / batch)
-        return steps - 1 if size % batch == 1 and steps > 1 else steps
+        """Optimiser steps in an epoch."""
+        return count_steps(self.hyperparameters, len(self.train))
 
     @property
     def total_steps(self) -> int:
         """Optimiser steps in the whole run."""
         return self.hyperparameters.epochs * self.steps_per_epoch
+
+    @property
+    def mixes(self) -> bool:
+        """Whether each training image is mixed with another one."""
+        return self.hyperparameters.mixup > 0 and self.train.inputs.ndim == 4
 
     def batch_length(self, step: int) -> int:
         """Number of samples in the batch of a step (from 0) of an epoch, over all processes."""
@@ -153,8 +157,13 @@ def make_plan(run: Run, prepared: Prepared, world: World) -> Plan:
         splits.train.to(device),
         splits.validation.to(device),
         world,
-        Checkpoints(**run.config.get("checkpoints", {})),
+        _checkpoints(run),
     )
+
+
+def _checkpoints(run: Run) -> Checkpoints:
+    found = run.config.get("checkpoints", {})  # without the fields of later versions
+    return Checkpoints(found.get("epochs", 1), found.get("steps", 0))
 
 
 def make_state(model: nn.Sequential, plan: Plan) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,8 +23,11 @@ from ..specs.architecture import Architecture
 from ..specs.hyperparameters import Hyperparameters, resolve
 from .distributed import own_device
 from .optimisation import initialise
+from .recipe import adapt_recipe
 from .request import ResumeRequest, TrainingRequest
 from .starting_weights import freeze, load_starting_weights
+
+log = logging.getLogger("zoo")
 
 MAPPED_SAMPLES = 2_000
 """Number of samples that the normalisation is fitted to if the training data stays on disk."""
@@ -42,6 +46,7 @@ class Prepared:
         seed: seed of everything random in the training.
         device: the device to train on.
         init_from: where the initial weights came from, as text; None: random weights.
+        changes: how the recipe was adapted, in words.
     """
 
     registry: Registry
@@ -52,6 +57,7 @@ class Prepared:
     seed: int
     device: torch.device
     init_from: str | None = None
+    changes: tuple[str, ...] = ()
 
 
 def prepare(request: TrainingRequest) -> Prepared:
@@ -68,6 +74,11 @@ def prepare(request: TrainingRequest) -> Prepared:
     )
     recipe_of_data = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
     hyperparameters = resolve(spec.hyperparameters, recipe_of_data, request.hyperparameters)
+    fixed = {*recipe_of_data, *request.hyperparameters}
+    adapted = adapt_recipe(hyperparameters, spec, data, request.registry, fixed)
+    hyperparameters = adapted.hyperparameters
+    if adapted.changes:
+        log.warning("%s", adapted)
     if request.dry_run:
         hyperparameters = replace(hyperparameters, epochs=1)
         data = first_batches(data, hyperparameters.batch_size)
@@ -75,7 +86,9 @@ def prepare(request: TrainingRequest) -> Prepared:
     model = prepare_model(spec, data, task, request.options, hyperparameters, seed)
     init_from = load_starting_weights(model, request)
     freeze(model.get_submodule("network"), request.freeze)
-    return Prepared(request.registry, data, hyperparameters, task, model, seed, request.device, init_from)
+    return Prepared(
+        request.registry, data, hyperparameters, task, model, seed, request.device, init_from, adapted.changes
+    )
 
 
 def prepare_again(request: ResumeRequest, config: Mapping[str, Any]) -> Prepared:

@@ -18,7 +18,7 @@ from ..specs.settings import split_settings
 from .distributed import own_device
 
 _SEED = Option(name="seed", default=0, minimum=0, maximum=2**32 - 1)
-_CHECKPOINT_EPOCHS = Option(name="checkpoint_epochs", default=1, minimum=1)
+_CHECKPOINT_EPOCHS = Option(name="checkpoint_epochs", default=0, minimum=0)
 _CHECKPOINT_STEPS = Option(name="checkpoint_steps", default=0, minimum=0)
 
 
@@ -27,11 +27,11 @@ class Checkpoints:
     """How often a run writes a checkpoint to resume from. It always writes one after the last epoch.
 
     Args:
-        epochs: number of epochs between two checkpoints.
+        epochs: number of epochs between two checkpoints; 0: after an epoch, but at most every two seconds.
         steps: number of optimiser steps between two checkpoints inside an epoch; 0: none inside an epoch.
     """
 
-    epochs: int = 1
+    epochs: int = 0
     steps: int = 0
 
 
@@ -88,7 +88,7 @@ def make_request(
     freeze: Sequence[str] = (),
     runs_dir: Path | str | None = None,
     dry_run: bool = False,
-    checkpoint_epochs: int = 1,
+    checkpoint_epochs: int = 0,
     checkpoint_steps: int = 0,
     loggers: Sequence[str] = (),
 ) -> TrainingRequest:

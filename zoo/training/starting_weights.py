@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import UsageError
+from ..errors import DataUnavailable, UsageError, ZooError
 from ..files import sha256
+from ..folders import expanded
 from ..models.trained import find_trained
 from ..runs.checkpoint import load_tensors, model_state
+from ..specs.architecture import Architecture
 from ..specs.references import resolve_reference
 from .request import TrainingRequest
 
@@ -36,11 +38,11 @@ def load_starting_weights(model: nn.Sequential, request: TrainingRequest) -> str
         return None
     if request.init_from in request.architecture.origins:
         source = str(request.init_from)
-        tensors: Mapping[str, Tensor] = resolve_reference(request.architecture.origins[source])()
+        tensors: Mapping[str, Tensor] = _load_origin(request.architecture, source)
         missing = copy_matching(model, {f"network.{name}": tensor for name, tensor in tensors.items()}, source)
     else:
-        path = Path(request.init_from).expanduser()
-        if not path.is_file():
+        path = expanded(request.init_from)
+        if not os.path.isfile(path):
             path = find_trained(str(request.init_from), request.runs_folder, request.registry).checkpoint
         source = f"{path} (SHA-256 {sha256(path)})"
         tensors, metadata = load_tensors(path)
@@ -48,6 +50,24 @@ def load_starting_weights(model: nn.Sequential, request: TrainingRequest) -> str
     if missing:
         log.warning("%s has no matching weights for %s; trained from scratch.", request.init_from, ", ".join(missing))
     return source
+
+
+def _load_origin(architecture: Architecture, name: str) -> Mapping[str, Tensor]:
+    """The weights of one of the architecture's origins.
+
+    Raises:
+        DataUnavailable: they cannot be downloaded or read; the message says what to do.
+    """
+    tensors: Mapping[str, Tensor]
+    try:
+        tensors = resolve_reference(architecture.origins[name])()
+    except ZooError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        text = f"Cannot load the weights {name} of {architecture.name}: {reason[:200]}."
+        raise DataUnavailable(f"{text} Train without --init-from, or give the file of a checkpoint.") from error
+    return tensors
 
 
 def copy_matching(model: nn.Sequential, tensors: Mapping[str, Tensor], source: str) -> list[str]:

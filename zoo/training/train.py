@@ -22,7 +22,7 @@ from ..registry.origins import as_trained
 from ..registry.registry import Registry, create_registry
 from ..runs.run import Run
 from .distributed import join, own_device
-from .execution import execute
+from .execution import execute, recorded_start
 from .plan import make_plan, make_state
 from .preparation import prepare, prepare_again
 from .request import ResumeRequest, TrainingRequest, make_request, make_resume_request
@@ -37,7 +37,7 @@ def run_training(request: TrainingRequest) -> Run:
             if world.first:
                 make_folder(request.runs_folder)  # fails before the data is loaded if it cannot be written
             prepared = prepare(request)
-        with new_run(request, prepared, world) as run:
+        with new_run(request, prepared, world) as run, recorded_start(run):
             plan = make_plan(run, prepared, world)
             state = make_state(prepared.model, plan)
             save_last(plan, state)
@@ -70,7 +70,7 @@ def train(
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
     dry_run: bool = False,
-    checkpoint_epochs: int = 1,
+    checkpoint_epochs: int = 0,
     checkpoint_steps: int = 0,
     log: Sequence[str] = (),
     registry: Registry | None = None,
@@ -95,7 +95,8 @@ def train(
         runs_dir: the folder that holds all runs; see :func:`zoo.runs_folder`.
         dry_run: train two steps, evaluate one batch of validation and of test, write checkpoints and curves, all in
             a temporary folder. It is deleted when this function returns.
-        checkpoint_epochs: number of epochs between two checkpoints to resume from.
+        checkpoint_epochs: number of epochs between two checkpoints to resume from; 0: after an epoch, but at most
+            every two seconds. One is always written after the last epoch, and when a signal stops the training.
         checkpoint_steps: number of steps between two such checkpoints inside an epoch; 0: none inside an epoch.
         log: names of plugins that record the training: ``("tensorboard",)``.
         registry: the plugins to use. Default: the installed plugins.
@@ -109,7 +110,7 @@ def train(
         DataError: the data cannot be loaded or used.
         DeviceUnavailable: this machine does not have the device.
         TrainingDiverged: the loss became NaN or infinite.
-        TrainingInterrupted: SIGINT or SIGTERM stopped the training; :func:`resume` continues it.
+        TrainingInterrupted: SIGINT, SIGTERM or SIGHUP stopped the training; :func:`resume` continues it.
         PeerFailed: another process of the training failed.
     """
     request = make_request(

@@ -1,0 +1,152 @@
+"""Adapt a recipe to data that it was not made for, and to a training that is shorter than the recipe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+from ..data.loading import LoadedDataset
+from ..registry.registry import Registry
+from ..specs.architecture import Architecture
+from ..specs.hyperparameters import AUGMENTATION, Hyperparameters, resolve
+from ..specs.options import Value, as_text
+
+BATCHES = 5
+"""A training split has at least this many batches, unless they would be smaller than :data:`SMALLEST_BATCH`."""
+SMALLEST_BATCH = 8
+LEAST_STEPS = 300
+"""A training has at least this many optimiser steps."""
+FEW_STEPS = 400
+"""A training of fewer steps gets a long warm-up, a short moving average and clipped gradients."""
+WARM_UP, AVERAGED, CLIP = 0.25, 0.1, 1.0
+"""In such a training: least fraction of warm-up, longest averaging as a fraction of the run, largest gradient norm."""
+PHOTOS: dict[str, Value] = {"rotate": 15.0, "zoom": 0.2}
+PHOTO_SHIFT = 0.1
+"""The augmentation of a folder of images, by ``benchmarks/small_data.py``; the shift as a fraction of the side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """The result of :func:`adapt_recipe`.
+
+    Args:
+        hyperparameters: all of them.
+        changes: the values that changed, in words: ``batch_size 16 instead of 128``.
+        reason: why, in words; empty if nothing changed.
+    """
+
+    hyperparameters: Hyperparameters
+    changes: tuple[str, ...] = ()
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """One line for the user."""
+        return f"{self.reason}: {', '.join(self.changes)}. --set NAME=VALUE sets another value."
+
+
+def adapt_recipe(
+    hyperparameters: Hyperparameters,
+    architecture: Architecture,
+    data: LoadedDataset,
+    registry: Registry,
+    fixed: Collection[str],
+) -> Adapted:
+    """Adapt the recipe of ``architecture`` if it was made for another dataset, or the training is shorter than it.
+
+    Nothing changes if the architecture is trained on its own dataset for at least the epochs of its recipe. Values that
+    the user sets or the dataset declares never change. For data that the recipe was not made for:
+
+    1. A batch is at most a fifth of the training split, rounded down to a power of two, and at least 8. For a smaller
+       batch the learning rate falls by the square root of the ratio.
+    2. The training has at least 300 steps, by more epochs; ``patience`` grows with them.
+    3. A folder of images has its own augmentation, unless the user sets one.
+
+    For such data and for a shorter training, if it has fewer than 400 steps:
+
+    4. The warm-up is at least a quarter of the run.
+    5. The moving average of the weights, if there is one, spans at most a tenth of the run.
+    6. Gradients are clipped to a norm of 1, if the recipe does not clip them.
+
+    Args:
+        hyperparameters: the recipe with the changes of the dataset and of the user.
+        fixed: the names that the user set or the dataset declares.
+    """
+    own = resolve(architecture.hyperparameters)
+    foreign = data.spec.name != architecture.dataset or data.path is not None
+    if not foreign and hyperparameters.epochs >= own.epochs:
+        return Adapted(hyperparameters)
+    samples = len(data.splits.train)
+    adapted = hyperparameters
+    if foreign and _has_photos(data, fixed):
+        adapted = _set(adapted, PHOTOS | {"shift": round(PHOTO_SHIFT * min(data.spec.input_shape[1:]))}, fixed)
+    rules: list[Callable[[Hyperparameters, int], Mapping[str, Value]]] = [_warm_up, _average, _clip]
+    for rule in [_batch, _epochs, *rules] if foreign else rules:
+        adapted = _set(adapted, rule(adapted, samples), fixed)
+    if adapted.batch_size < hyperparameters.batch_size:
+        adapted = _set(adapted, _rate(hyperparameters, adapted), fixed)
+    changes = tuple(
+        f"{name} {as_text(getattr(adapted, name))} instead of {as_text(getattr(hyperparameters, name))}"
+        for name in Hyperparameters.__dataclass_fields__
+        if getattr(adapted, name) != getattr(hyperparameters, name)
+    )
+    return Adapted(adapted, changes, _reason(architecture, registry, samples, foreign) if changes else "")
+
+
+def _set(h: Hyperparameters, values: Mapping[str, Value], fixed: Collection[str]) -> Hyperparameters:
+    return replace(h, **{name: value for name, value in values.items() if name not in fixed})  # type: ignore[arg-type]
+
+
+def count_steps(hyperparameters: Hyperparameters, samples: int) -> int:
+    """Optimiser steps in an epoch. A last batch of one sample is left out: batch norm cannot train on it."""
+    size = hyperparameters.batch_size
+    steps = math.ceil(samples / size)
+    return steps - 1 if samples % size == 1 and steps > 1 else steps
+
+
+def _batch(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
+    most = max(SMALLEST_BATCH, 2 ** int(math.log2(max(1, samples // BATCHES))))
+    return {"batch_size": min(h.batch_size, most)}
+
+
+def _rate(before: Hyperparameters, h: Hyperparameters) -> Mapping[str, Value]:
+    """With two digits, so that it can be read."""
+    return {"lr": float(f"{before.lr * math.sqrt(h.batch_size / before.batch_size):.2g}")}
+
+
+def _epochs(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
+    epochs = max(h.epochs, math.ceil(LEAST_STEPS / count_steps(h, samples)))
+    return {"epochs": epochs, "patience": math.ceil(h.patience * epochs / h.epochs)}
+
+
+def _warm_up(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
+    return {"warmup": max(h.warmup, WARM_UP)} if _is_short(h, samples) else {}
+
+
+def _average(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
+    if not _is_short(h, samples):
+        return {}
+    steps = h.epochs * count_steps(h, samples)
+    return {"ema": min(h.ema, max(0.0, round(1 - 1 / (AVERAGED * steps), 2)))}
+
+
+def _clip(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
+    return {"grad_clip": h.grad_clip or CLIP} if _is_short(h, samples) else {}
+
+
+def _is_short(h: Hyperparameters, samples: int) -> bool:
+    return h.epochs * count_steps(h, samples) < FEW_STEPS
+
+
+def _has_photos(data: LoadedDataset, fixed: Collection[str]) -> bool:
+    """Whether the data is a folder of images, and the user sets no augmentation."""
+    return data.path is not None and data.path.is_dir() and not set(AUGMENTATION) & set(fixed)
+
+
+def _reason(architecture: Architecture, registry: Registry, samples: int, foreign: bool) -> str:
+    if not foreign:
+        return f"The training is shorter than the recipe of {architecture.name}"
+    dataset = registry.datasets.get(architecture.dataset)
+    size = dataset.sizes.get("train") if dataset else None
+    made_for = f"{architecture.dataset} ({size:,} training samples)" if size else architecture.dataset
+    return f"The recipe of {architecture.name} is for {made_for} and the data have {samples:,}"
