@@ -12,17 +12,20 @@ import nox
 nox.options.sessions = ["lint", "types", "tests", "docs"]
 nox.options.default_venv_backend = "none"
 
+PARALLEL = ("-n", "logical", "--dist", "worksteal")
+"""A process of tests for each core. A process keeps tests of one file together, because they share fixtures."""
+
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests but the long ones. Arguments after ``--`` go to pytest."""
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """The long tests."""
-    session.run("pytest", "-m", "slow", *session.posargs)
+    session.run("pytest", "-m", "slow", *PARALLEL, "--durations=10", *session.posargs)
 
 
 @nox.session
@@ -30,6 +33,7 @@ def numbers(session: nox.Session) -> None:
     """The tests of numbers as on a processor without AVX, and with another number of threads."""
     session.run(
         "pytest",
+        *PARALLEL,
         "tests/exporting",
         "tests/training/test_training.py",
         "tests/training/test_resuming.py",

@@ -42,8 +42,9 @@ from torch import nn
 import zoo
 from zoo.exporting import limits, numerics, rounding
 from zoo.exporting.certificate import Check
-from zoo.exporting.checks import check_determinism, check_independence, check_structure
+from zoo.exporting.checks import check_structure
 from zoo.exporting.gates import check_outputs
+from zoo.exporting.model_checks import check_determinism, check_independence
 from zoo.exporting.numerics import BATCHES, LARGEST, RMS, compare_all, make_cases, make_reference_vectors
 from zoo.exporting.reference_vectors import ReferenceVectors
 from zoo.exporting.source import ExportSource

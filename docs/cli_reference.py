@@ -5,7 +5,7 @@ import click
 from cli import cli
 from zoo import create_registry
 from zoo.registry.entry_points import find_entry_points
-from zoo.registry.registry import DISTRIBUTION
+from zoo.registry.plugin import DISTRIBUTION
 
 
 def reference() -> str:

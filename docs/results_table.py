@@ -3,7 +3,7 @@
 from zoo import create_registry
 from zoo.formatting import metric_name, metric_names, metric_text, time_text
 from zoo.registry.entry_points import find_entry_points
-from zoo.registry.registry import DISTRIBUTION
+from zoo.registry.plugin import DISTRIBUTION
 from zoo.specs.results import recorded_results, result_text
 
 

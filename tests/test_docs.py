@@ -28,7 +28,7 @@ def test_nox_and_ci_run_the_same_commands(monkeypatch):
     in_ci = {command for command in found if command and command[0] in TOOLS}
     assert {command[0] for command in in_ci} == TOOLS
     # the README has the command that runs the tests
-    assert in_ci | {("pytest",)} == set(commands_of_nox(monkeypatch))
+    assert in_ci | {("pytest", "-n", "logical", "--dist", "worksteal")} == set(commands_of_nox(monkeypatch))
 
 
 def split_settings(line):

@@ -24,7 +24,7 @@ def block_after(mark):
 def test_each_of_the_two_main_commands_is_one_line():
     for mark in ("first-results", "tests"):
         assert "\n" not in block_after(mark)
-    assert block_after("tests").endswith("pytest")
+    assert block_after("tests").endswith("pytest -n logical --dist worksteal")
     script = (ROOT / ".ci" / "run").read_text()
     assert "$(readme first-results)" in script
     assert "$(readme tests)" in script
