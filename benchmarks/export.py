@@ -107,7 +107,7 @@ def speed_against_torch(source: ExportSource, path: Path, exporter: zoo.Exporter
 
 def measure(name: str, registry: zoo.Registry, rounds: int) -> dict:
     """All figures of one architecture."""
-    exporter, options = registry.exporter("onnx"), {"opset": 20}
+    exporter, options = registry.exporter("onnx"), {"opset": 0}
     full = source_of(name, registry, 10_000)
     few = first(full, FEW)
     with tempfile.TemporaryDirectory() as scratch:

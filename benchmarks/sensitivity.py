@@ -30,7 +30,7 @@ from zoo.files import sha256
 from zoo.specs.references import resolve_reference
 
 LAYERS = 8
-OPTIONS = {"opset": 20}
+OPTIONS = {"opset": 0}
 STEPS = [10 ** (exponent / 2) for exponent in range(-14, 1)]
 """Relative changes: from 1e-7 to 1."""
 

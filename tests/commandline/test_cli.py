@@ -52,7 +52,7 @@ MISTAKES = [
     ("export resnet-mini --onnx --opset 11", 2, "opset must be"),
     ("train resnet-mini --dataset mnist", 1, "zoo fetch mnist"),
     ("fetch mnist", 1, "could not be downloaded"),
-    ("train resnet-mini --dataset digits --runs-dir a-file/runs", 1, "Cannot write"),
+    ("train resnet-mini --dataset digits --runs-dir a-file/runs", 2, "a-file is not a folder"),
     ("datasets extra", 2, "unexpected extra argument"),
 ]
 
@@ -195,8 +195,9 @@ def test_train_evaluate_and_export_without_data_or_network(zoo_command, no_netwo
     trained = zoo_command("train", "resnet-mini", "--epochs", 2, "--set", "shift=0")
     assert trained.code == 0
     notes = [line for line in trained.err.splitlines() if line.startswith("Note: ")]
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "stand-in digits" in notes[0]
+    assert "The recipe of resnet-mini is for mnist" in notes[1]
     assert "test samples of digits (in place of mnist)" in trained.out
     epochs = [line for line in trained.err.splitlines() if line.strip()[:1].isdigit() and "%" in line]
     assert len(epochs) == 2

@@ -56,7 +56,9 @@ def plugin_code() -> Iterator[None]:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except KeyboardInterrupt as error:
-        if not watched or pressed[0] or isinstance(error, Interrupted):
+        # if SIGINT is ignored, no Ctrl-C can have caused it
+        unknown = not watched and handler is not signal.SIG_IGN
+        if unknown or pressed[0] or isinstance(error, Interrupted):
             raise
         raise PluginRaised("KeyboardInterrupt, but nobody pressed Ctrl-C") from error
     finally:
