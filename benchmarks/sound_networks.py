@@ -143,7 +143,7 @@ class Writer:
         if self.replaces:
             path.write_bytes(self.with_weights_of(source))
             return
-        self.full(source, path, opset=20)
+        self.full(source, path)
         if self.first is None:
             self.first = onnx.load(path)
             state = source.model.state_dict()

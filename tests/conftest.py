@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import site
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,10 @@ from zoo.models.trained import load_trained
 MNIST_FILE = "MNIST/raw/train-images-idx3-ubyte"
 REAL_DATA = os.environ.get("ZOO_DATA")
 
+# A shell starts programs in the background with SIGINT ignored; the tests send that signal to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # One thread unless asked for: no contention between small operations.
 torch.set_num_threads(int(os.environ.get("ZOO_TEST_THREADS", "1")))
 torch.backends.mkldnn.set_flags(os.environ.get("ZOO_TEST_ONEDNN") != "off")
@@ -43,6 +48,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         if item.get_closest_marker("slow") and "slow" not in config.getoption("markexpr"):
             item.add_marker(pytest.mark.skip(reason="takes minutes; run with -m slow"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape file names that are not UTF-8 in captured output: pytest-xdist cannot send them between processes."""
+    report = yield
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode("utf-8")) for title, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(autouse=True)
