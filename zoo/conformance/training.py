@@ -64,7 +64,7 @@ def resume(workspace: Workspace) -> str:
     registry.listen(stopper)
     folder = workspace.scratch / "stopped"
     try:
-        train(workspace.item.name, registry=registry, runs_dir=folder, **_settings())
+        train(workspace.item.name, registry=registry, runs_dir=folder, checkpoint_epochs=1, **_settings())
     except KeyboardInterrupt:
         pass
     else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..formatting import printable
 from ..specs.dataset import Dataset
 from ..specs.options import Option
 from .image_store import Damaged, load_images
@@ -94,7 +95,7 @@ def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: in
 
     return Dataset(
         name=name,
-        summary=f"images in {folder}",
+        summary=printable(f"images in {folder}")[:1_000],
         task="classification",
         loader=load,
         input_shape=shape,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError, UnknownName, UsageError
-from ..formatting import brief, shortened
+from ..formatting import brief, printable, shortened
 from ..specs.columns import Column
 from ..specs.dataset import Dataset
 from ..specs.options import Option
@@ -70,7 +70,7 @@ def open_table(path: Path, name: str, task: str, options: dict[str, Any]) -> Dat
 
     return Dataset(
         name=name,
-        summary=f"{table.target.name} of {path.name}",
+        summary=printable(f"{table.target.name} of {path.name}")[:1_000],
         task=task,
         loader=load,
         input_shape=(len(columns),),
