@@ -66,10 +66,19 @@ def no_stray_files(folder):
 slow = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def no_ignored_signals():
+    """Signals have their usual effect, also if the tests run after ``nohup``, which ignores SIGHUP."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        signal.signal(number, signal.SIG_DFL if handler is signal.SIG_IGN else handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_library_stops_a_training_after_a_step(tiny_registry, tmp_path, number):
-    if signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip(f"signal {number} is ignored here, as after nohup")
     tiny_registry.listen(StopAt(epoch=1, number=number))
     with pytest.raises(zoo.TrainingInterrupted) as stopped:
         zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=tmp_path, epochs=3)
