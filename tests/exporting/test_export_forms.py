@@ -197,7 +197,7 @@ def write_with_this_folder(source, path, opset, runtime=""):
         ({}, "torchvision-resnet18.onnx"),
         ({"output": "folder"}, "folder/torchvision-resnet18.onnx"),
         ({"output": "folder", "reduction": "int8"}, "folder/torchvision-resnet18-int8.onnx"),
-        ({"output": "folder/model.bin"}, "folder/model.bin"),
+        ({"output": "folder/other.onnx"}, "folder/other.onnx"),
         ({"bundle": "folder", "reduction": "int8"}, "folder/model.onnx"),
     ],
 )
