@@ -46,8 +46,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"needs {MNIST_FILE} in $ZOO_DATA"))
         if item.get_closest_marker("cuda") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
-        if item.get_closest_marker("slow") and "slow" not in config.getoption("markexpr"):
-            item.add_marker(pytest.mark.skip(reason="takes minutes; run with -m slow"))
+        for mark in ("slow", "campaign"):
+            if item.get_closest_marker(mark) and mark not in config.getoption("markexpr"):
+                item.add_marker(pytest.mark.skip(reason=f"takes minutes; run with -m {mark}"))
 
 
 @pytest.hookimpl(wrapper=True)

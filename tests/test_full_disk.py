@@ -33,7 +33,7 @@ def test_a_fault_is_one_line_and_the_earlier_files_are_unharmed(tmp_path):
     assert all(found["one line, exit code 1"] for found in counts.values())
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("command", ["export", "bundle", "report"])
 def test_a_kill_at_any_operation_leaves_old_or_new_or_repairable_files(command, tmp_path):
     (counts,) = run(tmp_path, f"kill:{command}:1").values()

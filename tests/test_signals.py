@@ -63,7 +63,7 @@ def no_stray_files(folder):
     return not [path for path in folder.rglob("*") if path.name.endswith((".part", ".log"))]
 
 
-slow = pytest.mark.slow
+slow = pytest.mark.campaign
 
 
 @pytest.fixture(autouse=True)

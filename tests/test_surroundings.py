@@ -116,7 +116,7 @@ def test_a_training_works_in_all_of_them_at_once(tmp_path):
     works(tmp_path, [TRAIN, ["runs"]], **settings)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", SURROUNDINGS)
 def test_every_command_works(tmp_path, name):
     works(tmp_path, LIGHT + WORK, **SURROUNDINGS[name])

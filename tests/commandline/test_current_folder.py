@@ -48,10 +48,12 @@ def run(folder, *command):
     "command",
     [
         ("bench", "FILE", "--batch-size", "1"),
-        pytest.param(("verify", "FILE", "--allow-partial"), marks=pytest.mark.slow),
-        pytest.param(("export", "softmax-regression", "--onnx", "--reproducible", "-o", "OUT"), marks=pytest.mark.slow),
+        pytest.param(("verify", "FILE", "--allow-partial"), marks=pytest.mark.campaign),
+        pytest.param(
+            ("export", "softmax-regression", "--onnx", "--reproducible", "-o", "OUT"), marks=pytest.mark.campaign
+        ),
         ("train", "softmax-regression", "--dataset", "digits", "--epochs", "1", "--devices", "2"),
-        pytest.param(("check", "lenet"), marks=pytest.mark.slow),
+        pytest.param(("check", "lenet"), marks=pytest.mark.campaign),
     ],
     ids=lambda command: command[0],
 )

@@ -311,7 +311,7 @@ def test_a_read_only_data_folder_is_read_or_refused_in_one_line(pets, registry, 
 
 
 @posix
-@pytest.mark.parametrize("step", [21, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [21, pytest.param(1, marks=pytest.mark.campaign)])
 def test_kills_while_data_is_written_lose_nothing(step, tmp_path):
     script = Path(__file__).with_name("kills.py")
     command = [sys.executable, script, tmp_path / "kills", "fresh,damaged,fetch", str(step)]

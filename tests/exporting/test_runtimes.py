@@ -123,7 +123,7 @@ def array_of(entry):
     return np.frombuffer(base64.b64decode(entry["base64"]), entry["type"]).reshape(entry["shape"])
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("reduction", ["", "int8", "fp16"])
 def test_an_old_onnxruntime_gives_the_reference_vectors(reduction, old_python, digits_runs, tmp_path):
     options = {"runs_dir": digits_runs, "data_dir": tmp_path, "reduction": reduction, "max_drop": 5.0}

@@ -223,7 +223,7 @@ def test_a_message_that_is_too_large_or_cut_is_refused():
         send(io.BytesIO(), Answer(), [np.array(["text"])])
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_the_process_ends_with_the_one_that_started_it(path):
     endless_loop(path)
     script = (
