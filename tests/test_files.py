@@ -372,7 +372,7 @@ def test_concurrent_writers_never_mix_their_pairs(tmp_path):
     for writer in writers:
         writer.start()
     for _ in range(100):
-        with locked(tmp_path):  # nobody is between its renames
+        with locked(tmp_path):  # no process is between its renames
             found = contents(tmp_path)
         assert len(set(found.values())) <= 1, found
     stop.set()

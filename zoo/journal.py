@@ -20,8 +20,8 @@ in real folders directly in that, and a file is replaced or deleted only if its 
 recorded; a file that somebody changed after the kill stays as it is.
 
 Limits: without ``fcntl`` (Windows), or on a file system without ``flock``, temporary files are not swept, because
-nobody can tell whether their owner lives. A reader that opens two files of a unit while another process replaces them
-can see one old and one new file; ``zoo verify`` reports a wrong hash then.
+the zoo cannot know whether their owner still runs. A reader that opens two files of a unit while another process
+replaces them can see one old and one new file; ``zoo verify`` reports a wrong hash then.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def test_changed_bundled_tables_are_refused_with_every_split(
 
 
 def test_every_dataset_declares_its_fingerprint(registry):
-    # the files of cifar10 are pickles: each is held against its published checksum before it is opened
+    # the files of cifar10 are pickles: the checksum of each is checked before it is opened
     assert {spec.name for spec in registry.datasets.values() if not spec.fingerprint} <= {"cifar10"}
 
 

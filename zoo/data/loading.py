@@ -99,7 +99,7 @@ def _defaults(spec: Dataset) -> dict[str, Value]:
 def _usual_fingerprint(spec: Dataset, folder: Path) -> str:
     """The fingerprint with the default options, for which one is declared.
 
-    With other options (another split) the same files are read, so they are held against the declaration too.
+    With other options (another split) the same files are read, so they are compared with the declaration too.
     """
     splits = _load(spec, folder, False, _defaults(spec))
     return splits.fingerprint or fingerprint(splits)

@@ -60,7 +60,7 @@ def plugin_code() -> Iterator[None]:
         unknown = not watched and handler is not signal.SIG_IGN
         if unknown or pressed[0] or isinstance(error, Interrupted):
             raise
-        raise PluginRaised("KeyboardInterrupt, but nobody pressed Ctrl-C") from error
+        raise PluginRaised("KeyboardInterrupt without a Ctrl-C") from error
     finally:
         if watched and signal.getsignal(signal.SIGINT) is watch:
             signal.signal(signal.SIGINT, handler)

@@ -276,7 +276,7 @@ def _for_processes() -> dict[str, str]:
 
 
 def _end_with_launcher() -> None:
-    """On Linux, get SIGTERM when the process that :func:`launch` runs in is killed: nobody else would stop this one."""
+    """On Linux, get SIGTERM when the process that :func:`launch` runs in is killed. Otherwise this one would go on."""
     parent = os.environ.get("ZOO_LAUNCHER")
     if not parent or sys.platform != "linux":
         return

@@ -29,7 +29,7 @@ ALONE = 8
 
 
 def new_seed() -> int:
-    """A seed that nobody can know before."""
+    """A seed that cannot be predicted."""
     return secrets.randbelow(LARGEST_SEED)
 
 

@@ -121,16 +121,23 @@ def verify(
     if seed is not None and not 0 <= seed < LARGEST_SEED:
         raise UsageError(f"seed must be from 0 to {LARGEST_SEED - 1}, not {seed}.")
     exporter = _exporter_of(path, registry)
-    weights = _Request(
+    request = _Request(
         Weights(against, preprocess, runs_folder(runs_dir), data_dir, registry),
         tuple(provider.upper() for provider in providers),
+        max_drop,
     )
     found = Verification(path, seed=new_seed() if seed is None else seed)
     if not _check_signature(found, path, key, identity, identity_provider):
         return found
     if not (exporter.opens_safely or trust):
         found.checks[len(found.checks) :], found.not_checked = check_unopened(path, exporter, max_drop)
-        return found
+    else:
+        _check_opened(found, path, exporter, request)
+    return found
+
+
+def _check_opened(found: Verification, path: Path, exporter: Exporter, request: _Request) -> None:
+    """Open the file, compare its contents with the certificate, then run it."""
     with capture_output(path, f"The exporter {exporter.name}"), open_file(exporter, path) as opened:
         tested = FileUnderTest(
             path=path,
@@ -139,17 +146,16 @@ def verify(
             exporter=exporter,
             inspection=opened.inspection,
             certificate=read_certificate(path),
-            max_drop=max_drop,
+            max_drop=request.max_drop,
         )
         _check_contents(found, tested)
         if not found.passed:
             found.not_checked["everything else"] = "a damaged file is not run"
-            return found
+            return
         try:
-            _check_behaviour(found, tested, opened, weights)
+            _check_behaviour(found, tested, opened, request)
         except RuntimeFailed as error:
             found.checks.append(Check("runs", False, str(error)))
-    return found
 
 
 def _check_signature(
@@ -177,6 +183,7 @@ class _Request:
 
     weights: Weights
     providers: tuple[str, ...]
+    max_drop: float
 
 
 def _exporter_of(path: Path, registry: Registry) -> Exporter:
