@@ -407,6 +407,12 @@ def png(width, height, rows=b""):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
+def encoded(image, kind, **options):
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    return content.getvalue()
+
+
 BAD_IMAGES = {
     "empty": (b"", "empty file"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
@@ -417,6 +423,7 @@ BAD_IMAGES = {
     "header only": (png(30, 30)[:33], ""),
     "no pixels": (png(30, 30), ""),
     "nought wide": (png(0, 30), ""),
+    "not numbers": (encoded(Image.fromarray(np.full((9, 9), np.nan, np.float32)), "TIFF"), r"not numbers \(NaN\)"),
     "wrong checksum": (png(30, 30)[:20] + b"\xff" + png(30, 30)[21:], ""),
 }
 
@@ -433,12 +440,6 @@ def test_bad_images_are_refused_or_skipped(kind, pets, registry, tmp_path, caplo
     assert "bad.png" in caplog.text
 
 
-def encoded(image, kind, **options):
-    content = io.BytesIO()
-    image.save(content, kind, **options)
-    return content.getvalue()
-
-
 GOOD_IMAGES = {
     "one pixel": lambda: encoded(picture(size=(1, 1)), "PNG"),
     "very wide": lambda: encoded(Image.new("L", (65_535, 1), 9), "PNG"),
@@ -448,7 +449,7 @@ GOOD_IMAGES = {
     "animation": lambda: encoded(picture(), "GIF", save_all=True, append_images=[picture(1), picture(2)]),
     "wrong suffix": lambda: encoded(picture(), "JPEG"),
     "tiff named png": lambda: encoded(picture(), "TIFF"),
-    "float": lambda: encoded(Image.fromarray(np.full((9, 9), np.nan, np.float32)), "TIFF"),
+    "float": lambda: encoded(Image.fromarray(np.full((9, 9), [-np.inf, np.inf, 0.5] * 3, np.float32)), "TIFF"),
 }
 
 

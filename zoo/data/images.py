@@ -118,6 +118,8 @@ def reason(error: Exception) -> str:
 def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":  # 16 bits or more: scaled to 8 by the range of the type
         values = np.asarray(image, dtype=np.float64)
+        if np.isnan(values).any():  # what a cast makes of it depends on the processor
+            raise ValueError("has pixels that are not numbers (NaN)")
         top = 65_535.0 if values.max(initial=0) > 255 else 255.0
         image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
