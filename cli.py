@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import sys
 
+_hook = sys.unraisablehook
+_lost = False
+
+
+def _keep_interrupt(caught: sys.UnraisableHookArgs) -> None:
+    """Keep a Ctrl-C that Python would only print: one in a callback, such as those of its locks of imports."""
+    global _lost
+    _lost = _lost or caught.exc_type is KeyboardInterrupt
+    if caught.exc_type is not KeyboardInterrupt:
+        _hook(caught)
+
+
+sys.unraisablehook = _keep_interrupt
 try:
     from collections.abc import Sequence
     from typing import TYPE_CHECKING
@@ -12,6 +25,10 @@ try:
 
     import zoo
     from zoo.commandline import ZooGroup, plugin_options, run_process
+
+    sys.unraisablehook = _hook
+    if _lost:
+        raise KeyboardInterrupt
 except KeyboardInterrupt:  # Ctrl-C before the command has its own handler
     sys.stderr.write("Error: Interrupted.\n")
     raise SystemExit(130) from None

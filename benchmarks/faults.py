@@ -1,6 +1,8 @@
 """Try faults at every file operation of real commands, and print how many were tried, with what outcome.
 
-    python benchmarks/faults.py [kill|full|limit|read-only|vanish …]
+    python benchmarks/faults.py [KIND[:COMMAND[:STEP]] …]
+
+KIND is one of these, COMMAND one of its commands; by default all. Every STEP-th operation is tried, by default each.
 
 kill       SIGKILL at the operation: the files are old, new, or completed by the next command
 full       from the operation on, nothing can be created, written or renamed
@@ -33,11 +35,13 @@ ROOT = Path(__file__).parents[1]
 
 def main() -> None:
     """Run the chosen kinds with all their commands."""
-    for kind in sys.argv[1:] or KINDS:
-        for name in KINDS[kind]:
+    for argument in sys.argv[1:] or KINDS:
+        kind, chosen, step = [*argument.split(":"), "", ""][:3]
+        for name in [chosen] if chosen else KINDS[kind]:
             begun = time.monotonic()
             with tempfile.TemporaryDirectory() as folder:
-                command = [sys.executable, str(ROOT / "tests" / "fault_commands.py"), folder, f"{kind}:{name}:1"]
+                script = str(ROOT / "tests" / "fault_commands.py")
+                command = [sys.executable, script, folder, f"{kind}:{name}:{step or 1}"]
                 done = subprocess.run(command, capture_output=True, text=True, env=_environment())
             if done.returncode:
                 raise SystemExit(f"{kind} {name}: {done.stdout[-1000:]}{done.stderr[-3000:]}")

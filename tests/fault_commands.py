@@ -2,8 +2,9 @@
 
     python tests/fault_commands.py FOLDER KIND:COMMAND:STEP …
 
-KIND is kill, full, limit, read-only or vanish. Every STEP-th operation is tried. The last line on standard output is
-JSON: for each argument, the number of attempts by outcome. Any broken rule ends the script with an exit code.
+KIND is kill, full, limit, read-only or vanish. Every STEP-th operation is tried, of kills the last ones first, because
+they put the files in place. The last line on standard output is JSON: for each argument, the number of attempts by
+outcome. Any broken rule ends the script with an exit code. Kills are counted on standard error as they happen.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def kill(place: Place, name: str, step: int) -> Counter[str]:
         before = {"none"} if saved is None else {"old"}
         start(place, name, saved)
         action = functools.partial(place.run, *command(place, name, place.new))
-        for at, torn in list(faults.kills(faults.operations(action)))[::step]:
+        for at, torn in list(faults.kills(faults.operations(action)))[::-step]:
             start(place, name, saved)
             assert faults.attempt(action, faults.kill(at, torn)) == faults.KILLED, (name, at)
             pending = bool(list(place.work.rglob(".*.pending")))
@@ -177,6 +178,7 @@ def kill(place: Place, name: str, step: int) -> Counter[str]:
             assert faults.attempt(action, lambda *_: None) == 0, place.shown()
             assert versions(place, name) in ({"new"}, set())
             assert name == "train" or not faults.stray(place.work), (name, at, faults.stray(place.work))
+            print(f"{name}, {'new' if saved is None else 'used'} folder: {dict(found)}", file=sys.stderr, flush=True)
     return found
 
 

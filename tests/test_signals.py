@@ -50,6 +50,48 @@ def run(*arguments, program=PROGRAM):
     return process.returncode, out, err
 
 
+def test_ctrl_c_that_python_loses_during_the_first_imports_still_stops_the_command(tmp_path):
+    """Python only prints an exception in a callback, such as those of its locks of imports, and goes on."""
+    program = (
+        """
+import os, signal, sys, weakref
+class Lock: pass
+def interrupt(reference):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000): pass  # the handler runs here
+def watch(event, arguments):
+    if event == "import" and arguments[0] == "click" and not watch.done:
+        watch.done = True
+        lock = Lock()
+        watch.reference = weakref.ref(lock, interrupt)
+watch.done = False
+sys.addaudithook(watch)
+"""
+        + PROGRAM
+    )
+    code, out, err = run(*TRAIN, "--epochs", "1", "--runs-dir", tmp_path, program=program)
+    assert (code, out, err) == (130, "", "Error: Interrupted.\n")
+
+
+def test_ctrl_c_that_a_library_swallows_still_stops_a_training(tmp_path):
+    """As a library does that imports another one in a ``try`` with a bare ``except``."""
+    program = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(1000): pass  # the handler runs here
+            except BaseException:
+                pass
+sys.meta_path.insert(0, Finder())
+"""
+    code, _, err = run(*TRAIN, "--runs-dir", tmp_path, program=program + PROGRAM)
+    assert code == 130
+    assert_one_line(err, "Stopped by SIGINT", "zoo train --resume")
+
+
 def assert_one_line(err, *parts):
     lines = [line for line in err.splitlines() if not line.startswith(("Note: ", "epoch "))]
     assert lines[-1].startswith("Error: "), err

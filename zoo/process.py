@@ -91,6 +91,16 @@ def stop_signals() -> Iterator[StopSignals]:
         sys.unraisablehook = hook
 
 
+def lost_signal() -> int:
+    """The first signal that came in the block of :func:`stop_signals`; 0: none.
+
+    Code that still runs after a signal learns from it that the exception was lost: some libraries import others in a
+    ``try`` with a bare ``except``.
+    """
+    handlers = [signal.getsignal(number) for number in SIGNALS]
+    return next((handler.number for handler in handlers if isinstance(handler, StopSignals)), 0)
+
+
 def end_quietly() -> None:
     """From now on a signal ends the process at once: everything is written, and only Python itself has to end."""
     with contextlib.suppress(ValueError):  # not in the main thread

@@ -1,17 +1,20 @@
-"""Open a file in onnxruntime in every way that works on this machine."""
+"""Open a file in onnxruntime in every way that works on this machine. Imports no torch, unless for CUDA."""
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnxruntime
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from zoo import Runtime, RuntimeFailed, Runtimes, ZooError, read_onnx
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # TF32 rounds inputs to ten bits, which would hide errors of the file
@@ -43,12 +46,25 @@ def _cuda_sessions(content: bytes) -> tuple[list[Runtime], str]:
     """The runtimes on CUDA, or why there are none."""
     if _CUDA not in onnxruntime.get_available_providers():
         return [], "this build of onnxruntime has no CUDA"
+    if not _has_cuda_driver():
+        return [], "no CUDA device"
+    import torch
+
     if not torch.cuda.is_available():
         return [], "no CUDA device"
     # torch has loaded most libraries that the provider needs; this loads the others from where pip installed them
     onnxruntime.preload_dlls()
     sessions = _sessions(content, _CUDA)
     return sessions, "" if sessions else "onnxruntime fell back to the CPU; are its CUDA libraries installed?"
+
+
+def _has_cuda_driver() -> bool:
+    """Whether the library of the driver can be loaded, as torch loads it; the import of torch takes seconds."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _sessions(content: bytes, provider: str) -> list[Runtime]:
@@ -63,13 +79,19 @@ def _sessions(content: bytes, provider: str) -> list[Runtime]:
             raise RuntimeFailed(f"onnxruntime cannot load the file: {_one_line(error)}") from error
         if session.get_providers()[0] == provider:  # onnxruntime falls back to another provider silently
             name = provider.removesuffix("ExecutionProvider")
-            found.append(Runtime(name, mode, functools.partial(_run, session, f"{name} {mode}")))
+            about = (session, f"{name} {mode}")
+            run, run_array = functools.partial(_run, *about), functools.partial(_run_array, *about)
+            found.append(Runtime(name, mode, run, run_array))
     return found
 
 
 def _run(session: onnxruntime.InferenceSession, name: str, inputs: Tensor) -> list[NDArray[Any]]:
+    return _run_array(session, name, inputs.numpy())
+
+
+def _run_array(session: onnxruntime.InferenceSession, name: str, inputs: NDArray[Any]) -> list[NDArray[Any]]:
     try:
-        outputs: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
+        outputs: list[NDArray[Any]] = session.run(None, {session.get_inputs()[0].name: inputs})
     except Exception as error:  # see _sessions
         cause = _one_line(error)
         raise RuntimeFailed(f"onnxruntime cannot run the file at batch size {len(inputs)} ({name}): {cause}") from error

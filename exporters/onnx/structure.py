@@ -7,15 +7,18 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
-from zoo import Check, ExportSource, Inspection, TensorSpec
+from zoo import Check, Inspection, TensorSpec
 
 from .versions import READS
+
+if TYPE_CHECKING:  # it needs torch, and the process that opens a file does without
+    from zoo import ExportSource
 
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml")
 _RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}

@@ -4,15 +4,17 @@ import random
 import re
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 import zoo
-from zoo import ExportError
+from zoo import ExportError, ExportRefused
 from zoo.exporting.gates import Gates, require_all
 from zoo.exporting.model_checks import check_determinism, check_independence
+from zoo.exporting.numerics import check_numerics, make_cases
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
 from zoo.models.float64 import Float64Reference
@@ -216,6 +218,47 @@ class PyRandom(Small):
         return super().forward(x) * (1 + 1e-3 * random.random())
 
 
+class RareBranch(Small):
+    """Another result once in a million calls."""
+
+    def draw(self):
+        return random.random()
+
+    def forward(self, x):
+        x = super().forward(x)
+        return x + 1 if self.draw() < 1e-6 else x
+
+
+class RareChoice(RareBranch):
+    def draw(self):
+        return random.randint(0, 10**6)  # a function in Python, which calls one in C
+
+
+class RareNumpy(RareBranch):
+    def draw(self):
+        return np.random.rand()
+
+
+class RareOwn(RareBranch):
+    def __init__(self):
+        super().__init__()
+        self.generator = np.random.default_rng(0)
+
+    def draw(self):
+        return self.generator.random()
+
+
+class FixedNumbers(Small):
+    """Numbers of a generator that is made in every call, which are always the same; and a clock without effect."""
+
+    def forward(self, x):
+        begun = time.perf_counter()
+        noise = np.random.default_rng(0).random(3) + random.Random(0).random()
+        x = super().forward(x) + torch.tensor(noise, dtype=torch.float32)
+        self.seconds = time.perf_counter() - begun
+        return x
+
+
 class Complex(Small):
     def forward(self, x):
         h = torch.fft.fft2(self.features(x)).abs()
@@ -305,7 +348,7 @@ def test_a_sound_network_is_exported(network, registry, tmp_path):
     assert worst["limit"] < largest
 
 
-@pytest.mark.parametrize("network", [Counter, DropoutP0, EmaUnused, InPlace])
+@pytest.mark.parametrize("network", [Counter, DropoutP0, EmaUnused, FixedNumbers, InPlace])
 def test_what_has_no_effect_on_outputs_is_not_refused(network):
     source = source_of(network())
     assert check_determinism(source).passed
@@ -326,6 +369,10 @@ UNSOUND = [
     (CounterGlobal, rf"its calls changes in forward{HERE}"),
     (Time, rf"it calls time\.time\(\){HERE}.*only if self\.training"),
     (PyRandom, rf"it calls random\.random\(\){HERE}.*only if self\.training"),
+    (RareBranch, rf"random numbers.*: it calls random\.random\(\){HERE}\(`return random.*only if self\.training"),
+    (RareChoice, rf"random numbers.*: it calls random\.randint\(\){HERE}\(`return random.*only if self\.training"),
+    (RareNumpy, rf"random numbers.*: numbers of numpy\.random{HERE}\(`RareNumpy\.forward`\).*only if self\.training"),
+    (RareOwn, rf"random numbers.*: numbers of its generator{HERE}\(`RareOwn\.forward`\)"),
     (Bug, rf"cannot run a batch of 16 test samples: mat1 and mat2.*{HERE}"),
     (Reshape2, rf"cannot run a batch of 3 test samples: mat1 and mat2.*{HERE}"),
 ]
@@ -379,6 +426,43 @@ def batch_effect(strength):
 def test_a_slight_effect_of_the_batch_is_refused_at_its_line(strength):
     check = check_independence(source_of(batch_effect(strength)))
     assert re.search(rf"depend on the other samples of the batch.*{HERE}\(`return h - h\.mean", check.summary)
+
+
+class OtherInFloat32(Small):
+    """As imprecise in float32 as if a part of it were computed in another way there."""
+
+    def forward(self, x):
+        x = super().forward(x)
+        return x * 1.005 if x.dtype == torch.float32 else x
+
+
+def test_an_error_of_torch_itself_hardly_widens_the_limit(registry, tmp_path):
+    """Otherwise every file with such an error would pass."""
+    cases = {network: make_cases(source_of(network())) for network in (Small, OtherInFloat32)}
+    for sound, other in zip(*cases.values(), strict=True):
+        for usual, limit in zip(sound.limits, other.limits, strict=True):
+            assert limit.largest <= 4.1 * usual.largest
+    with pytest.raises(ExportRefused, match=r"numerics: \S+ from float64, limit \S+, torch's own error"):
+        checks_of(source_of(OtherInFloat32()), registry, tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e4, 1e5, 1e6])
+def test_a_planted_error_of_a_hundredth_never_passes(offset):
+    """Also in networks in which rounding errors are large, because large terms cancel out."""
+
+    class Cancels(Small):
+        def forward(self, x):
+            return (super().forward(x) + offset) - offset
+
+    source = source_of(Cancels())
+    cases = make_cases(source)
+
+    @torch.inference_mode()
+    def run(inputs):
+        logits, probabilities = source.in_float64()(inputs)
+        return [(logits * 1.0101).float().numpy(), probabilities.float().numpy()]
+
+    assert not check_numerics(source, cases, zoo.Runtime("CPU", "planted", run)).passed
 
 
 def test_an_effect_of_the_size_of_the_batch_does_not_widen_the_limit():

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 
 from zoo import Inspection, Runtime, RuntimeFailed, Runtimes, ZooError
 from zoo.files import sha256
+from zoo.interpreter import python_command, python_environment
 from zoo.verification import isolation
 from zoo.verification.isolation import isolated
 from zoo.verification.messages import LARGEST_ARRAYS, Answer, ArrayHeader, Closed, Request, receive, send
@@ -243,3 +244,29 @@ def test_verify_reports_a_crash_as_a_failed_check(path, zoo_command):
     result = zoo_command("verify", path)
     assert result.code == 1
     assert "failed a check" in result.error
+
+
+def test_the_process_that_runs_an_onnx_file_does_without_torch(path, exporter, monkeypatch):
+    """The import of torch takes most of the time of such a process."""
+    write(path, helper.make_node("Sin", ["x"], ["y"]))
+    script = (
+        "import sys; from pathlib import Path\n"
+        "import zoo.verification.worker, zoo.exporters.onnx.sessions as sessions, zoo.exporters.onnx.structure as s\n"
+        "import numpy as np; sessions._has_cuda_driver = lambda: False; path = Path(sys.argv[1])\n"
+        "assert not s.inspect(path).problem\n"
+        "assert sessions.open_sessions(path).usual.run_array(np.zeros((2, 4), np.float32))[0].shape == (2, 4)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run(python_command("-c", script, str(path)), env=python_environment(), check=True)
+
+
+def test_a_runtime_that_needs_torch_runs_on_tensors(path, exporter, tmp_path, monkeypatch):
+    write(path, helper.make_node("Sin", ["x"], ["y"]))
+    (tmp_path / "torch_runtime.py").write_text(
+        "from zoo import Runtime, Runtimes\n"
+        "def open_it(path):\n    return Runtimes((Runtime('CPU', 'eager', lambda inputs: [inputs.sin().numpy()]),))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with isolated(replace(exporter, open="torch_runtime:open_it"), path) as opened:
+        (output,) = opened.runtimes().usual.run(torch.ones(2, 4))
+    np.testing.assert_allclose(output, np.sin(np.ones((2, 4))), rtol=1e-6)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import zoo
-from zoo.signing import signature_path
+from zoo.signing import Verifier, signature_path
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -66,3 +66,29 @@ def test_a_wrong_key_is_refused_before_the_export(tmp_path, zoo_command):
     assert result.code == 1
     assert result.error.startswith("Cannot sign with ")
     assert not (tmp_path / "x.onnx").exists()
+
+
+def test_files_that_are_exchanged_after_the_signature_check_are_not_used(keys, tmp_path, monkeypatch):
+    private, public, _ = keys
+    file = zoo.export("softmax-regression", "pt2", tmp_path / "x.pt2", sign=private, data_dir=tmp_path).file
+    signed = file.read_bytes(), file.with_name("x.pt2.json").read_bytes()
+    check = Verifier.problem
+
+    def exchange_afterwards(verifier, files, signature):
+        problem = check(verifier, files, signature)
+        file.write_bytes(b"another file of another size")
+        file.with_name("x.pt2.json").write_text("{}")
+        return problem
+
+    monkeypatch.setattr(Verifier, "problem", exchange_afterwards)
+    found = zoo.verify(file, key=public)
+    # hash, size and digest are those of the files that were signed
+    assert gates(found) == [("signature", True), ("hash", True), ("certificate", True)]
+
+    def exchange_before(verifier, files, signature):
+        file.write_bytes(signed[0])
+        file.with_name("x.pt2.json").write_bytes(signed[1])
+        return check(verifier, files, signature)
+
+    monkeypatch.setattr(Verifier, "problem", exchange_before)
+    assert gates(zoo.verify(file, key=public)) == [("signature", False)]

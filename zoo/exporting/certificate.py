@@ -8,13 +8,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..environment import versions
 from ..files import sha256
 from ..models.runtime import Inspection
 from .reference_vectors import ReferenceVectors
-from .source import ExportSource
+
+if TYPE_CHECKING:  # it needs torch, and the process that opens a file does without
+    from .source import ExportSource
 
 CERTIFICATE_FORMAT = 4
 

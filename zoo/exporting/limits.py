@@ -19,6 +19,8 @@ MULTIPLE = 4.0
 
 Convolutions by Winograd's algorithm, which needs fewer products and loses accuracy, were measured at up to 4.4 times.
 If torch uses it, :func:`error_limits` gives no limit below torch's own error."""
+OF_TORCH = 4.0
+"""Torch's own error widens a limit at most so many times. In the zoo's networks it is at most half of the limit."""
 SMALLEST = 1e-14
 """No limit is smaller, so that an error can be divided by it."""
 
@@ -44,6 +46,11 @@ class ErrorSize:
         """Both figures times ``multiple``."""
         return ErrorSize(multiple * self.largest, multiple * self.rms)
 
+    def at_most(self, other: ErrorSize) -> ErrorSize:
+        """The smaller of both, figure by figure; a figure of ``other`` that is 0 does not count: nothing is known."""
+        largest = min(self.largest, other.largest or float("inf"))
+        return ErrorSize(largest, np.minimum(self.rms, np.where(other.rms > 0, other.rms, np.inf)))
+
     def or_more(self, other: ErrorSize) -> ErrorSize:
         """The larger of both, figure by figure; NaN is ignored."""
         return ErrorSize(float(np.fmax(self.largest, other.largest)), np.fmax(self.rms, other.rms))
@@ -59,16 +66,19 @@ def error_limits(
         inputs: ``[N, …]``.
         exact: its outputs for them, ``[N, …]`` each.
         float32: torch's float32 outputs for the first inputs, in batches of several sizes. No limit is smaller than
-            torch's own error. That error is not multiplied, so that a limit does not depend on which algorithms torch
-            chose on this machine.
+            torch's own error, unless that is :data:`OF_TORCH` times what rounding explains: then torch itself is wrong,
+            and a file that is wrong likewise must not pass. The error is not multiplied, so that a limit does not
+            depend on which algorithms torch chose on this machine.
     """
     found = []
     for place, deviation in enumerate(deviations(reference, inputs, exact)):
         limit, zero = ErrorSize.of(deviation).times(MULTIPLE), np.zeros(deviation.shape[1:])
+        cap = limit.times(OF_TORCH)
         for outputs in float32:
             error = np.abs(outputs[place] - exact[place][: len(outputs[place])])
             # a mean over a few samples says too little
-            limit = limit.or_more(ErrorSize.of(error) if len(error) == len(inputs) else ErrorSize(error.max(), zero))
+            own = ErrorSize.of(error) if len(error) == len(inputs) else ErrorSize(float(error.max()), zero)
+            limit = limit.or_more(own.at_most(cap))
         found.append(limit.or_more(ErrorSize(SMALLEST, zero + SMALLEST)))
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import random
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +18,16 @@ from .certificate import Check
 from .limits import error_limits
 from .numerics import BATCHES, real_and_extreme_inputs
 from .source import ExportSource
-from .tracing import Observation, depth, first_line, is_of_the_network, place_now, place_of_error
+from .tracing import (
+    Observation,
+    depth,
+    first_line,
+    generator_states,
+    is_of_the_network,
+    own_name,
+    place_now,
+    place_of_error,
+)
 
 MODEL_SAMPLES = 16
 """Test samples that the gates of the model run on."""
@@ -91,10 +99,15 @@ def _forward_of(source: ExportSource) -> str:
 def _unrepeatable(source: ExportSource) -> str:
     """What makes outputs depend on more than the input, or changes the input; empty if nothing does."""
     model, inputs = copy.deepcopy(source.model), source.samples(MODEL_SAMPLES)
+    generators = generator_states(model)
     with torch.no_grad(), Observation(model, inputs) as seen:
         model(inputs)
-    if seen.random:
-        return f"draws random numbers in evaluation mode: {seen.random[0]}. Do so only if self.training is true"
+    # a rare effect of these numbers, a branch for example, would not show in the outputs of a few runs
+    drawn = [name for name, state in generator_states(model).items() if state != generators.get(name)]
+    if seen.random or drawn:
+        calls = [f"it calls {function}{place}" for function, place in seen.calls.items() if "random" in function]
+        what = [*seen.random, *calls, *(f"{name}{_forward_of(source)}" for name in drawn)][0]
+        return f"draws random numbers in evaluation mode: {what}. Do so only if self.training is true"
     if seen.autocast:
         return (
             f"uses torch.autocast in forward{seen.autocast[0]}: its precision depends on the device, so no file "
@@ -117,10 +130,10 @@ def _unrepeatable(source: ExportSource) -> str:
 def _culprit(source: ExportSource, seen: Observation, before: State, after: State) -> str:
     """Why two runs differ: a state that changes, a clock, or random numbers."""
     for name in (name.removeprefix("model.") for name in before if not _same(before[name], after.get(name))):
-        own = re.sub(r"^(\d+\.)*(network\.)?", "", name)
+        place = seen.writes.get(name) or _forward_of(source)
         return (
-            f"its {own} changes in forward{seen.writes.get(name) or _forward_of(source)}, and a file keeps no state "
-            "between calls. Change it only if self.training is true"
+            f"its {own_name(name)} changes in forward{place}, and a file keeps no state between calls. Change it only "
+            "if self.training is true"
         )
     for function, place in seen.calls.items():
         return f"it calls {function}{place}. Do so only if self.training is true"

@@ -10,14 +10,15 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..errors import ZooError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[Any]
 
@@ -83,6 +84,8 @@ class ReferenceVectors:
 
     def tensor(self) -> Tensor:
         """The inputs, for a :class:`zoo.Runtime`."""
+        import torch
+
         return torch.from_numpy(self.inputs)
 
 

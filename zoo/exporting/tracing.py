@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import hashlib
 import linecache
 import logging
 import random
@@ -184,7 +185,7 @@ class Observation(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __enter__(self) -> Observation:
         self._outside = depth()
-        set_attribute, enter_autocast, profile = nn.Module.__setattr__, torch.autocast.__enter__, sys.getprofile()
+        set_attribute, enter_autocast = nn.Module.__setattr__, torch.autocast.__enter__
 
         def setting(module: nn.Module, name: str, value: Any) -> None:
             self._note_write(".".join(filter(None, (self._modules.get(id(module), ""), name))))
@@ -197,8 +198,9 @@ class Observation(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         self._stack.enter_context(mock.patch.object(nn.Module, "__setattr__", setting))
         self._stack.enter_context(mock.patch.object(torch.autocast, "__enter__", entering))
-        self._stack.callback(sys.setprofile, profile)
-        sys.setprofile(self._note_call)
+        if sys.getprofile() is None:  # a profiler of the user stays; it does without the places of calls
+            self._stack.callback(sys.setprofile, None)
+            sys.setprofile(self._note_call)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -233,17 +235,43 @@ class Observation(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.writes.setdefault(name, self._place())
 
     def _note_call(self, frame: Any, event: str, function: Any) -> None:
-        if event == "c_call" and is_of_the_network(frame.f_code.co_filename):
+        if event == "call" and frame.f_code.co_filename == random.__file__:
+            if frame.f_back is not None and is_of_the_network(frame.f_back.f_code.co_filename):
+                self._note_line(f"random.{frame.f_code.co_name}()", frame.f_back)
+        elif event == "c_call" and is_of_the_network(frame.f_code.co_filename):
             owner = getattr(function, "__self__", None)
             source = getattr(function, "__module__", None) or type(owner).__module__
             if source in _UNREPEATABLE or isinstance(owner, random.Random) or owner is datetime.datetime:
-                line = traceback.FrameSummary(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-                name = f"{source.strip('_')}.{function.__name__}()"
-                self.calls.setdefault(name, place_of(traceback.StackSummary.from_list([line])))
+                self._note_line(f"{source.strip('_')}.{function.__name__}()", frame)
+
+    def _note_line(self, function: str, frame: Any) -> None:
+        line = traceback.FrameSummary(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        self.calls.setdefault(function, place_of(traceback.StackSummary.from_list([line])))
 
 
 _UNREPEATABLE = ("time", "posix", "nt", "_random", "numpy.random.mtrand", "numpy.random._generator")
 """Python's modules whose functions give other values in every run."""
+
+
+def own_name(name: str) -> str:
+    """The name that an attribute has in the network itself, without the modules that the zoo put around it."""
+    return re.sub(r"^\.?(\d+\.)*(network\.)?", "", name)
+
+
+def generator_states(model: nn.Module) -> dict[str, str]:
+    """The states of the random generators of Python and NumPy, and of those that ``model`` keeps, by a description."""
+    found = {"numbers of Python's random": random.getstate(), "numbers of numpy.random": numpy.random.get_state()}
+    for name, module in model.named_modules():
+        for attribute, value in vars(module).items():
+            about = f"numbers of its {own_name(f'{name}.{attribute}')}"
+            if isinstance(value, random.Random):
+                found[about] = value.getstate()
+            elif isinstance(value, numpy.random.RandomState):
+                found[about] = value.get_state()
+            elif isinstance(value, numpy.random.Generator):
+                found[about] = value.bit_generator.state
+    with numpy.printoptions(threshold=sys.maxsize):
+        return {name: hashlib.sha256(repr(state).encode()).hexdigest() for name, state in found.items()}
 
 
 def _has_no_effect(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-from ..process import SECONDS_TO_CLEAN_UP, SIGNALS, Interrupted
+from ..process import SECONDS_TO_CLEAN_UP, SIGNALS, Interrupted, lost_signal
 
 
 @dataclass(slots=True)
@@ -30,13 +30,14 @@ def stop_requests(*, patient: bool = False) -> Iterator[StopRequest]:
     """Record SIGINT, SIGTERM and SIGHUP during the block. A second signal raises :class:`Interrupted` at once.
 
     SIGHUP is not recorded if it was ignored before, as ``nohup`` wants it. Outside the main thread, where Python allows
-    no signal handlers, no signal is recorded.
+    no signal handlers, no signal is recorded. A signal that came while libraries were imported, and was lost there,
+    counts.
 
     Args:
         patient: ignore a second signal. For several processes: each gets Ctrl-C from the terminal and then a signal
             from torchrun, which kills the processes that take too long.
     """
-    request = StopRequest()
+    request = StopRequest(lost_signal())
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

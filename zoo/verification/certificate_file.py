@@ -135,27 +135,37 @@ class RecordedCertificate(msgspec.Struct, frozen=True):
 
 
 def read_certificate(file: Path) -> RecordedCertificate | None:
-    """The certificate beside ``file``; None if there is none.
+    """The certificate beside ``file``; None if there is none. Raises as :func:`parse_certificate`."""
+    recover(file)
+    path = certificate_path(file)
+    try:
+        content = read_limited(path, LARGEST_JSON, "the certificate")
+    except FileNotFoundError:
+        return None
+    return parse_certificate(content, path)
+
+
+def parse_certificate(content: bytes, path: Path) -> RecordedCertificate:
+    """The certificate with this content.
+
+    Args:
+        content: what was read.
+        path: of the certificate, for messages.
 
     Raises:
         ZooError: it cannot be read, does not follow the schema, or is of a format that this version does not know.
     """
-    recover(file)
-    path = certificate_path(file)
     what = f"the certificate {path}"
-    try:
-        read = parse_json(read_limited(path, LARGEST_JSON, "the certificate"), dict[str, Any], what, _AGAIN)
-    except FileNotFoundError:
-        return None
+    read = parse_json(content, dict[str, Any], what, _AGAIN)
     written_as = read.get("format")
     if type(written_as) is not int or written_as not in (2, 3, CERTIFICATE_FORMAT):
         raise ZooError(f"{path} is not a certificate that this version of the zoo can read. {_AGAIN}")
-    content = {_RENAMED.get(key, key): value for key, value in read.items()} if written_as == 2 else read
-    entries = convert(content, Format4 if written_as == CERTIFICATE_FORMAT else Format3, what, _AGAIN)
+    values = {_RENAMED.get(key, key): value for key, value in read.items()} if written_as == 2 else read
+    entries = convert(values, Format4 if written_as == CERTIFICATE_FORMAT else Format3, what, _AGAIN)
     problem = _malformed(entries)
     if problem:
         raise ZooError(f"{what[:1].upper()}{what[1:]} is damaged: {problem}. {_AGAIN}")
-    vectors = ReferenceVectors.from_json(content["reference_vectors"]) if entries.reference_vectors else None
+    vectors = ReferenceVectors.from_json(values["reference_vectors"]) if entries.reference_vectors else None
     return RecordedCertificate(entries, vectors, digest(read) if isinstance(entries, Format4) else "")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import subprocess
 import tempfile
@@ -25,6 +24,7 @@ from ..models.runtime import Inspection, Runtime, RuntimeFailed, Runtimes
 from ..specs.exporter import Exporter
 from ..specs.references import Reference, resolve_reference
 from .messages import Answer, Closed, Job, Message, Request, RuntimeName, receive, send
+from .private_copy import copy_and_hash
 from .watch import START_SECONDS, Limits, Watch, worker_process
 
 REQUEST_SECONDS = 300.0
@@ -32,7 +32,6 @@ REQUEST_SECONDS = 300.0
 TOTAL_SECONDS = 4 * 3600.0
 MEMORY_BYTES, MEMORY_PER_FILE_BYTE = 4 * 2**30, 16
 """What the process may add to the memory of its libraries: a fixed part, and a part for each byte of the file."""
-_CHUNK = 2**20
 
 
 class OpenedFile(Protocol):
@@ -77,8 +76,8 @@ def isolated(
     inspect, open_ = _import_string(exporter.inspect), _import_string(exporter.open)
     with tempfile.TemporaryDirectory(prefix="zoo-verify-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / f"file{exporter.suffix}"
-        digest = _copy(path, copy)
-        limits = Limits(seconds, total_seconds, memory or MEMORY_BYTES + MEMORY_PER_FILE_BYTE * copy.stat().st_size)
+        digest, size = copy_and_hash(path, copy)
+        limits = Limits(seconds, total_seconds, memory or MEMORY_BYTES + MEMORY_PER_FILE_BYTE * size)
         if inspect and open_:
             job = Job(
                 file=copy.name,
@@ -104,19 +103,6 @@ def _import_string(reference: Reference | None) -> str:
         if "<" not in name and not name.startswith("__main__") and resolve_reference(name) is reference:
             return name
     return ""
-
-
-def _copy(source: Path, target: Path) -> str:
-    """Copy a file; the SHA-256 of the copy in hexadecimal."""
-    digest = hashlib.sha256()
-    try:
-        with source.open("rb") as reader, target.open("xb") as writer:
-            while chunk := reader.read(_CHUNK):
-                digest.update(chunk)
-                writer.write(chunk)
-    except OSError as error:
-        raise ZooError(f"Cannot copy {source} to the temporary folder {target.parent}: {error.strerror}.") from error
-    return digest.hexdigest()
 
 
 @dataclass(eq=False)

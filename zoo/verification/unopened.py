@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..exporting.certificate import Check, certificate_path
-from ..files import sha256
 from ..models.runtime import Inspection
 from ..signing import Verifier, signature_path
 from ..specs.exporter import Exporter
 from .binding import FileUnderTest, check_hash_of
-from .certificate_file import read_certificate
+from .certificate_file import parse_certificate
+from .private_copy import PrivateCopy
 
 
-def check_signature(path: Path, verifier: Verifier) -> Check:
+def check_signature(copy: PrivateCopy, verifier: Verifier) -> Check:
     """Whether ``FILE.sig`` is a signature of the file and its certificate by ``verifier``'s signer.
 
     Raises:
         ZooError: the public key cannot be used, or the extra ``sign`` is not installed.
     """
-    files = {each.name: each for each in (path, certificate_path(path))}
-    absent = next((name for name, each in files.items() if not each.is_file()), "")
-    problem = f"there is no {absent}" if absent else verifier.problem(files, signature_path(path))
+    if copy.certificate is None:
+        problem = f"there is no {certificate_path(copy.original).name}"
+    else:
+        problem = verifier.problem(copy.files, signature_path(copy.original))
     return Check("signature", not problem, problem or f"{verifier.signer} signed the file and its certificate")
 
 
-def check_unopened(path: Path, exporter: Exporter, max_drop: float) -> tuple[list[Check], dict[str, str]]:
+def check_unopened(copy: PrivateCopy, exporter: Exporter, max_drop: float) -> tuple[list[Check], dict[str, str]]:
     """The checks of a file that is not opened, because a file of this format can contain code; and what is missing.
 
     Raises:
@@ -33,13 +32,13 @@ def check_unopened(path: Path, exporter: Exporter, max_drop: float) -> tuple[lis
     """
     reason = f"a file {exporter.suffix} can contain code, which runs when it is opened; --trust opens this one"
     missing = {"everything that opens the file": reason}
-    certificate = read_certificate(path)
-    if certificate is None:
+    if copy.certificate is None:
         return [], missing | {"hash, certificate": "there is no certificate beside the file; export the file again"}
+    certificate = parse_certificate(copy.certificate, certificate_path(copy.original))
     file = FileUnderTest(
-        path=path,
-        sha256=sha256(path),
-        bytes=path.stat().st_size,
+        path=copy.original,
+        sha256=copy.sha256,
+        bytes=copy.size,
         exporter=exporter,
         inspection=Inspection("", ""),
         certificate=certificate,

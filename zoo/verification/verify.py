@@ -9,7 +9,7 @@ from typing import Any
 
 from ..captured_output import capture_output
 from ..errors import UsageError, ZooError
-from ..exporting.certificate import Check
+from ..exporting.certificate import Check, certificate_path
 from ..exporting.reference_vectors import read_test_data
 from ..exporting.source import ExportSource
 from ..files import recover
@@ -19,9 +19,10 @@ from ..registry.registry import Registry, create_registry
 from ..signing import Verifier, signature_path
 from ..specs.exporter import Exporter
 from .binding import FileUnderTest, check_certificate, check_form, check_hash_of, exported_on
-from .certificate_file import read_certificate
+from .certificate_file import parse_certificate
 from .checkpoint import Contradiction, Missing, Weights, check_checkpoint, find_weights, load_source
 from .isolation import OpenedFile, isolated
+from .private_copy import PrivateCopy, private_copy
 from .probes import LARGEST_SEED, check_runs, new_seed, why_no_random_input
 from .rebuild import check_rebuild
 from .repeating import check_vectors, real_inputs, repeat_checks
@@ -127,25 +128,27 @@ def verify(
         max_drop,
     )
     found = Verification(path, seed=new_seed() if seed is None else seed)
-    if not _check_signature(found, path, key, identity, identity_provider):
-        return found
-    if not (exporter.opens_safely or trust):
-        found.checks[len(found.checks) :], found.not_checked = check_unopened(path, exporter, max_drop)
-    else:
-        _check_opened(found, path, exporter, request)
+    with private_copy(path) as copy:
+        if not _check_signature(found, copy, key, identity, identity_provider):
+            return found
+        if not (exporter.opens_safely or trust):
+            found.checks[len(found.checks) :], found.not_checked = check_unopened(copy, exporter, max_drop)
+        else:
+            _check_opened(found, copy, exporter, request)
     return found
 
 
-def _check_opened(found: Verification, path: Path, exporter: Exporter, request: _Request) -> None:
+def _check_opened(found: Verification, copy: PrivateCopy, exporter: Exporter, request: _Request) -> None:
     """Open the file, compare its contents with the certificate, then run it."""
-    with capture_output(path, f"The exporter {exporter.name}"), open_file(exporter, path) as opened:
+    path, content = copy.original, copy.certificate
+    with capture_output(path, f"The exporter {exporter.name}"), open_file(exporter, copy.path) as opened:
         tested = FileUnderTest(
             path=path,
             sha256=opened.sha256,
-            bytes=path.stat().st_size,
+            bytes=copy.size,
             exporter=exporter,
             inspection=opened.inspection,
-            certificate=read_certificate(path),
+            certificate=None if content is None else parse_certificate(content, certificate_path(path)),
             max_drop=request.max_drop,
         )
         _check_contents(found, tested)
@@ -159,14 +162,15 @@ def _check_opened(found: Verification, path: Path, exporter: Exporter, request: 
 
 
 def _check_signature(
-    found: Verification, path: Path, key: Path | str | None, identity: str, identity_provider: str
+    found: Verification, copy: PrivateCopy, key: Path | str | None, identity: str, identity_provider: str
 ) -> bool:
     """Check the signature, if one is required; whether the file may be looked at."""
+    path = copy.original
     if key is None and not identity and not identity_provider:
         if signature_path(path).is_file():
             found.notes.append(f"{signature_path(path).name} was not checked; --key takes the signer's public key")
         return True
-    found.checks.append(check_signature(path, Verifier(key, identity, identity_provider)))
+    found.checks.append(check_signature(copy, Verifier(key, identity, identity_provider)))
     if not found.passed:
         found.not_checked["everything else"] = "a file with a wrong signature is not opened"
     return found.passed

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import PluginError, ZooError
-from ..models.runtime import Inspection, RuntimeFailed, Runtimes
+from ..models.runtime import Inspection, Runtime, RuntimeFailed, Runtimes
 from ..specs.references import resolve_reference
 from .messages import Answer, Job, Request, RuntimeName, receive, send
 
@@ -31,10 +31,7 @@ def serve() -> None:
     except PluginError as error:
         send(answers, Answer(failed=str(error), importable=False))
         return
-    if job.threads:
-        import torch
-
-        torch.set_num_threads(job.threads)
+    _limit_threads(job.threads)
     _limit_resources(job.seconds)
     send(answers, Answer())
     received: queue.Queue[Received] = queue.Queue()
@@ -49,8 +46,6 @@ def _answer_all(
     inspect: Callable[[Path], Inspection],
     open_: Callable[[Path], Runtimes],
 ) -> None:
-    import torch
-
     runtimes = Runtimes(())
     while True:
         request, arrays = received.get()
@@ -63,13 +58,29 @@ def _answer_all(
                 names = tuple(RuntimeName(runtime.provider, runtime.mode) for runtime in runtimes.all)
                 answer = Answer(runtimes=names, absent=dict(runtimes.absent))
             else:
-                outputs = runtimes.all[request.runtime].run(torch.from_numpy(arrays[0]))
+                outputs = _run(runtimes.all[request.runtime], arrays[0])
             send(answers, answer, outputs)
         except RuntimeFailed as error:
             send(answers, Answer(failed=str(error)))
         except Exception as error:  # the exporter and its libraries may raise anything on a foreign file
             text = str(error) if isinstance(error, ZooError) else f"{type(error).__name__}: {error}"
             send(answers, Answer(failed=" ".join(text.split())[:300]))
+
+
+def _run(runtime: Runtime, inputs: Any) -> list[Any]:
+    if runtime.run_array is not None:
+        return runtime.run_array(inputs)
+    import torch
+
+    return runtime.run(torch.from_numpy(inputs))
+
+
+def _limit_threads(threads: int) -> None:
+    """Limit those of torch, if the exporter's modules have imported it; the import takes seconds."""
+    if threads and "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def _read_requests(requests: BinaryIO, received: queue.Queue[Received]) -> None:
