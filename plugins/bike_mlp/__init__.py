@@ -18,7 +18,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             task="regression",
             builder="zoo.plugins.bike_mlp.model:build",
             dataset="bike-sharing",
-            parameters=581,
+            parameters=831,
             hyperparameters={
                 "epochs": 30,
                 "batch_size": 128,

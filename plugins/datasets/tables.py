@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime
-import gzip
 import logging
 import shutil
 import zipfile
@@ -21,20 +19,27 @@ from sklearn import datasets as bundled
 
 from zoo import DataError, DataUnavailable, Split, Splits, stratified_split
 
+from . import bike_sharing
 from .downloads import move_in, scratch_folder, sweep, unavailable
 
-DIABETES_FILE = "tabular/diabetes.csv.gz"
+DIABETES_FILE = "tabular/pima-indians-diabetes.csv"
 DIABETES_URL = (
-    "https://raw.githubusercontent.com/hunkim/PyTorchZeroToAll/8440894e621e3922a394da25b4a0806bdabee21c/"
-    "data/diabetes.csv.gz"
+    "https://raw.githubusercontent.com/jbrownlee/Datasets/d20fcb6402ae34e653d4513b00f39257bb37ed7f/"
+    "pima-indians-diabetes.csv"
 )
-DIABETES_SHA256 = "398214d0f6b7f4a722f598d8e424f28bc078abbd16ebdeea0f8e264492325aa4"
+DIABETES_SHA256 = "6bfe5d0f379d17a0e0819b996407e3c09bf80febd4287f2ed212190dfff154af"
+DIABETES_MISSING = [1, 2, 3, 4, 5]
+"""The columns in which 0 stands for a missing value: glucose, blood pressure, skin fold, insulin and BMI."""
+DIABETES_NEVER_TESTED = 0.5
+"""This part of the rows is in no test split, whatever its seed. The recipe of ``diabetes-mlp`` was chosen on it."""
 
 BIKE_FILE = "tabular/hour.csv"
 BIKE_URL = "https://archive.ics.uci.edu/static/public/275/bike+sharing+dataset.zip"
 BIKE_ROWS, BIKE_RENTALS = 17_379, 3_292_679
-BIKE_COLUMNS = ("season", "yr", "mnth", "hr", "holiday", "weekday", "weathersit", "temp", "hum", "windspeed")
-BIKE_TEST_DAYS = 21
+BIKE_COLUMNS = (
+    *("season", "yr", "mnth", "hour", "holiday", "weekday", "weathersit", "temp", "hum", "windspeed"),
+    "near_holiday",
+)
 
 LARGEST_MEMBER = 2**26
 """Bytes of a file in an archive; the published table has 1.2 MB."""
@@ -43,16 +48,31 @@ TIMEOUT_SECONDS = 15.0
 
 
 def load_diabetes(folder: Path, download: bool, split: int) -> Splits:
-    """Pima Indians: eight measurements of 759 women, scaled to -1…1; target 0 is diabetes within five years, 1 is none.
+    """Pima Indians: eight measurements of 768 women in their own units; target 1 is diabetes within five years.
+
+    The table as published in 1990. Missing values, which it codes as 0, are NaN. Half of the rows, always the same, are
+    training rows with every seed; the recipe of ``diabetes-mlp`` was chosen on these alone.
 
     Args:
-        split: seed of the random 20% of the rows in the test split.
+        split: seed of the choice of the 154 test rows out of the other half.
 
     Returns:
-        607 training and 152 test rows (stratified).
+        614 training and 154 test rows (stratified).
 
     Raises:
         DataUnavailable: the file is missing, and could not or must not be downloaded.
+    """
+    whole = read_diabetes(folder, download)
+    never, other = diabetes_halves(whole.targets)
+    train, test = stratified_split(whole.targets[other], round(len(whole) * TEST_PART), split)
+    return Splits(whole.take(torch.cat([never, other[train]]).sort().values), whole.take(other[test]))
+
+
+def read_diabetes(folder: Path, download: bool) -> Split:
+    """All 768 rows, in the order of the file; missing values are NaN.
+
+    Raises:
+        DataUnavailable: as for :func:`load_diabetes`.
     """
     path = folder / DIABETES_FILE
     sweep(folder)
@@ -60,13 +80,24 @@ def load_diabetes(folder: Path, download: bool, split: int) -> Splits:
         _download("diabetes", DIABETES_URL, DIABETES_SHA256, path)
     if not path.is_file():
         raise DataUnavailable(f"diabetes is not in {folder}.")
-    with gzip.open(path, "rt", encoding="ascii") as handle:
-        rows = np.array(list(csv.reader(handle)), dtype=np.float32)
-    return _divided(rows[:, :-1], rows[:, -1].astype(np.int64), split)
+    with path.open(encoding="ascii", newline="") as handle:
+        rows = np.array([row for row in csv.reader(handle) if row], dtype=np.float32)
+    inputs = rows[:, :-1].copy()
+    inputs[:, DIABETES_MISSING] = np.where(inputs[:, DIABETES_MISSING] == 0, np.nan, inputs[:, DIABETES_MISSING])
+    return Split(torch.from_numpy(inputs), torch.from_numpy(rows[:, -1].astype(np.int64)))
+
+
+def diabetes_halves(targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The indices of the rows that are in no test split, and of those that can be."""
+    return stratified_split(targets, round(len(targets) * (1 - DIABETES_NEVER_TESTED)), 0)
 
 
 def load_bike_sharing(folder: Path, download: bool) -> Splits:
     """Bikes rented in Washington in each hour of 2011 and 2012; the last 21 days are the test split.
+
+    Two columns follow from those of the file: ``hour``, which is another category on days off than on working days,
+    and ``near_holiday``, 1 from three days before a public holiday to three days after it. Every tenth week is the
+    validation split; the group of each sample is its day.
 
     Raises:
         DataUnavailable: as for :func:`load_diabetes`.
@@ -86,11 +117,14 @@ def load_bike_sharing(folder: Path, download: bool) -> Splits:
             f"{path} is not the hourly table of UCI: {len(rows):,} rows and {int(rentals.sum()):,} rentals, not "
             f"{BIKE_ROWS:,} and {BIKE_RENTALS:,}. Delete it and run `zoo fetch bike-sharing`."
         )
-    inputs = np.array([[row[name] for name in BIKE_COLUMNS] for row in rows], dtype=np.float32)
-    days = np.array([datetime.date.fromisoformat(row["dteday"]).toordinal() for row in rows])
-    test = torch.from_numpy(days > days.max() - BIKE_TEST_DAYS)
-    whole = Split(torch.from_numpy(inputs), torch.from_numpy(rentals))
-    return Splits(whole.take(~test), whole.take(test))
+    days = bike_sharing.day_numbers(rows)
+    own = {
+        "hour": bike_sharing.hour_of_day_off_or_on(rows),
+        "near_holiday": bike_sharing.near_holiday(rows, days),
+    }
+    columns = [own[name] if name in own else bike_sharing.numbers(rows, name) for name in BIKE_COLUMNS]
+    inputs = np.stack(columns, axis=1)
+    return bike_sharing.divide_by_time(inputs, rentals, days, int(days.max()) + 1)
 
 
 def load_breast_cancer(folder: Path, download: bool, split: int) -> Splits:

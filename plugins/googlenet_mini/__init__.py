@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo import Architecture, hookimpl
+from zoo import Architecture, Option, hookimpl
 
 
 @hookimpl
@@ -14,7 +14,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
     register(
         Architecture(
             name="googlenet-mini",
-            summary="two 5x5 convolutions, each followed by an Inception block",
+            summary="two 5x5 convolutions, each followed by an Inception block without activations",
             task="classification",
             builder="zoo.plugins.googlenet_mini.model:build",
             dataset="mnist",
@@ -31,9 +31,19 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "ema": 0.98,
                 "shift": 1,
             },
+            options=(
+                Option(
+                    name="activation",
+                    default="none",
+                    help="activation after each convolution of an Inception block; none, as it is taught; relu, as in "
+                    "the paper",
+                    choices=("none", "relu"),
+                ),
+            ),
             weights=Path(__file__).with_name("weights.safetensors"),
             results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional", "inception"),
-            source="Szegedy et al.: Going Deeper with Convolutions, CVPR 2015, https://arxiv.org/abs/1409.4842",
+            source="Szegedy et al.: Going Deeper with Convolutions, CVPR 2015, https://arxiv.org/abs/1409.4842; two "
+            "3x3 in a row and average pooling: Inception v2 and v3, Szegedy et al., https://arxiv.org/abs/1512.00567",
         )
     )

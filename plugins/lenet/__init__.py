@@ -1,4 +1,4 @@
-"""``lenet``: LeNet-5, with ReLU and max pooling, or as in 1998."""
+"""``lenet``: LeNet-5, with ReLU and max pooling, or with sigmoid and average pooling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 Option(
                     name="face",
                     default="modern",
-                    help="modern: ReLU and max pooling; 1998: sigmoid and average pooling",
+                    help="modern: ReLU and max pooling; 1998: sigmoid and average pooling, as it is often taught. The "
+                    "paper of 1998 has a scaled tanh, 1.7159 tanh(2x/3), and pooling with trained weights",
                     choices=("modern", "1998"),
                 ),
             ),

@@ -1,4 +1,9 @@
-"""LeNet-5 in its original form of 1998 and with modern layers."""
+"""LeNet-5 with modern layers, and as the network of 1998 is often taught.
+
+The paper (LeCun et al. 1998) differs from the latter: its activation is a scaled tanh, ``1.7159 * tanh(2/3 * x)``, its
+pooling has a trained factor and offset for each map, its second convolution connects only some maps, and its last layer
+has radial basis functions.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """``zoo eval``: the evaluation of a trained model, the same in torch and from the exported file."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 import zoo
 from zoo.evaluation.assessment import Assessment
+from zoo.evaluation.tables import assessment as assessment_lines
 from zoo.models.description import ModelDescription
 
 
@@ -205,3 +207,32 @@ def test_a_foreign_file_is_named_so(zoo_command, tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     onnx.save(model, tmp_path / "foreign.onnx")
     assert "was not written by `zoo export`" in zoo_command("eval", tmp_path / "foreign.onnx").error
+
+
+def test_intervals_of_samples_in_groups_are_wider_for_every_metric():
+    random = np.random.RandomState(1)
+    right = np.repeat(random.rand(30) < 0.7, 20)  # the samples of a group are all right or all wrong
+    targets = np.repeat(random.randint(0, 2, 30), 20)
+    logits = np.where(right == (targets == 1), 2.0, -2.0)[:, None] + random.normal(0, 0.1, (600, 1))
+    apart = made_up("binary", ("no", "yes"), logits, targets)
+    grouped = dataclasses.replace(apart, groups=np.repeat(np.arange(30), 20))
+    for name, interval in grouped.metrics.items():
+        other = apart.metrics[name]
+        assert interval.value == pytest.approx(other.value)
+        assert interval.high - interval.low > 2 * (other.high - other.low), name
+    for mine, other in zip(grouped.classes, apart.classes, strict=True):
+        assert (mine.precision.value, mine.recall.value) == (other.precision.value, other.recall.value)
+        assert mine.recall.high - mine.recall.low > 2 * (other.recall.high - other.recall.low)
+    assert (grouped.to_dict()["groups"], apart.to_dict()["groups"]) == (30, None)
+    assert "The samples are in 30 groups; the intervals resample whole groups." in assessment_lines(grouped)
+
+
+@pytest.mark.mnist
+def test_the_interval_of_the_rentals_resamples_days(mnist_dir, registry, no_network):
+    if not (mnist_dir / "tabular" / "hour.csv").is_file():
+        pytest.skip("needs tabular/hour.csv in $ZOO_DATA")
+    found = zoo.assess("bike-mlp", registry=registry, data_dir=mnist_dir)
+    apart = dataclasses.replace(found, groups=None)
+    assert found.group_count == 21
+    mine, other = found.metrics["mae"], apart.metrics["mae"]
+    assert mine.high - mine.low > 1.5 * (other.high - other.low)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
-from zoo.evaluation.intervals import auc_of, bootstrap, f1_of, mean_of, r2_of, wilson
+from zoo.evaluation.intervals import auc_of, bootstrap, f1_of, mean_of, r2_of, share_of, wilson
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 7), (7, 7), (3, 10), (9_941, 10_000), (1, 2)])
@@ -75,3 +75,32 @@ def test_one_sample_gives_no_interval():
 
 def test_f1_of_a_class_that_never_occurs_is_zero():
     assert f1_of(np.array([0, 0]), np.array([0, 0]))(np.arange(2)) == 0
+
+
+def test_samples_in_groups_are_resampled_by_group():
+    """Of 20 days of 24 equal hours, the mean is as uncertain as that of 20 values."""
+    days = np.random.RandomState(2).normal(10, 3, 20)
+    order = np.random.RandomState(3).permutation(480)  # the samples of a group need not follow each other
+    values, groups = np.repeat(days, 24)[order], np.repeat(np.arange(20) * 7, 24)[order]
+    grouped = bootstrap({"mean": mean_of(values)}, 480, groups=groups)["mean"]
+    apart = bootstrap({"mean": mean_of(values)}, 480)["mean"]
+    error = days.std() / 20**0.5
+    assert grouped.value == apart.value == pytest.approx(days.mean())
+    assert (grouped.high - grouped.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.15)
+    assert (grouped.high - grouped.low) / (apart.high - apart.low) == pytest.approx(24**0.5, rel=0.15)
+
+
+def test_a_single_group_gives_no_interval():
+    found = bootstrap({"mean": mean_of(np.arange(5.0))}, 5, groups=np.full(5, 3))["mean"]
+    assert found.to_dict() == {"value": 2.0, "low": None, "high": None}
+
+
+def test_groups_of_one_sample_are_single_samples():
+    values = np.arange(30.0)
+    found = bootstrap({"mean": mean_of(values)}, 30, groups=np.arange(30))
+    assert found == bootstrap({"mean": mean_of(values)}, 30)
+
+
+def test_a_share_among_no_samples_is_undefined():
+    found = bootstrap({"share": share_of(np.array([True, True]), np.array([False, False]))}, 2)["share"]
+    assert found.to_dict() == {"value": None, "low": None, "high": None}

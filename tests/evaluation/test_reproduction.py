@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
+import safetensors
 import torch
 
 import zoo
 from zoo import PluginError, UsageError
-from zoo.evaluation.reproduce import Reproduction, count_multiply_adds
+from zoo.evaluation.reproduce import Reproduction, count_multiply_adds, median_run
 from zoo.specs.results import recorded_results
 
 
@@ -69,6 +71,47 @@ def test_a_result_within_chance_is_reproduced(fresh, reproduced):
     # three standard errors of the difference of two means of five, and one sample in a thousand
     assert made.allowed == pytest.approx(3 * 0.004 * (2 / 5) ** 0.5 + 0.001)
     assert made.reproduced is reproduced
+
+
+def error_of(mean, std, trials, baseline=4.0):
+    rows = [{"seed": seed, "checkpoint_sha256": f"{mean}-{seed}"} for seed in range(trials)]
+    metrics = {"mae": {"mean": mean, "std": std}}
+    return {"metrics": metrics, "trials": rows, "test_samples": 1, "baseline": {"mae": baseline}}
+
+
+@pytest.mark.parametrize(
+    ("fresh", "reproduced"), [(0.0, True), (2e-6, True), (0.003, True), (0.005, False), (1.0, False)]
+)
+def test_an_exact_result_is_reproduced_up_to_a_thousandth_of_the_result_without_a_network(fresh, reproduced):
+    assert Reproduction(error_of(fresh, 0.0, 5), error_of(3e-7, 0.0, 5), ()).reproduced is reproduced
+
+
+def test_without_a_recorded_deviation_the_new_one_counts():
+    made = Reproduction(some(0.94, 0.01, 5), some(0.95, 0.0, 1), ())
+    assert made.allowed == pytest.approx(3 * 0.01 * (1 + 1 / 5) ** 0.5 + 0.001)
+    assert made.reproduced
+
+
+def test_the_shipped_weights_are_those_of_the_median_by_validation(tiny_registry, runs_dir, tmp_path):
+    made = zoo.reproduce("tiny-cnn", trials=4, registry=tiny_registry, runs_dir=runs_dir, device="cpu")
+    _, weights = zoo.record(made, tmp_path / "plugin", tiny_registry)
+    scores = {(t["validation"]["accuracy"], -t["validation"]["loss"]): t["seed"] for t in made.record["trials"]}
+    chosen = scores[sorted(scores)[1]]
+    assert made.record["shipped_seed"] == chosen
+    trained = made.record["trials"][chosen]["checkpoint_sha256"]
+    with safetensors.safe_open(weights, "pt") as file:
+        assert trained in "".join(file.metadata().values())
+
+
+def test_of_trials_on_several_splits_one_on_the_first_is_shipped():
+    def run(seed, fingerprint, loss):
+        results = {"validation": {"loss": loss, "accuracy": 0.5}}
+        return SimpleNamespace(
+            config={"seed": seed, "task": "binary", "data": {"fingerprint": fingerprint}, "results": results}
+        )
+
+    assert median_run([run(0, "a", 0.9), run(1, "b", 0.5), run(2, "c", 0.7)]).config["seed"] == 0
+    assert median_run([run(0, "a", 0.9), run(1, "a", 0.5), run(2, "a", 0.7)]).config["seed"] == 2
 
 
 def test_the_command_fails_if_the_result_differs(tiny_registry, runs_dir, tmp_path, zoo_command):

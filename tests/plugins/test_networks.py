@@ -157,7 +157,7 @@ def sizes(network):
         ("linear-regression", [(1, 1)]),
         ("logistic-regression", [(1, 1)]),
         ("diabetes-mlp", [(6, 8), (4, 6), (1, 4)]),
-        ("bike-mlp", [(10, 56), (1, 10)]),
+        ("bike-mlp", [(10, 81), (1, 10)]),
         ("softmax-regression", [(10, 784)]),
         ("fashion-mlp", [(430, 784), (10, 430)]),
         ("mnist-mlp", [(512, 784), (256, 512), (128, 256), (64, 128), (10, 64)]),
@@ -169,6 +169,26 @@ def sizes(network):
 def test_course_networks_have_the_layers_of_the_course(name, weights, registry):
     found = sizes(zoo.create_model(name, registry=registry))
     assert found == weights if name != "rnn-mini" else sorted(found) == sorted(weights)
+
+
+def test_the_inception_block_can_have_the_activations_of_the_paper(registry):
+    linear, with_relu = (
+        zoo.create_model("googlenet-mini", registry=registry, activation=name) for name in ("none", "relu")
+    )
+    assert sizes(linear) == sizes(with_relu)
+    x = torch.randn(3, 10, 12, 12)
+    assert (linear.inception1(x) < 0).any()
+    assert not (with_relu.inception1(x) < 0).any()
+    with_relu.load_state_dict(linear.state_dict())
+    images = torch.randn(2, 1, 28, 28)
+    assert not torch.equal(with_relu(images), linear(images))
+
+
+def test_the_sources_say_where_the_taught_networks_differ(registry):
+    googlenet, lenet = registry.architecture("googlenet-mini"), registry.architecture("lenet")
+    assert "Inception v2 and v3" in googlenet.source
+    assert "without activations" in googlenet.summary
+    assert "scaled tanh" in {option.name: option.help for option in lenet.options}["face"]
 
 
 def test_diabetes_mlp_has_options_for_activation_and_widths(registry):

@@ -13,6 +13,7 @@ from zoo import (
 )
 from zoo.runs.checkpoint import load_tensors
 from zoo.training.execution import compile_failure
+from zoo.training.loop import pieces
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -46,6 +47,23 @@ def test_a_failure_of_torch_compile_is_one_line():
     failure = compile_failure(error)
     assert str(failure) == "torch.compile failed: no compiler. Train without --compile; the result is the same."
     assert compile_failure(RuntimeError("other")) is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 1000])
+@pytest.mark.parametrize("samples", [1, 2, 3, 7, 9, 16, 17, 33])
+def test_no_piece_of_a_batch_has_a_single_sample(samples, count):
+    found = pieces(samples, count)
+    assert [i for piece in found for i in range(samples)[piece]] == list(range(samples))
+    assert len(found) <= count
+    sizes = [piece.stop - piece.start for piece in found]
+    assert min(sizes) >= min(2, samples)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_batch_norm_trains_with_any_accumulation(tiny_registry, runs_dir):
+    # a last batch of 5 samples: three pieces of 2, 2 and 1 would end the training
+    run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1, batch_size=25, accumulate=3)
+    assert run.status == "finished"
 
 
 def test_gradient_accumulation_gives_the_same_weights(tiny_registry, runs_dir):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import zoo
 from zoo.commandline import (
     PICTURE,
     ZooCommand,
+    check_dataset_name,
     data_dir_option,
     json_option,
+    number,
     print_json,
     registry_of,
     runs_dir_option,
     show,
     tables,
+    whole_number,
 )
 
 
@@ -36,8 +40,9 @@ def compare(
     """Compare models that were evaluated on the same data.
 
     An architecture stands for its recorded results. A run stands for all runs that differ from it only in the seed.
-    Differences are tested for significance (Welch's t-test, corrected for the number of models). A star marks the
-    Pareto front: no other model is better and costs no more.
+    Differences from the best are tested for significance: Games and Howell's test, corrected for the choice of the
+    best. It covers the chance of the seeds only. A star marks the Pareto front: no other model is better and costs no
+    more.
 
     \b
     Examples:
@@ -45,7 +50,10 @@ def compare(
       zoo compare --dataset digits
       zoo compare resnet-mini/20260101-120000 lenet/20260101-130000
     """
-    found = zoo.compare(names, registry=registry_of(ctx), **given)
+    registry = registry_of(ctx)
+    if given["dataset"] is not None and not names:
+        check_dataset_name(given["dataset"], registry, zoo.list_runs(zoo.runs_folder(given["runs_dir"])))
+    found = zoo.compare(names, registry=registry, **given)
     pictures = []
     if plot is not None:
         pictures.append(zoo.draw_comparison(found, plot))
@@ -63,7 +71,7 @@ def compare(
     "--batch-size",
     "batches",
     metavar="N",
-    type=click.IntRange(1),
+    type=whole_number(1),
     multiple=True,
     default=(1, 8, 64),
     help="Samples in one call; repeatable.",
@@ -72,10 +80,8 @@ def compare(
 @click.option("--compile", "compiled", is_flag=True, help="Measure torch.compile too.")
 @click.option("--int8", "reductions", flag_value="int8", multiple=True, help="Measure the 8-bit exported file too.")
 @click.option("--fp16", "reductions", flag_value="fp16", multiple=True, help="Measure the 16-bit exported file too.")
-@click.option(
-    "--threads", metavar="N", type=click.IntRange(0), default=1, help="Threads per call; 0 = library default."
-)
-@click.option("--seconds", metavar="S", type=click.FloatRange(0), default=1.0, help="Time per model and batch size.")
+@click.option("--threads", metavar="N", type=whole_number(0), default=1, help="Threads per call; 0 = library default.")
+@click.option("--seconds", metavar="S", type=number(0), default=1.0, help="Time per model and batch size.")
 @click.option("--plot", metavar="FILE.png", type=PICTURE, help="Plot latency and throughput against batch size.")
 @data_dir_option
 @runs_dir_option
@@ -94,9 +100,23 @@ def bench(ctx: click.Context, /, names: tuple[str, ...], plot: Path | None, as_j
       zoo bench net.onnx net-int8.onnx --batch-size 1 --batch-size 32
       zoo bench resnet-mini --device cuda --compile --plot speed.png
     """
+    if all(map(zoo.is_onnx_file, names)):
+        _refuse_for_files(given)
     found = zoo.bench(names, registry=registry_of(ctx), **given)
     pictures = [zoo.draw_bench(found, plot)] if plot is not None else []
     if as_json:
         print_json(found.to_dict() | {"pictures": [str(path) for path in pictures]})
         return
     show(*tables.bench(found), *(f"picture  {path}" for path in pictures))
+
+
+def _refuse_for_files(given: Mapping[str, Any]) -> None:
+    """Refuse options that need a network in torch; exported files are measured as they are.
+
+    Raises:
+        UsageError: one was given.
+    """
+    flags = [f"--{name}" for name in given["reductions"]] + (["--compile"] if given["compiled"] else [])
+    if flags:
+        remedy = "`zoo export NAME --onnx --int8` writes a smaller file, which `zoo bench` takes too."
+        raise zoo.UsageError(f"{flags[0]} is for architectures and runs; a file is measured as it is. {remedy}")

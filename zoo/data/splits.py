@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils import data
 
 from ..errors import DataError
 from ..specs.dataset import Dataset
@@ -25,29 +26,41 @@ SMALLEST_TO_DIVIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """Raw samples and their targets.
+class Split(data.Dataset[tuple[Tensor, Tensor]]):
+    """Raw samples and their targets; a dataset for :class:`torch.utils.data.DataLoader`.
 
     Args:
         inputs: images as uint8 ``[N, C, H, W]``, or columns as float32 ``[N, F]`` in their own units.
         targets: class indices as int64 ``[N]``; for regression float32 ``[N, K]`` in their own units.
         mapped: whether the inputs are a file mapped into memory; they are then moved to a device batch by batch only.
+        groups: for samples that depend on each other, the number of the group of each, int64 ``[N]``: the day of an
+            hour, the patient of an image. Confidence intervals then resample whole groups, and the zoo holds out whole
+            groups for validation. Both would be too good with single samples. None: all samples are independent.
     """
 
     inputs: Tensor
     targets: Tensor
     mapped: bool = False
+    groups: Tensor | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.targets)
 
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """One sample: its inputs ``[C, H, W]`` or ``[F]``, and its target."""
+        return self.inputs[index], self.targets[index]
+
     def to(self, device: torch.device | str) -> Split:
         """The same split on ``device``; a mapped split is returned unchanged."""
-        return self if self.mapped else Split(self.inputs.to(device), self.targets.to(device))
+        if self.mapped:
+            return self
+        groups = None if self.groups is None else self.groups.to(device)
+        return Split(self.inputs.to(device), self.targets.to(device), groups=groups)
 
     def take(self, index: Tensor | slice) -> Split:
         """The samples at ``index``, in that order."""
-        return Split(self.inputs[index], self.targets[index])
+        groups = None if self.groups is None else self.groups[index]
+        return Split(self.inputs[index], self.targets[index], groups=groups)
 
     def feed(self, indices: Iterable[Tensor | slice], device: torch.device) -> Iterator[Split]:
         """The samples at each of ``indices``, on ``device``; a mapped split is read ahead by a thread."""
@@ -132,11 +145,33 @@ def validation_indices(targets: Tensor) -> tuple[Tensor, Tensor]:
     return random_split(targets, size, VALIDATION_SEED)
 
 
+def validation_groups(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """As :func:`validation_indices`, but of whole groups: at random, until there are enough samples.
+
+    A single group cannot be divided: its samples are both.
+
+    Args:
+        groups: the group of each sample, int64 ``[N]``.
+    """
+    numbers, sizes = np.unique(groups.cpu().numpy(), return_counts=True)
+    if len(numbers) < 2:
+        return torch.arange(len(groups)), torch.arange(len(groups))
+    order = np.random.RandomState(VALIDATION_SEED).permutation(len(numbers))
+    wanted = min(len(groups) * VALIDATION_FRACTION, VALIDATION_LIMIT)
+    count = min(len(numbers) - 1, int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1)
+    held = np.isin(groups.cpu().numpy(), numbers[order[:count]])
+    return torch.from_numpy(np.flatnonzero(~held)), torch.from_numpy(np.flatnonzero(held))
+
+
 def hold_out_validation(splits: Splits) -> Splits:
-    """``splits`` with a validation split; if missing, it is held out of ``train`` by class, with a fixed seed."""
+    """``splits`` with a validation split; if missing, it is held out of ``train`` with a fixed seed.
+
+    It has the same proportion of every class; from samples in groups it has whole groups, whatever their classes.
+    """
     if splits.validation is not None:
         return splits
-    kept, held = validation_indices(splits.train.targets)
+    train = splits.train
+    kept, held = validation_indices(train.targets) if train.groups is None else validation_groups(train.groups)
     return replace(splits, train=splits.train.take(kept), validation=splits.train.take(held))
 
 
@@ -145,7 +180,7 @@ Pieces = tuple[tuple[Sequence[int], Iterable[Tensor]], tuple[Sequence[int], Iter
 
 
 def fingerprint(splits: Splits) -> str:
-    """SHA-256 of type, shape and bytes of every tensor: equal for equal data, whatever files it comes from."""
+    """SHA-256 of type, shape and bytes of inputs and targets: equal for equal data, whatever files it comes from."""
     present = [split for split in (splits.train, splits.test, splits.validation) if split is not None]
     return hash_pieces(*(((s.inputs.shape, [s.inputs]), (s.targets.shape, [s.targets])) for s in present))
 
@@ -165,8 +200,11 @@ def hash_pieces(*splits: Pieces) -> str:
     return digest.hexdigest()
 
 
-def check_splits(spec: Dataset, splits: Splits) -> None:
+def check_splits(spec: Dataset, splits: Splits, usual: bool = True) -> None:
     """Check the splits of a loader against the declaration of its dataset.
+
+    Args:
+        usual: whether all options have their defaults: ``sizes`` are declared for those.
 
     Raises:
         DataError: a shape, a type, a class or a number of samples differs from the declaration.
@@ -178,8 +216,11 @@ def check_splits(spec: Dataset, splits: Splits) -> None:
         if problem:
             raise DataError(f"Dataset {spec.name}: the {name} split {problem}.")
         declared = spec.sizes.get(name)
-        if declared is not None and declared != len(split):
-            raise DataError(f"Dataset {spec.name}: the {name} split has {len(split)} samples, not {declared}.")
+        if usual and declared is not None and declared != len(split):
+            raise DataError(
+                f"Dataset {spec.name}: the {name} split has {len(split)} samples, not {declared} as declared in "
+                "`sizes` for the default options."
+            )
 
 
 def _problem(spec: Dataset, split: Split) -> str:
@@ -188,6 +229,9 @@ def _problem(spec: Dataset, split: Split) -> str:
         return f"has {len(inputs)} inputs for {len(targets)} targets"
     if not len(inputs):
         return "is empty"
+    if split.groups is not None and (split.groups.dtype != torch.int64 or split.groups.shape != targets.shape[:1]):
+        shape = tuple(split.groups.shape)
+        return f"has groups of type {split.groups.dtype} and shape {shape}, not int64 [{len(inputs)}]"
     if tuple(inputs.shape[1:]) != spec.input_shape:
         return f"has samples of shape {tuple(inputs.shape[1:])}, not {spec.input_shape}"
     expected = torch.uint8 if len(spec.input_shape) == 3 else torch.float32

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.loading import LoadedDataset, load_dataset, load_named
+from ..data.loading import LoadedDataset, load_named, read_dataset
+from ..data.table_columns import Declared
 from ..errors import DataError, DataUnavailable, UsageError
 from ..exporting.source import load_test_data
 from ..folders import data_folder
@@ -51,9 +52,16 @@ def assess(
     model = opened or open_model(reference, runs_dir=runs_dir, registry=registry)  # type: ignore[arg-type]
     data = _data(model, registry, data_dir, dataset, data_options or {})
     chosen = getattr(data.splits, split)
-    inputs = chosen.inputs.numpy()
+    inputs, groups = chosen.inputs.numpy(), chosen.groups
     return Assessment(
-        model.description, model.engine, str(data), split, inputs, model.outputs(inputs), chosen.targets.numpy()
+        model.description,
+        model.engine,
+        str(data),
+        split,
+        inputs,
+        model.outputs(inputs),
+        chosen.targets.numpy(),
+        None if groups is None else groups.numpy(),
     )
 
 
@@ -81,10 +89,10 @@ def _recorded_data(
     if spec is None:
         raise DataUnavailable(
             f"{description.name} was trained on {description.dataset}, which is not a registered dataset. "
-            "Choose a dataset with --dataset PATH."
+            f"Give --dataset PATH{'' if description.takes_images else ' and --target COLUMN'}."
         )
     try:
-        data = load_dataset(spec, folder, options=options)
+        data = read_dataset(spec, folder, options=options)
     except DataUnavailable as error:
         raise DataUnavailable(
             f"{error} Run `zoo fetch {spec.name}`, or choose another data folder with --data-dir."
@@ -103,7 +111,8 @@ def _other_data(
     if description.takes_images and reference not in registry.datasets and Path(reference).is_dir():
         channels, height, width = description.input_shape
         chosen = {"size": (height, width), "colour": "grey" if channels == 1 else "rgb"} | chosen
-    data = load_named(reference, registry, description.task, folder, chosen)
+    declared = Declared(description.columns, description.labels)
+    data = load_named(reference, registry, description.task, folder, chosen, declared=declared)
     spec = data.spec
     if spec.task != description.task:
         raise DataError(

@@ -14,7 +14,7 @@ import numpy as np
 from ..formatting import html_table, metric_name, metric_text
 from ..models.description import ModelDescription
 from ..models.inference import Array
-from .intervals import CONFIDENCE, Interval, Metric, auc_of, bootstrap, f1_of, mean_of, r2_of, wilson
+from .intervals import CONFIDENCE, Interval, Metric, auc_of, bootstrap, f1_of, mean_of, r2_of, share_of, wilson
 
 BINS = 10
 """The number of bins of the confidence, for calibration."""
@@ -26,10 +26,10 @@ class ClassScore:
 
     Args:
         label: the name of the class.
-        precision: the share of the samples predicted as this class that belong to it, 0 to 1, with Wilson's interval;
-            NaN if none is predicted as this class.
-        recall: the share of the samples of this class that are predicted as it, 0 to 1, with Wilson's interval; NaN if
-            there are none.
+        precision: the share of the samples predicted as this class that belong to it, 0 to 1, with Wilson's interval
+            (bootstrap for samples in groups); NaN if none is predicted as this class.
+        recall: the share of the samples of this class that are predicted as it, 0 to 1, likewise; NaN if there are
+            none.
         f1: the harmonic mean of precision and recall, 0 to 1; NaN if the class is neither a target nor predicted.
         support: how many samples belong to this class.
     """
@@ -77,6 +77,7 @@ class Assessment:
         outputs: float32 logits ``[N, K]``, ``K`` is 1 for a binary task; for a regression, predictions ``[N, K]`` in
             the target's units.
         targets: int64 class indices ``[N]``; for a regression, float32 values ``[N, K]`` in the target's units.
+        groups: the group of each sample, int64 ``[N]``, see :class:`zoo.Split`; None if all are independent.
     """
 
     model: ModelDescription
@@ -86,24 +87,43 @@ class Assessment:
     inputs: Array = field(repr=False)
     outputs: Array = field(repr=False)
     targets: Array = field(repr=False)
+    groups: Array | None = field(default=None, repr=False)
 
     @property
     def samples(self) -> int:
         """The number of samples, ``N``."""
         return len(self.targets)
 
+    @property
+    def group_count(self) -> int:
+        """The number of groups of dependent samples, which the intervals resample; 0 if there are none."""
+        return 0 if self.groups is None else len(np.unique(self.groups))
+
     @cached_property
     def metrics(self) -> dict[str, Interval]:
-        """Each metric of the task with its interval: Wilson's for the accuracy, bootstrap for all others."""
+        """Each metric of the task with its interval: Wilson's for the accuracy, bootstrap for all others.
+
+        For samples in groups, all are intervals of a bootstrap of whole groups.
+        """
         if not self.model.decides:
-            return bootstrap(self._regression_metrics(), self.samples)
+            return self._bootstrap(self._regression_metrics())
         losses = -np.log(np.maximum(self._probability_of(self.targets), np.finfo(float).tiny))
         others = {"loss": mean_of(losses)}
         if self.model.task == "binary":
             scores = self.outputs[:, 0].astype(float)
             others |= {"auc": auc_of(scores, self.targets)} if 0 < self.targets.sum() < self.samples else {}
             others |= {"f1": f1_of(self.decisions, self.targets)}
-        return {"accuracy": wilson(int(self.correct.sum()), self.samples), **bootstrap(others, self.samples)}
+        everything = np.ones(self.samples, dtype=bool)
+        return {"accuracy": self._share(self.correct, everything), **self._bootstrap(others)}
+
+    def _bootstrap(self, metrics: dict[str, Metric]) -> dict[str, Interval]:
+        return bootstrap(metrics, self.samples, groups=self.groups)
+
+    def _share(self, wanted: Array, among: Array) -> Interval:
+        """The share of the samples ``among`` that are ``wanted``, from bool ``[N]``."""
+        if self.groups is None:
+            return wilson(int((wanted & among).sum()), int(among.sum()))
+        return self._bootstrap({"share": share_of(wanted, among)})["share"]
 
     @cached_property
     def decisions(self) -> Array:
@@ -140,7 +160,8 @@ class Assessment:
         for place, row in enumerate(self.confusion):
             hits, predicted, support = int(row[place]), int(self.confusion[:, place].sum()), int(row.sum())
             f1 = 2 * hits / (predicted + support) if predicted + support else float("nan")
-            precision, recall = wilson(hits, predicted), wilson(hits, support)
+            precision = self._share(self.correct, self.decisions == place)
+            recall = self._share(self.correct, self.targets == place)
             found.append(ClassScore(self.model.label(place), precision, recall, f1, support))
         return tuple(found)
 
@@ -183,6 +204,7 @@ class Assessment:
             "data": self.data,
             "split": self.split,
             "samples": self.samples,
+            "groups": self.group_count or None,
             "confidence": CONFIDENCE,
             "metrics": {name: interval.to_dict() for name, interval in self.metrics.items()},
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunNotFound, UsageError
-from ..folders import runs_folder
+from ..folders import expanded, runs_folder
 from ..formatting import html_table, main_metric, metric_text
 from ..models.api import is_onnx_file, open_model
 from ..registry.registry import Registry, create_registry
@@ -21,6 +21,7 @@ COSTS = ("parameters", "bytes", "latency")
 LOWER_IS_BETTER = frozenset({"mae", "rmse", "loss"})
 SIGNIFICANT = 0.05
 """A difference with a smaller p-value is significant."""
+TEST = "Games-Howell, corrected for the choice of the best; it covers the chance of the seeds only"
 _SAME_RECIPE = ("architecture", "options", "hyperparameters", "init_from", "freeze")
 """The entries of ``run.json`` in which runs with the same recipe agree."""
 
@@ -68,8 +69,9 @@ class Comparison:
         metric: the metric that is compared.
         dataset: the name of the dataset that all were evaluated on.
         candidates: the compared models, the best mean first.
-        p_values: one for each candidate, of the difference between its mean and that of the first: Welch's t-test, with
-            Holm's correction for multiple comparisons. None for the first, and if one of the two has a single run.
+        p_values: one for each candidate, of the difference between its mean and that of the first: Games and Howell's
+            test, which corrects for the choice of the best. It covers the chance of the seeds only, not that of the
+            test samples. None for the first, and if one of the two has a single run.
     """
 
     metric: str
@@ -92,12 +94,20 @@ class Comparison:
             return "not tested: a test needs at least 2 runs of both"
         return f"{'significantly worse' if p < SIGNIFICANT else 'no significant difference'} (p = {p:.2g})"
 
+    def short_result(self, place: int) -> str:
+        """:meth:`result` in a word or two, for a column of a table."""
+        p = self.p_values[place]
+        if place == 0 or p is None:
+            return "untested" if place else "best"
+        return f"{'worse' if p < SIGNIFICANT else 'unclear'} {'<0.0001' if p < 1e-4 else f'{p:.2g}'}"
+
     def to_dict(self) -> dict[str, Any]:
         """The fields for JSON, with the Pareto fronts."""
         fronts = {cost: [candidate.name for candidate in self.front(cost)] for cost in COSTS}
         return {
             "metric": self.metric,
             "dataset": self.dataset,
+            "test": TEST,
             "candidates": [
                 {
                     "name": candidate.name,
@@ -222,7 +232,7 @@ def _from_file(reference: str) -> Candidate:
     if not description.test:
         raise RunNotFound(f"{reference} contains no test metrics. `zoo eval {reference}` computes them.")
     name = main_metric(description.test)
-    size = Path(reference).expanduser().stat().st_size
+    size = expanded(reference).stat().st_size
     return Candidate(reference, description.dataset, name, (description.test[name],), "file", {"bytes": size})
 
 
@@ -247,23 +257,30 @@ def _same_recipe(run: Run, other: Run) -> bool:
 
 
 def _p_values(candidates: Sequence[Candidate]) -> tuple[float | None, ...]:
-    """Welch's t-test of each candidate against the first, with Holm's step-down correction (1979)."""
-    raw = [_welch(candidates[0].values, other.values) for other in candidates[1:]]
-    ascending = sorted((p, place) for place, p in enumerate(raw) if p is not None)
-    corrected: list[float | None] = [None] * len(raw)
-    highest = 0.0
-    for rank, (p, place) in enumerate(ascending):
-        highest = max(highest, min(1.0, p * (len(ascending) - rank)))
-        corrected[place] = highest
-    return (None, *corrected)
+    """The p-value of each candidate against the first, the best mean, by the test of Games and Howell (1976).
+
+    It is Tukey's test for groups that differ in variance and size. It corrects for all pairs of candidates, and so for
+    the choice of the best among them.
+    """
+    tested = [candidate for candidate in candidates if len(candidate.values) > 1]
+    found = [_games_howell(candidates[0].values, other.values, len(tested)) for other in candidates[1:]]
+    return (None, *found)
 
 
-def _welch(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """The two-sided p-value of Welch's t-test; None if one of the two has fewer than two values."""
+def _games_howell(first: Sequence[float], second: Sequence[float], groups: int) -> float | None:
+    """The p-value of the difference of two means out of ``groups``; None if one of the two has fewer than two values.
+
+    One degree of freedom less than in Welch's formula: with it, ten models of five equal runs differ in 5.4% of cases.
+    """
     if len(first) < 2 or len(second) < 2:
         return None
-    if not (mean_and_deviation(first)["std"] or mean_and_deviation(second)["std"]):
-        return float(mean_and_deviation(first)["mean"] == mean_and_deviation(second)["mean"])  # scipy would return NaN
-    from scipy.stats import ttest_ind
+    (mean, spread), (other_mean, other_spread) = (mean_and_deviation(values).values() for values in (first, second))
+    parts = [spread**2 / len(first), other_spread**2 / len(second)]
+    if not sum(parts):
+        return float(mean == other_mean)  # scipy would return NaN
+    from scipy.stats import studentized_range
 
-    return float(ttest_ind(first, second, equal_var=False).pvalue)
+    sizes = [len(first) - 1, len(second) - 1]
+    freedom = sum(parts) ** 2 / sum(part**2 / size for part, size in zip(parts, sizes, strict=True))
+    distance = abs(mean - other_mean) / (sum(parts) / 2) ** 0.5
+    return float(studentized_range.sf(distance, groups, max(min(sizes), freedom - 1)))

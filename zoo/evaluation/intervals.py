@@ -1,4 +1,7 @@
-"""Confidence intervals of metrics: Wilson's for proportions, bootstrap for everything else. Imports no torch."""
+"""Confidence intervals of metrics: Wilson's for proportions, bootstrap for everything else. Imports no torch.
+
+Both suppose independent samples. For samples in groups, everything is a bootstrap of whole groups.
+"""
 
 from __future__ import annotations
 
@@ -53,26 +56,45 @@ def wilson(successes: int, trials: int) -> Interval:
     return Interval(share, min(max(0.0, centre - half), share), max(min(1.0, centre + half), share))
 
 
-def bootstrap(metrics: Mapping[str, Metric], samples: int, seed: int = 0) -> dict[str, Interval]:
+def bootstrap(
+    metrics: Mapping[str, Metric], samples: int, seed: int = 0, groups: Array | None = None
+) -> dict[str, Interval]:
     """Each metric with the percentile interval of 1,000 bootstrap resamples (Efron 1979).
 
     All metrics are computed on the same resamples. A resample for which a metric is undefined does not count. A single
-    sample gives no interval.
+    sample, or a single group, gives no interval.
 
     Args:
         samples: how many samples there are.
+        groups: the group of each sample, ``[N]``. Whole groups are then resampled in place of samples, because the
+            samples of a group depend on each other (Davison and Hinkley 1997, section 3.8).
     """
     random = np.random.RandomState(seed)  # numpy guarantees that its stream never changes
-    resamples = (random.randint(0, samples, samples) for _ in range(RESAMPLES))
+    members = _members(groups) if groups is not None else None
+    units = samples if members is None else len(members)
+    draws = (random.randint(0, units, units) for _ in range(RESAMPLES))
+    resamples = draws if members is None else (np.concatenate([members[unit] for unit in draw]) for draw in draws)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.array([[metric(chosen) for metric in metrics.values()] for chosen in resamples])
         found = {}
         for column, (name, metric) in enumerate(metrics.items()):
             defined = values[np.isfinite(values[:, column]), column]
             tails = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
-            low, high = np.percentile(defined, tails) if len(defined) and samples > 1 else (np.nan, np.nan)
+            low, high = np.percentile(defined, tails) if len(defined) and units > 1 else (np.nan, np.nan)
             found[name] = Interval(float(metric(np.arange(samples))), float(low), float(high))
     return found
+
+
+def _members(groups: Array) -> list[Array]:
+    """The indices of the samples of each group."""
+    _, places, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.split(np.argsort(places, kind="stable"), np.cumsum(sizes)[:-1])
+
+
+def share_of(wanted: Array, among: Array) -> Metric:
+    """The share of the samples ``among`` that are ``wanted`` too, from bool ``[N]``; NaN if there are none."""
+    both = wanted & among
+    return lambda chosen: both[chosen].sum() / np.float64(among[chosen].sum())
 
 
 def mean_of(values: Array) -> Metric:

@@ -22,6 +22,7 @@ from ..files import make_folder, sha256, write_json
 from ..folders import data_folder, runs_folder
 from ..formatting import PERCENTAGES, main_metric
 from ..models.build import blank_model, count_parameters
+from ..models.tasks import TASKS
 from ..registry.registry import Registry, create_registry
 from ..runs.checkpoint import load_tensors, save_tensors
 from ..runs.finding import list_runs
@@ -74,14 +75,19 @@ class Reproduction:
         """The largest :attr:`difference` of a reproduced result, in the metric's unit.
 
         Three standard errors of the difference, by the recorded deviation, plus a margin: one test sample for an
-        accuracy, 1% of the recorded mean for any other metric.
+        accuracy; for any other metric 1% of the recorded mean, or 0.1% of the result without a network if that is more.
+        A recorded deviation of 0 says nothing about chance, so the new deviation is used instead.
         """
         if self.recorded is None:
             return 0.0
         fresh, old = len(self.record["trials"]), len(self.recorded["trials"])
-        error = self.recorded["metrics"][self.metric]["std"] * (1 / fresh + 1 / old) ** 0.5
-        mean = self.recorded["metrics"][self.metric]["mean"]
-        margin = 1 / self.record["test_samples"] if self.metric in PERCENTAGES else abs(mean) / 100
+        name = self.metric
+        deviation = self.recorded["metrics"][name]["std"] or self.record["metrics"][name]["std"]
+        error = deviation * (1 / fresh + 1 / old) ** 0.5
+        if name in PERCENTAGES:
+            return float(DEVIATIONS * error + 1 / self.record["test_samples"])
+        trivial = self.record.get("baseline", {}).get(name, 0.0)
+        margin = max(abs(self.recorded["metrics"][name]["mean"]) / 100, abs(trivial) / 1000)
         return float(DEVIATIONS * error + margin)
 
     @property
@@ -144,10 +150,12 @@ def reproduce(
 
 
 def record(reproduction: Reproduction, folder: Path, registry: Registry | None = None) -> tuple[Path, Path]:
-    """Write the results and the best checkpoint of the first trial into ``folder``, for a plugin to ship.
+    """Write the results, and the best checkpoint of one trial, into ``folder``, for a plugin to ship.
 
-    The first trial is also exported and timed: ``latency_seconds`` is the median time of one sample in onnxruntime, on
-    one thread of this machine. If the export fails, it is left out, with a warning.
+    That trial is the median by validation, of the trials on the same data as the first; of two in the middle, the worse
+    one. So the shipped weights are neither the best nor the worst of them, and the test split does not choose. It is
+    also exported and timed: ``latency_seconds`` is the median time of one sample in onnxruntime, on one thread of this
+    machine. If the export fails, it is left out, with a warning.
 
     Returns:
         The paths of ``results.json`` and ``weights.safetensors``.
@@ -157,14 +165,23 @@ def record(reproduction: Reproduction, folder: Path, registry: Registry | None =
     """
     make_folder(folder)
     results, weights = folder / RESULTS_NAME, folder / WEIGHTS_NAME
-    first = reproduction.runs[0]
-    write_json(results, reproduction.record | _latency(first, registry or create_registry()))
-    tensors, metadata = load_tensors(first.best)
-    entries = {key: first.config[key] for key in ("results", "versions", "device", "threads")}
+    chosen = next(run for run in reproduction.runs if run.config["seed"] == reproduction.record["shipped_seed"])
+    write_json(results, reproduction.record | _latency(chosen, registry or create_registry()))
+    tensors, metadata = load_tensors(chosen.best)
+    entries = {key: chosen.config[key] for key in ("results", "versions", "device", "threads")}
     entries["hyperparameters"] = reproduction.record["hyperparameters"]
     metadata["data"]["path"] = None
-    save_tensors(weights, tensors, metadata | entries | {"trained_sha256": sha256(first.best)})
+    save_tensors(weights, tensors, metadata | entries | {"trained_sha256": sha256(chosen.best)})
     return results, weights
+
+
+def median_run(runs: Sequence[Run]) -> Run:
+    """The run with the median score on the validation split, of those on the same data as the first."""
+    data = runs[0].config["data"]["fingerprint"]
+    equal = [run for run in runs if run.config["data"]["fingerprint"] == data]
+    task = TASKS[runs[0].config["task"]]
+    ascending = sorted(equal, key=lambda run: task.score(run.config["results"]["validation"]))
+    return ascending[(len(ascending) - 1) // 2]
 
 
 def _latency(run: Run, registry: Registry) -> dict[str, float]:
@@ -231,6 +248,7 @@ def _record(spec: Architecture, registry: Registry, runs: Sequence[Run]) -> Reco
     names = [name for name in tests[0] if all(name in test for test in tests)]
     _, metadata = load_tensors(runs[0].best)
     module = blank_model(spec, metadata).eval()
+    trivial = [result.get("baseline", {}) for result in results]
     shape = metadata["data"]["input_shape"]
     sample = torch.zeros(2, *shape, dtype=torch.uint8 if len(shape) == 3 else torch.float32)
     return {
@@ -241,7 +259,9 @@ def _record(spec: Architecture, registry: Registry, runs: Sequence[Run]) -> Reco
         "hyperparameters": asdict(resolve(first["hyperparameters"])),
         "test_samples": results[0]["test_samples"],
         "metrics": {name: mean_and_deviation([test[name] for test in tests]) for name in names},
+        "baseline": {name: statistics.fmean(one[name] for one in trivial) for name in trivial[0] if all(trivial)},
         "trials": [_trial(run) for run in runs],
+        "shipped_seed": median_run(runs).config["seed"],
         "parameters": count_parameters(module),
         "multiply_adds": count_multiply_adds(module, sample),
         "bytes": runs[0].best.stat().st_size,

@@ -40,6 +40,8 @@ def assessment(found: Assessment) -> list[str]:
     parts = [(metric_name(name), interval_text(name, found.metrics[name]).partition(" ")) for name in names]
     rows = [(name, value, spread.strip("()") or "-") for name, (value, _, spread) in parts]
     lines += ["", table(("METRIC", "VALUE", "95% CONFIDENCE INTERVAL"), rows, numeric=("VALUE",))]
+    if found.group_count:
+        lines += [f"The samples are in {counted(found.group_count, 'group')}; the intervals resample whole groups."]
     return lines + (_classes(found) if model.decides else _residuals(found))
 
 
@@ -139,18 +141,20 @@ def predictions(answers: Iterable[Prediction], description: ModelDescription) ->
             continue
         ranked = sorted((answer.probabilities or {}).items(), key=lambda item: -item[1])
         best = "  ".join(f"{label:<{wide}}  {value:>11.2%}" for label, value in ranked[:2])
-        yield f"{best}  {answer.source}"
+        note = "" if answer.unsure is None else f"{'unsure' if answer.unsure else '':<8}"
+        yield f"{best}  {note}{answer.source}"
 
 
 def _prediction_head(answer: Prediction, wide: int) -> str:
     if answer.values is not None:
         return "  ".join(f"{name.upper():>{max(12, len(name))}}" for name in answer.values) + "  INPUT"
-    return f"{'PREDICTED':<{wide}}  PROBABILITY  {'SECOND':<{wide}}  PROBABILITY  INPUT"
+    note = "" if answer.unsure is None else "NOTE    "
+    return f"{'PREDICTED':<{wide}}  PROBABILITY  {'SECOND':<{wide}}  PROBABILITY  {note}INPUT"
 
 
 _STEPS = {
     "inverted": "was inverted to match the training images; --invert no turns this off",
-    "framed": "was framed: its strokes were cut out, resized and centred like MNIST digits; --frame no turns this off",
+    "framed": "was framed: its strokes were redrawn upright and centred like MNIST digits; --frame no turns this off",
     "crop": "was cropped at the centre and resized to {size} pixels; alternatives: --fit pad, --fit stretch",
     "pad": "was padded and resized to {size} pixels",
     "stretch": "was stretched to {size} pixels",
@@ -168,19 +172,32 @@ def step_text(step: str) -> str:
 
 
 def comparison(found: Comparison) -> list[str]:
-    """The lines of ``zoo compare``."""
+    """The lines of ``zoo compare``; without names of runs, at most 80 characters wide."""
     fronts = {cost: found.front(cost) for cost in ("parameters", "bytes", "latency")}
     costs = [cost for cost, front in fronts.items() if front]
+    counts = {len(candidate.values) for candidate in found.candidates}
     rows = []
     for place, candidate in enumerate(found.candidates):
         spread = f" ±{metric_text(found.metric, candidate.deviation)}" if len(candidate.values) > 1 else ""
         cells = [f"{_cost_text(cost, candidate)}{'*' if candidate in fronts[cost] else ' '}" for cost in costs]
         value = metric_text(found.metric, candidate.mean) + spread
-        rows.append((candidate.name, value, str(len(candidate.values)), *cells, found.result(place)))
+        runs = [str(len(candidate.values))] if len(counts) > 1 else []
+        rows.append((candidate.name, value, *runs, *cells, found.short_result(place)))
     name = metric_name(found.metric).upper()
-    columns = ("NAME", name, "RUNS", *(f"{cost.upper()} " for cost in costs), "COMPARED WITH THE BEST")
-    head = f"{metric_name(found.metric)} on the test split of {found.dataset}; * on the Pareto front"
-    return [head, "", table(columns, rows, numeric=columns[1:-1], wrap=columns[-1:])]
+    runs = ["RUNS"] if len(counts) > 1 else []
+    heads = {"parameters": "PARAMS ", "bytes": "BYTES ", "latency": "LATENCY "}
+    columns = ("NAME", name, *runs, *(heads[cost] for cost in costs), "VS BEST, P")
+    each = "" if len(counts) > 1 else f", {counted(min(counts), 'run')} each"
+    head = f"{metric_name(found.metric)} on the test split of {found.dataset}{each}; * on the Pareto front"
+    lines = [head, "", table(columns, rows, numeric=columns[1:-1], optional=("RUNS", "BYTES "))]
+    if any(p is not None for p in found.p_values):
+        lines += [
+            "",
+            "worse: significantly, at 5% (Games-Howell test, corrected for the choice of the",
+            "best); unclear: not significantly. The test covers the chance of the seeds",
+            "only, not that of the test samples, and says nothing about other data.",
+        ]
+    return lines
 
 
 def bench(found: Bench) -> list[str]:
@@ -208,4 +225,6 @@ def _cost_text(cost: str, candidate: Candidate) -> str:
     value = candidate.costs.get(cost)
     if value is None:
         return "-"
+    if cost == "bytes":
+        return size_text(int(value))
     return time_text(value) if cost == "latency" else f"{value:,.0f}"

@@ -148,6 +148,8 @@ class TablePreprocess(nn.Module):
 class Rescale(nn.Module):
     """Convert standardised predictions to the target's units: ``x * std + mean``, then the inverse of the scale.
 
+    With ``sqrt`` and ``log`` no prediction is negative, as no target is.
+
     Args:
         mean: the mean of the scaled training targets, ``[K]``.
         std: their standard deviation, ``[K]``.
@@ -184,14 +186,14 @@ class Rescale(nn.Module):
         scaled = outputs * self.std + self.mean
         if self.scale == "sqrt":
             return scaled.clamp(min=0).square()
-        return torch.expm1(scaled) if self.scale == "log" else scaled
+        return torch.expm1(scaled.clamp(min=0)) if self.scale == "log" else scaled
 
 
 def to_scale(values: Tensor, scale: str) -> Tensor:
-    """Convert values from the target's units to the scale of the training."""
+    """Convert values from the target's units to the scale of the training; ``sqrt`` and ``log`` take negatives as 0."""
     if scale == "sqrt":
         return values.clamp(min=0).sqrt()
-    return torch.log1p(values) if scale == "log" else values
+    return values.clamp(min=0).log1p() if scale == "log" else values
 
 
 def fit_preprocess(inputs: Tensor, columns: Sequence[Column]) -> Preprocess | TablePreprocess:

@@ -32,6 +32,14 @@ class TrialRecord(Struct):
     checkpoint_sha256: str
 
 
+class ShippedCalibration(Struct):
+    """The calibration of the shipped weights; see :func:`zoo.models.inference.calibrate`."""
+
+    weights_sha256: str
+    temperature: Annotated[float, Meta(gt=0, le=1e6)]
+    limit: Annotated[float, Meta(ge=0, le=1)]
+
+
 class ResultsFile(Struct):
     """``results.json``. Fields that are not listed here are accepted, because a later version may write more."""
 
@@ -46,3 +54,5 @@ class ResultsFile(Struct):
     threads: Count
     host: Host
     latency_seconds: Seconds | None = None
+    calibration: ShippedCalibration | None = None
+    shipped_seed: Count = 0

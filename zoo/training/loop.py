@@ -7,6 +7,7 @@ the checkpoint. So a run that is stopped and resumed ends with the same bytes as
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import signal
@@ -130,10 +131,8 @@ def train_step(plan: Plan, state: State, samples: Split, rate: float) -> None:
         seed_step(plan.seed, state.epoch, state.step, plan.world.rank)
     optimizer.zero_grad(set_to_none=True)
     weight = plan.world.size if plan.is_divided(batch) else 1  # gradients are averaged over the processes
-    size = math.ceil(len(inputs) / h.accumulate)
-    for start in range(0, len(inputs), size):
-        piece = slice(start, start + size)
-        with _gradient_sync(state.training_module, now=piece.stop >= len(inputs)):
+    for piece in pieces(len(inputs), h.accumulate):
+        with _gradient_sync(state.training_module, now=piece.stop == len(inputs)):
             with plan.autocast():
                 # standardised units: for regression the layer behind the network returns to the unit of the target
                 outputs = state.training_module(inputs[piece]).float()
@@ -151,6 +150,16 @@ def train_step(plan: Plan, state: State, samples: Split, rate: float) -> None:
     state.scaler.update()
     if state.average is not None:
         state.average.update_parameters(state.model)
+
+
+def pieces(samples: int, count: int) -> list[slice]:
+    """Divide ``samples`` into ``count`` pieces whose sizes differ by at most one.
+
+    There are fewer pieces if one would have a single sample, on which batch norm cannot train.
+    """
+    count = max(1, min(count, samples // 2))
+    ends = [samples * number // count for number in range(count + 1)]
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
 
 
 def _gradient_sync(module: nn.Module, *, now: bool) -> contextlib.AbstractContextManager[object]:
