@@ -16,10 +16,10 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["zoo.data.table_reader", "zoo.plugins.datasets.vision"]):
+with atheris.instrument_imports(include=["zoo.data.cells", "zoo.data.table_reader", "zoo.plugins.datasets.vision"]):
     from zoo.plugins.datasets import vision
 
-    from zoo.data import table_reader
+    from zoo.data import cells, table_reader
 
 from zoo import DataError
 
@@ -42,7 +42,7 @@ def read_csv(content: bytes) -> None:
             assert block["line"][0] > line
             line = block["line"][-1]
             for place in range(width - 2):
-                numbers, missing = table_reader.parse_numbers(block[str(place)])
+                numbers, missing = cells.parse_numbers(block[str(place)])
                 assert len(numbers) == len(missing) == len(block)
     except DataError as error:
         check_message(error)

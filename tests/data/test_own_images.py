@@ -179,7 +179,8 @@ def test_a_training_on_a_user_folder_resumes_and_exports(tmp_path, registry, run
 def test_an_architecture_for_another_task_is_refused(tmp_path, zoo_command):
     fill(tmp_path / "pets")
     result = zoo_command("train", "bike-mlp", "--dataset", tmp_path / "pets")
-    assert result.error == "bike-mlp learns regression, but pets is for classification."
+    remedy = "`zoo list --task classification` shows the architectures for it."
+    assert result.error == f"bike-mlp learns regression, but pets is for classification. {remedy}"
 
 
 def test_an_option_that_the_data_does_not_have_is_refused(tmp_path, zoo_command):
@@ -187,7 +188,7 @@ def test_an_option_that_the_data_does_not_have_is_refused(tmp_path, zoo_command)
     result = zoo_command("train", "cnn-mini", "--dataset", tmp_path / "pets", "--data-option", "sise=3")
     assert result.code == 2
     assert "Did you mean 'size'?" in result.error
-    assert "no setting" in zoo_command("train", "cnn-mini", "--target", "x").error
+    assert "Leave out --target" in zoo_command("train", "cnn-mini", "--target", "x").error
 
 
 def test_images_on_disk_are_the_same_as_in_memory(tmp_path, registry):

@@ -5,11 +5,13 @@ rich draws the training; it is imported only for that and only if standard error
 
 from __future__ import annotations
 
+import io
 import math
+import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 from ..formatting import counted, duration, main_metric, metric_name, metric_text, printable, wrapped
 from ..specs.hookspecs import hookimpl
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..runs.run import Run
+    from ..specs.columns import ColumnSummary
 
 
 _T = TypeVar("_T")
+MOST_COLUMNS, LARGEST_WIDTH = 40, 80
+"""The summary of a table shows so many columns, in lines of so many characters."""
 MOST_LINES = 25
 """A training of more than twice as many epochs prints about this many lines, not one an epoch."""
 
@@ -88,6 +93,8 @@ class TrainingDisplay:
         """Print the network, the data, the length and the device of the training."""
         self._began = time.monotonic()
         samples = start.samples
+        for line in column_lines(start.columns):
+            self._print(line)
         self._print_wrapped(
             f"{run.config['architecture']} ({counted(start.parameters, 'parameter')}) on {start.dataset}: "
             f"{samples['train']:,} training, {samples['validation']:,} validation, "
@@ -151,6 +158,35 @@ class TrainingDisplay:
             self._console.print(_escape(line), soft_wrap=True)
         else:
             print(line, file=message_stream(), flush=True)
+
+
+def column_lines(columns: Sequence[ColumnSummary]) -> list[str]:
+    """The summary of a user table: a line for each column, at most 80 characters wide."""
+    if not columns:
+        return []
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, show_edge=False, pad_edge=False, header_style="")
+    for place, (name, most) in enumerate(
+        (("COLUMN", 20), ("READ AS", 26), ("DISTINCT", 8), ("MISSING", 7), ("RANGE", 99))
+    ):
+        align: Literal["left", "right"] = "right" if place in (2, 3) else "left"
+        widest = max(cell_len(str(cell)) for cell in (name, *((c.name, c.use)[place] for c in columns if place < 2)))
+        least = min(widest, most) if place < 4 else 0
+        grid.add_column(name, min_width=least, max_width=most, justify=align, no_wrap=True, overflow="ellipsis")
+    for column in columns[:MOST_COLUMNS]:
+        distinct = "many" if column.distinct is None else f"{column.distinct:,}"
+        cells = (column.name, column.use, distinct, f"{column.missing:,}", column.range)
+        grid.add_row(*(Text(printable(cell)) for cell in cells))
+    text = io.StringIO()
+    width = max(40, min(LARGEST_WIDTH, shutil.get_terminal_size((LARGEST_WIDTH, 24)).columns))
+    Console(file=text, width=width, height=24, color_system=None, legacy_windows=False).print(grid)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    more = len(columns) - MOST_COLUMNS
+    return [*lines, *([f"… and {counted(more, 'column')} more"] if more > 0 else []), ""]
 
 
 def _seconds_before(run: Run) -> float:

@@ -17,6 +17,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from .user_paths import open_regular, why
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
+_UNPACK, _SAVE, _MODEL = "Unpack it and give the folder or the CSV file.", "Save it as CSV.", "It is a file of a model."
+_NO_TABLES = {
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar"), _UNPACK),
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".parquet", ".feather", ".json", ".jsonl", ".npy", ".npz"), _SAVE),
+    **dict.fromkeys((".onnx", ".pt", ".pt2", ".pth", ".safetensors"), _MODEL),
+}
+"""What to do with files that are not tables, by suffix."""
 FITS = ("crop", "pad", "stretch")
 FORMATS = ("BMP", "GIF", "JPEG", "PPM", "PNG", "AVIF", "DIB", "ICO", "JPEG2000", "MPO", "TGA", "TIFF", "WEBP")
 """The formats that are read, whatever the suffix."""
@@ -126,3 +133,14 @@ def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image if image.mode == mode else image.convert(mode)
+
+
+def why_no_dataset(path: Path) -> str:
+    """Why a file cannot be a dataset, by its suffix, and what to do; empty if it may be a table."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return (
+            f"{path} is an image. A dataset is a folder with a subfolder of images for each class, a CSV file, or a "
+            "name of `zoo datasets`. `zoo predict` takes single images."
+        )
+    return f"{path} is not a CSV file. {_NO_TABLES[suffix]}" if suffix in _NO_TABLES else ""

@@ -1,126 +1,127 @@
-"""Load a dataset: from the data folder, by download, as a bundled stand-in, or from user files."""
+"""Load a dataset by its name, its bundled stand-in, or user files by their path."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..errors import DataError, DataUnavailable
-from ..registry.registry import Registry
+from ..errors import DataError, DataUnavailable, UsageError
+from ..folders import data_folder
+from ..registry.registry import Registry, create_registry
 from ..specs.architecture import Architecture
-from ..specs.dataset import Dataset, is_present
-from ..specs.options import Option, Value, check_all
-from ..specs.references import resolve_reference
+from ..specs.columns import columns_from_json
+from ..specs.dataset import Dataset
+from ..specs.options import Option, check_all
+from ..specs.spec import TASK_NAMES
 from .image_folder import OPTIONS as FOLDER_OPTIONS
 from .image_folder import open_folder
-from .splits import SMALLEST_TO_DIVIDE, Splits, check_splits, fingerprint, hold_out_validation
-from .table_file import OPTIONS as TABLE_OPTIONS
+from .images import why_no_dataset
+from .read import LoadedDataset as LoadedDataset
+from .read import read_dataset as read_dataset
+from .splits import SMALLEST_TO_DIVIDE
+from .table_columns import OPTIONS as TABLE_OPTIONS
+from .table_columns import Declared
 from .table_file import open_table
 from .user_paths import as_path, kind_of, why
 
 log = logging.getLogger("zoo")
 
-
-@dataclass(frozen=True, slots=True)
-class LoadedDataset:
-    """A loaded dataset, ready for training.
-
-    Args:
-        spec: the declaration of the dataset that was read.
-        splits: with a validation split.
-        fingerprint: SHA-256 of the data as the loader returned it.
-        stand_in_for: the name of the requested dataset, if this one is its stand-in.
-        options: all options of the dataset's loader.
-        path: of user files; None for a registered dataset.
-    """
-
-    spec: Dataset
-    splits: Splits
-    fingerprint: str
-    stand_in_for: str = ""
-    options: Mapping[str, Value] = field(default_factory=dict)
-    path: Path | None = None
-
-    def __str__(self) -> str:
-        return f"{self.spec.name} (in place of {self.stand_in_for})" if self.stand_in_for else self.spec.name
+MOST_GUESSED_CLASSES = 20
+"""A target column of a CSV file with more different numbers is a regression, unless the caller names the task."""
 
 
 def load_dataset(
-    spec: Dataset, folder: Path, *, download: bool = True, options: Mapping[str, object] | None = None
+    dataset: Dataset | str | Path,
+    data_dir: Path | str | None = None,
+    *,
+    download: bool = True,
+    target: str | None = None,
+    task: str | None = None,
+    options: Mapping[str, object] | None = None,
+    registry: Registry | None = None,
 ) -> LoadedDataset:
-    """Read a registered dataset from the data folder; download it first if it is missing.
+    """Load a dataset by its name, a folder of images by class, or a CSV file; download it first if it is missing.
+
+    ``DataLoader(load_dataset("digits").train, batch_size=64)`` gives batches of raw samples: images as uint8
+    ``[N, C, H, W]``, columns as float32 ``[N, F]`` in their own units, NaN for a missing value. Targets are class
+    indices, int64 ``[N]``, or float32 ``[N, K]`` for a regression.
 
     Args:
-        folder: the data folder.
+        dataset: a name of ``zoo datasets``, a folder, a CSV file, or a declaration.
+        data_dir: the data folder. Default: ``$ZOO_DATA``, else a folder in the user's cache.
         download: whether it may be downloaded.
-        options: of the dataset.
+        target: the target column of a CSV file.
+        task: of a CSV file: ``classification``, ``binary`` or ``regression``. Default: by the target column. Two
+            different values are ``binary``; words, and up to 20 different whole numbers, are ``classification``; all
+            other numbers are ``regression``.
+        options: of the dataset, as for ``--data-option``.
+        registry: the plugins. Default: all that are installed.
 
     Raises:
-        UnknownName, InvalidValue: an option that the dataset does not have, or a wrong value for it.
+        UnknownName, InvalidValue: there is no such dataset or option, or a wrong value for an option.
+        UsageError: ``target`` or ``task`` for data that is no CSV file.
         DataUnavailable: the dataset is not in the folder and cannot be downloaded.
-        DataError: the files in the folder are damaged or contain other data.
+        DataError: the files are damaged or contain other data.
     """
-    checked = check_all(spec.options, options or {}, spec.name)
-    splits = _load(spec, folder, download and not is_present(spec, folder), checked)
+    folder, given = data_folder(data_dir), dict(options or {})
+    if isinstance(dataset, Dataset):
+        _refuse_table_arguments(dataset.name, target, task)
+        return read_dataset(dataset, folder, download=download, options=given)
+    registry = registry or create_registry()
+    reference = str(dataset)
+    path = own_data_path(reference, registry)
+    if path is not None and not path.is_dir():
+        given |= {} if target is None else {"target": target}
+        return _load_table(reference, registry, folder, task, given)
+    _refuse_table_arguments(reference, target, task)
+    if path is not None:
+        return load_named(reference, registry, "classification", folder, given)
+    spec = registry.dataset(reference)
     try:
-        check_splits(spec, splits)
-    except DataError as error:
-        raise DataError(f"{error} {_remedy(spec)}" if spec.fingerprint else str(error)) from error
-    actual = splits.fingerprint or fingerprint(splits)
-    if spec.fingerprint:
-        _check_fingerprint(spec, folder, actual if checked == _defaults(spec) else _usual_fingerprint(spec, folder))
-    return LoadedDataset(spec, hold_out_validation(splits), actual, options=checked)
+        return read_dataset(spec, folder, download=download, options=given)
+    except DataUnavailable as error:
+        remedy = f"Run `zoo fetch {spec.name}` with a network, or pass a data_dir that contains it."
+        raise DataUnavailable(f"{error} {remedy}") from error
 
 
-def _load(spec: Dataset, folder: Path, download: bool, options: Mapping[str, Value]) -> Splits:
-    loader = resolve_reference(spec.loader)
-    try:
-        splits: Splits = loader(folder, download, **options)
-    except DataError:
-        raise
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise DataError(f"Cannot read {spec.name} from {folder}: {type(error).__name__}: {text}.") from error
-    if not isinstance(splits, Splits):
-        raise DataError(f"The loader of {spec.name} returned {type(splits).__name__}, not zoo.Splits.")
-    return splits
-
-
-def _defaults(spec: Dataset) -> dict[str, Value]:
-    return check_all(spec.options, {}, spec.name)
-
-
-def _usual_fingerprint(spec: Dataset, folder: Path) -> str:
-    """The fingerprint with the default options, for which one is declared.
-
-    With other options (another split) the same files are read, so they are compared with the declaration too.
-    """
-    splits = _load(spec, folder, False, _defaults(spec))
-    return splits.fingerprint or fingerprint(splits)
-
-
-def _check_fingerprint(spec: Dataset, folder: Path, actual: str) -> None:
+def _refuse_table_arguments(name: str, target: str | None, task: str | None) -> None:
     """Raises:
-    DataError: the data is not the data that ``spec`` declares.
+    UsageError: one of the arguments for CSV files was given.
     """
-    if actual != spec.fingerprint:
-        expected = f"SHA-256 {actual[:12]}…, expected {spec.fingerprint[:12]}…"
-        where = f" in {folder}" if spec.files else ""
-        raise DataError(f"{spec.name}{where} is other data than published ({expected}). {_remedy(spec)}")
+    for argument, value in (("target", target), ("task", task)):
+        if value is not None:
+            raise UsageError(f"{argument} is for CSV files; the {argument} of {name} is fixed. Leave it out.")
 
 
-def _remedy(spec: Dataset) -> str:
-    """What to do if the data of a registered dataset is wrong: which files to delete."""
-    if not spec.files:
-        return "Reinstall the package that contains it: the plugin, or the library that the plugin reads it from."
-    listed = ", ".join(spec.files) if len(spec.files) <= 4 else f"{Path(spec.files[0]).parent}/*"
-    return f"Delete {listed} and run `zoo fetch {spec.name}`."
+def _load_table(
+    reference: str, registry: Registry, folder: Path, task: str | None, options: Mapping[str, object]
+) -> LoadedDataset:
+    """Load a CSV file; without ``task``, find it by the target column."""
+    if task is not None and task not in TASK_NAMES:
+        raise UsageError(f"task must be one of {', '.join(TASK_NAMES)}, not {task!r}.")
+    if task is not None:
+        return load_named(reference, registry, task, folder, options)
+    try:
+        numbers = load_named(reference, registry, "regression", folder, options)
+    except DataUnavailable:
+        raise
+    except DataError:  # words; if the file cannot be read at all, the next call says so
+        classes = load_named(reference, registry, "classification", folder, options)
+        return load_named(reference, registry, "binary", folder, options) if len(classes.labels) == 2 else classes
+    targets = torch.cat([split.targets for split in (numbers.train, numbers.validation, numbers.test)])
+    different = set(targets.flatten().tolist())
+    whole = all(value.is_integer() for value in different)
+    if len(different) == 2:
+        return load_named(reference, registry, "binary", folder, options)
+    if whole and 2 < len(different) <= MOST_GUESSED_CLASSES:
+        return load_named(reference, registry, "classification", folder, options)
+    return numbers
 
 
 def own_data_path(reference: str, registry: Registry) -> Path | None:
@@ -139,6 +140,8 @@ def own_data_path(reference: str, registry: Registry) -> Path | None:
         raise DataUnavailable(f"Cannot read {path}: {why(error)}.") from error
     if kind == "other":
         raise DataError(f"{path} is not a regular file, so it cannot be a dataset. Save the data to a file first.")
+    if kind == "file" and why_no_dataset(path):
+        raise DataError(why_no_dataset(path))
     if kind != "missing":
         return path
     if "/" in reference or path.suffix or reference.startswith("~"):
@@ -155,7 +158,13 @@ def dataset_options(reference: str, registry: Registry) -> tuple[Option, ...]:
 
 
 def load_named(
-    reference: str, registry: Registry, task: str, folder: Path, options: Mapping[str, object], usual_size: int = 0
+    reference: str,
+    registry: Registry,
+    task: str,
+    folder: Path,
+    options: Mapping[str, object],
+    usual_size: int = 0,
+    declared: Declared | None = None,
 ) -> LoadedDataset:
     """Load a registered dataset by its name, or user files by their path.
 
@@ -165,26 +174,29 @@ def load_named(
         folder: the data folder; for registered datasets.
         options: of the dataset.
         usual_size: height and width for images of different sizes; 0: the default.
+        declared: how to read a CSV file, if it is for a trained model.
 
     Raises:
         UsageError: an unknown name or option, or a wrong value.
-        DataUnavailable, DataError: as for :func:`load_dataset`.
+        DataUnavailable, DataError: as for :func:`read_dataset`.
     """
     path = own_data_path(reference, registry)
     if path is None:
-        return load_dataset(registry.dataset(reference), folder, options=options)
+        return read_dataset(registry.dataset(reference), folder, options=options)
     _check_name(path)
     checked = check_all(dataset_options(reference, registry), options, path.name)
     name = re.sub(r"[^a-z0-9]+", "-", path.name.removesuffix(".gz").lower()).strip("-") or "data"
     name = f"own-{name}" if name in registry.datasets else name
+    table = None
     if path.is_dir():
         spec = open_folder(path, name, checked, usual_size)
         checked["size"] = spec.input_shape[1:]
     else:
-        spec = open_table(path, name, task, checked)
-    data = load_dataset(spec, folder, options=checked)
+        table = open_table(path, name, task, checked, declared)
+        spec = table.spec
+    data = read_dataset(spec, folder, options=checked)
     _warn_of_overlap(data)
-    return replace(data, path=path.resolve())
+    return replace(data, path=path.resolve(), table=table)
 
 
 def _warn_of_overlap(data: LoadedDataset) -> None:
@@ -229,7 +241,7 @@ def load_for(
     """
     spec = registry.datasets.get(reference)
     if spec is not None and spec.task != architecture.task:
-        raise DataError(f"{architecture.name} learns {architecture.task}, but {spec.name} is for {spec.task}.")
+        raise _other_task(architecture, spec.name, spec.task)
     try:
         data = load_named(reference, registry, architecture.task, folder, options or {}, architecture.image_size)
     except DataUnavailable as error:
@@ -238,12 +250,18 @@ def load_for(
         remedy = f"Run `zoo fetch {spec.name}` with a network, or set --data-dir to a folder that contains it."
         if not (fall_back and spec.stand_in):
             raise DataUnavailable(f"{error} {remedy}") from error
-        stand_in = load_dataset(registry.dataset(spec.stand_in), folder, download=False)
+        stand_in = read_dataset(registry.dataset(spec.stand_in), folder, download=False)
         log.warning("%s Training on the bundled stand-in %s. %s", error, spec.stand_in, remedy)
         return replace(stand_in, stand_in_for=spec.name)
     if data.spec.task != architecture.task:
-        raise DataError(f"{architecture.name} learns {architecture.task}, but {data} is for {data.spec.task}.")
+        raise _other_task(architecture, str(data), data.spec.task)
     return data
+
+
+def _other_task(architecture: Architecture, data: str, task: str) -> DataError:
+    """The error for data of another task than the architecture's."""
+    remedy = f"`zoo list --task {task}` shows the architectures for it."
+    return DataError(f"{architecture.name} learns {architecture.task}, but {data} is for {task}. {remedy}")
 
 
 def load_again(config: Mapping[str, Any], registry: Registry, folder: Path) -> LoadedDataset:
@@ -251,7 +269,6 @@ def load_again(config: Mapping[str, Any], registry: Registry, folder: Path) -> L
 
     Args:
         config: the ``run.json`` of a run, or the description of a checkpoint.
-        folder: the data folder.
 
     Raises:
         DataUnavailable: the data is no longer available.
@@ -259,7 +276,9 @@ def load_again(config: Mapping[str, Any], registry: Registry, folder: Path) -> L
     """
     recorded = config["data"]
     reference = recorded.get("path") or recorded["name"]
-    data = load_named(reference, registry, config["task"], folder, recorded.get("options") or {})
+    columns = columns_from_json(recorded.get("columns") or ())
+    declared = Declared(columns, tuple(recorded.get("labels") or ()), recorded.get("target_reading", ""))
+    data = load_named(reference, registry, config["task"], folder, recorded.get("options") or {}, declared=declared)
     if data.fingerprint != recorded["fingerprint"]:
         raise DataError(f"{data.spec.name} is no longer the data of this training; train again.")
     return data

@@ -7,24 +7,22 @@ import csv
 import gzip
 import io
 import itertools
-import math
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
+from ..formatting import brief
+from .cells import parse_numbers
 from .user_paths import open_regular, why
 
 if TYPE_CHECKING:
     import polars as pl
 
 SEPARATORS = ",;\t|"
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
-LARGEST_NUMBER = 3.4028235e38
-"""The largest float32; a larger number is not accepted."""
 BLOCK_BYTES = 2**20
 LONGEST_LINE = 2**24
 LARGEST_UNPACKED, LARGEST_RATIO = 2**28, 200
@@ -32,11 +30,14 @@ LARGEST_UNPACKED, LARGEST_RATIO = 2**28, 200
 MOST_COLUMNS = 10_000
 
 
-def read_blocks(source: Path | BinaryIO) -> Iterator[pl.DataFrame]:
-    """The rows of a CSV file in UTF-8 (``.gz`` too), or of a stream such as standard input, as they arrive.
+def read_blocks(source: Path | BinaryIO, encoding: str = "") -> Iterator[pl.DataFrame]:
+    """The rows of a CSV file (``.gz`` too), or of a stream such as standard input, as they arrive.
 
     The first row sets the number of columns, and the separator: the most frequent of comma, semicolon, tab and bar.
     Blank rows are left out.
+
+    Args:
+        encoding: of the text, as Python names it. Default: UTF-8, or UTF-16 after its byte order mark.
 
     Returns:
         Blocks of rows. Columns: ``line``, the line of the file on which a row ends, from 1; ``count``, the number of
@@ -44,22 +45,46 @@ def read_blocks(source: Path | BinaryIO) -> Iterator[pl.DataFrame]:
         are missing in a short row are null.
 
     Raises:
-        DataError: the source cannot be read, or is not text in UTF-8.
+        UsageError: there is no such encoding.
+        DataError: the source cannot be read, or is not text in this encoding.
     """
+    check_encoding(encoding)
     try:
         if not isinstance(source, Path):
             # `read` would wait until a block is full
-            yield from _parse(_texts(source.read1))  # type: ignore[attr-defined]
+            yield from _parse(_texts(source.read1, encoding))  # type: ignore[attr-defined]
             return
         with open_regular(source) as file:
-            yield from _parse(_texts(_unpacked(file) if source.suffix == ".gz" else file.read))
-    except UnicodeDecodeError as error:
-        raise DataError("not text in UTF-8") from error
+            yield from _parse(_texts(_unpacked(file) if source.suffix == ".gz" else file.read, encoding))
+    except UnicodeError as error:
+        raise NotText(encoding) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(why(error).rstrip(".")) from error
     except csv.Error as error:
         hint = "; is a quote not closed?" if "field limit" in str(error) else ""
         raise DataError(f"{why(error)}{hint}") from error
+
+
+class NotText(DataError):
+    """The source is not text in the expected encoding; the option that sets another one is not known here."""
+
+    def __init__(self, encoding: str, detail: str = "") -> None:
+        super().__init__(f"not text in {encoding or 'UTF-8'}{detail}")
+
+
+def check_encoding(encoding: str) -> None:
+    """Raises:
+    UsageError: Python has no text encoding of this name.
+    """
+    if not encoding:
+        return
+    try:
+        found = codecs.lookup(encoding)
+        found.incrementaldecoder()
+    except (LookupError, TypeError, ValueError) as error:
+        raise UsageError(f"There is no encoding {brief(encoding)}. Known: utf-8, utf-16, latin-1, cp1252, …") from error
+    if not getattr(found, "_is_text_encoding", True):
+        raise UsageError(f"{brief(encoding)} is not an encoding of text. Known: utf-8, utf-16, latin-1, cp1252, …")
 
 
 def _unpacked(file: BinaryIO) -> Callable[[int], bytes]:
@@ -79,42 +104,27 @@ def _unpacked(file: BinaryIO) -> Callable[[int], bytes]:
     return read
 
 
-def parse_numbers(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The cells of a column as float64 numbers, null for other text, and a mask of the missing values.
-
-    Both are of the length of ``cells``. A number is finite and fits into float32; :data:`MISSING` lists missing values.
-    """
-    import polars as pl
-
-    numbers = cells.cast(pl.Float64, strict=False)
-    numbers = numbers.to_frame("x").select(pl.when(pl.col("x").abs() <= LARGEST_NUMBER).then("x")).to_series()
-    return numbers, cells.str.to_lowercase().is_in(MISSING)
-
-
-def why_no_number(cell: str) -> str:
-    """Why a cell that looks like a number is none for float32."""
-    try:
-        value = float(cell[:100])
-    except ValueError:
-        return ""
-    return "" if "_" in cell or math.isnan(value) else " (larger than float32 can hold)"
-
-
-def _texts(read: Callable[[int], bytes]) -> Iterator[str]:
+def _texts(read: Callable[[int], bytes], encoding: str) -> Iterator[str]:
     """Whole lines, many at a time; every line end becomes ``\\n``."""
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
-    rest = ""
+    rest, decoder = "", None
     while content := read(BLOCK_BYTES):
-        if b"\0" in content:
-            raise DataError("not text in UTF-8: it contains NUL bytes")
-        text = rest + decoder.decode(content)
+        if decoder is None:
+            while len(content) < 2 and (more := read(BLOCK_BYTES)):  # a byte order mark needs two bytes
+                content += more
+            name = encoding or ("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8")
+            name = "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
+            decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(name)(), translate=True)
+        new = decoder.decode(content)
+        if "\0" in new:
+            raise NotText(encoding, ": it contains NUL bytes")
+        text = rest + new
         end = text.rfind("\n") + 1
         rest = text[end:]
         if len(rest) > LONGEST_LINE:
             raise DataError(f"a line has more than {LONGEST_LINE:,} characters")
         if end:
             yield text[:end]
-    rest += decoder.decode(b"", final=True)
+    rest += decoder.decode(b"", final=True) if decoder else ""
     if rest:
         yield rest
 
@@ -191,3 +201,22 @@ def _quoted_rows(text: str, texts: Iterator[str], line: int, separator: str, wid
         content[str(place)] = [cells[place] if place < len(cells) else None for _, cells in found]
     schema = {name: pl.UInt32 if name in ("line", "count") else pl.String for name in content}
     return pl.DataFrame(content, schema=schema), reader.line_num
+
+
+def check_header(path: Path, header: Sequence[str]) -> None:
+    """Raises:
+    DataError: the first row of a table does not name its columns, each by another name.
+    """
+    if not any(header):
+        raise DataError(f"{path} is empty.")
+    import polars as pl
+
+    if parse_numbers(pl.Series(header, dtype=pl.String))[0].null_count() == 0:
+        raise DataError(f"{path}: the first line must name the columns; it holds numbers.")
+    known = set()
+    for place, name in enumerate(header):
+        if not name:
+            raise DataError(f"{path}: column {place + 1} has no name.")
+        if name in known:
+            raise DataError(f"{path}: two columns are called {brief(name)}.")
+        known.add(name)

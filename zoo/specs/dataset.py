@@ -33,10 +33,12 @@ class Dataset(Spec):
         labels: the names of the classes, in order (two for binary), or of the targets of a regression.
         columns: for tables, a description of each raw column. Without it, all columns are numbers without missing
             values.
-        sizes: number of samples in each split, ``{"train": …, "test": …}``.
+        sizes: number of samples in each split with the default options, ``{"train": …, "test": …}``. Other options may
+            change the numbers.
         files: the files, as paths in the data folder, that must exist for the dataset to be present; empty for a
             bundled dataset.
-        fingerprint: the expected :func:`zoo.fingerprint` of the splits; different data is refused.
+        fingerprint: the expected :func:`zoo.fingerprint` of the splits with the default options; different data is
+            refused, whatever the options.
         licence: the licence of the data.
         source: where the data comes from.
         stand_in: name of a bundled dataset of the same shape and task to use if this one is unavailable.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
+from .columns import ColumnSummary
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingStart:
@@ -19,6 +21,7 @@ class TrainingStart:
         epochs: number of epochs in the whole run.
         steps_per_epoch: optimiser steps in each epoch.
         first_epoch: the epoch that this training starts with: 1 in a new run, a later one in a resumed run.
+        columns: how each column of a user table is used, in a new run; empty for other data.
     """
 
     dataset: str
@@ -29,6 +32,7 @@ class TrainingStart:
     epochs: int
     steps_per_epoch: int
     first_epoch: int
+    columns: tuple[ColumnSummary, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ import torch
 
 from ..errors import OutOfMemory, TrainingInterrupted, ZooError
 from ..models.devices import describe_device, exact
-from ..models.scores import evaluate
+from ..models.inference import calibrate
+from ..models.scores import evaluate, logits_of
 from ..process import Interrupted
 from ..runs.checkpoint import load_model_state, load_tensors
 from ..runs.curves import draw_curves
@@ -102,6 +103,7 @@ def _describe_start(plan: Plan, state: State) -> TrainingStart:
         epochs=plan.hyperparameters.epochs,
         steps_per_epoch=plan.steps_per_epoch,
         first_epoch=state.epoch,
+        columns=plan.data.table.summary if plan.data.table else (),
     )
 
 
@@ -122,7 +124,16 @@ def _record_results(plan: Plan, state: State) -> None:
         "epoch": kept["epoch"],
         "train_seconds": round(state.seconds, 2),
         "baseline": plan.task.baseline(splits.train.targets, splits.test.targets),
-    }
+    } | _calibration(plan, state)
+
+
+def _calibration(plan: Plan, state: State) -> dict[str, dict[str, float]]:
+    """The calibration of a classifier on the validation split, for the results; empty if there is none."""
+    if not plan.task.decides:
+        return {}
+    logits = logits_of(state.model, plan.validation, plan.device)
+    found = calibrate(logits.cpu().numpy(), plan.validation.targets.cpu().numpy())
+    return {"calibration": found} if found else {}
 
 
 def _draw_curves(plan: Plan, state: State) -> None:

@@ -24,6 +24,10 @@ WARM_UP, AVERAGED, CLIP = 0.25, 0.1, 5.0
 PHOTO_SHIFT = 0.1
 """The shift of a folder of images as a fraction of the side: the best on validation in ``benchmarks/small_data.py``."""
 
+TABLE_RECIPE: Mapping[str, Value] = {"optimizer": "adamw", "lr": 0.05, "schedule": "one-cycle", "batch_size": 32}
+"""In place of SGD for a table. The linear regression of 8 random tables came within 0.01 of the R² of least squares,
+but for heavy tails in 60 rows, where it came within 0.07."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
@@ -60,12 +64,14 @@ def adapt_recipe(
        batch the learning rate falls by the cube root of the ratio.
     2. The training has at least 300 steps, by more epochs; ``patience`` grows with them.
     3. Images of a folder are shifted by up to a tenth of their side, unless the user sets an augmentation.
+    4. A table is learned with AdamW, not with SGD: a safe step of SGD depends on the number of columns and on how they
+       are correlated, that of AdamW does not.
 
     For such data and for a shorter training, if it has fewer than 400 steps:
 
-    4. The warm-up is at least a quarter of the run.
-    5. The moving average of the weights, if there is one, spans at most a tenth of the run.
-    6. Gradients are clipped to a norm of 5, if the recipe does not clip them.
+    5. The warm-up is at least a quarter of the run.
+    6. The moving average of the weights, if there is one, spans at most a tenth of the run.
+    7. Gradients are clipped to a norm of 5, if the recipe does not clip them.
 
     Args:
         hyperparameters: the recipe with the changes of the dataset and of the user.
@@ -79,6 +85,8 @@ def adapt_recipe(
     adapted = hyperparameters
     if foreign and _has_photos(data, fixed):
         adapted = _set(adapted, {"shift": round(PHOTO_SHIFT * min(data.spec.input_shape[1:]))}, fixed)
+    if foreign and data.spec.columns and hyperparameters.optimizer == "sgd" and not {"optimizer", "lr"} & set(fixed):
+        adapted = _set(adapted, TABLE_RECIPE, fixed)
     rules: list[Callable[[Hyperparameters, int], Mapping[str, Value]]] = [_warm_up, _average, _clip]
     for rule in [_batch, _epochs, *rules] if foreign else rules:
         adapted = _set(adapted, rule(adapted, samples), fixed)
