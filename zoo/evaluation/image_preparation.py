@@ -1,7 +1,8 @@
-"""Prepare user images like the training images: invert, frame, resize. Imports no torch."""
+"""Prepare user images like the training images: find the strokes, invert, resize. Imports no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps
 from ..data.images import FITS, as_array, decode, fit_image
 from ..errors import InvalidValue
 from ..models.description import ModelDescription
+from .strokes import find_digit, has_dark_strokes
 
 CHOICES = ("auto", "yes", "no")
 STROKES_BELOW = 56
@@ -20,10 +22,9 @@ STROKES_BELOW = 56
 fill the picture have a higher one (Fashion-MNIST 73, CIFAR-10 121)."""
 DARK_BELOW, LIGHT_ABOVE = 96, 160
 """A mean pixel below the first means dark images, above the second light ones."""
-BOX = 20 / 28
-"""MNIST digits were resized to fit a box of 20 of the 28 pixels and centred by mass (LeCun et al. 1998)."""
 FAINTEST = 32
-"""An image in which no pixel differs more than this from the background contains no strokes."""
+"""An image in the size of the network has no strokes if its pixels differ by less than this."""
+NO_DIGIT = "no digit found: the image shows no strokes; --frame no predicts it as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class ImagePreparation:
     Args:
         invert: ``yes``, ``no`` or ``auto``. ``auto`` inverts an image that is dark on light if the training images were
             light on dark, or the reverse.
-        frame: ``yes``, ``no`` or ``auto``. Framing cuts the strokes out, resizes and centres them like MNIST digits;
-            ``auto`` does so if the training images were such strokes.
+        frame: ``yes``, ``no`` or ``auto``. Framing finds the strokes of a digit in a photo or drawing, without shadows
+            and ruled lines, and redraws them like an MNIST digit; ``auto`` does so if the training images were such
+            strokes.
         fit: ``crop``, ``pad`` or ``stretch``: what to do with an image of another shape that is not framed.
     """
 
@@ -62,25 +64,32 @@ def prepare_image(
         The image, uint8 ``[C, H, W]``, and the steps that were applied: see :attr:`zoo.Prediction.steps`.
 
     Raises:
-        OSError, ValueError: the file is not an image, or is damaged.
+        OSError, ValueError: the file is not an image, or is damaged; or it shows no strokes, and the training images
+            were strokes.
     """
     shape = description.input_shape
     image = decode(source, shape[0])
-    steps = []
     mean = description.mean_pixel
+    height, width = shape[1:]
+    fits = image.size == (width, height)
+    if preparation.frame == "yes" or (preparation.frame == "auto" and takes_strokes(description) and not fits):
+        return _framed(image, shape, preparation.invert)
+    if fits and preparation.frame == "auto" and takes_strokes(description):
+        if int(np.ptp(np.asarray(image))) < FAINTEST:
+            raise ValueError(NO_DIGIT)
+    steps = []
     if _to_invert(image, mean, shape[0], preparation.invert):
         image = ImageOps.invert(image)
         steps.append("inverted")
-    height, width = shape[1:]
-    fits = image.size == (width, height)
-    strokes = shape[0] == 1 and mean is not None and mean < STROKES_BELOW
-    if preparation.frame == "yes" or (preparation.frame == "auto" and strokes and not fits):
-        framed = _framed(image, height, width)
-        if framed is not None:
-            return as_array(framed), (*steps, "framed")
     if not fits:
         steps.append(f"{preparation.fit} to {width}x{height}")
     return as_array(fit_image(image, shape, preparation.fit)), tuple(steps)
+
+
+def takes_strokes(description: ModelDescription) -> bool:
+    """Whether the training images were thin light strokes on black, such as MNIST digits."""
+    mean = description.mean_pixel
+    return description.input_shape[0] == 1 and mean is not None and mean < STROKES_BELOW
 
 
 def _to_invert(image: Image.Image, mean: float | None, channels: int, choice: str) -> bool:
@@ -98,25 +107,11 @@ def _ground(pixels: NDArray[Any]) -> float:
     return float(np.median(border))
 
 
-def _framed(image: Image.Image, height: int, width: int) -> Image.Image | None:
-    """Light strokes on black, cut out, resized to the box and centred by mass; None if there are no strokes."""
-    pixels = np.asarray(image.convert("L"), dtype=np.float32)
-    ground, top = _ground(pixels), float(pixels.max())
-    if top - ground < FAINTEST:
-        return None
-    ink = ((pixels - ground) / (top - ground)).clip(0, 1)
-    rows, columns = (np.flatnonzero((ink > 0.25).any(axis=axis)) for axis in (1, 0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = min(height * BOX / ink.shape[0], width * BOX / ink.shape[1])
-    size = (max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale)))
-    small = Image.fromarray((ink * 255).round().astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
-    values = np.asarray(small, dtype=np.float64)
-    mass = values.sum() or 1.0
-    centre = (values.sum(0) @ (np.arange(size[0]) + 0.5) / mass, values.sum(1) @ (np.arange(size[1]) + 0.5) / mass)
-    places = [
-        int(np.clip(round(full / 2 - middle), 0, full - part))
-        for full, middle, part in zip((width, height), centre, size, strict=True)
-    ]
-    canvas = Image.new("L", (width, height))
-    canvas.paste(small, (places[0], places[1]))
-    return canvas
+def _framed(image: Image.Image, shape: Sequence[int], invert: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Light strokes on black, redrawn like an MNIST digit, uint8 ``[C, H, W]``, and the steps."""
+    pixels = np.asarray(image.convert("L"), dtype=np.uint8)
+    dark = has_dark_strokes(pixels) if invert == "auto" else invert == "yes"
+    found = find_digit(pixels, shape[1], shape[2], dark)
+    if found is None:
+        raise ValueError(NO_DIGIT)
+    return np.repeat(found[None], shape[0], axis=0), ("inverted", "framed") if dark else ("framed",)

@@ -8,21 +8,22 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..data.images import SUFFIXES, reason
+from ..data.table_reader import check_encoding
 from ..data.user_paths import as_path, kind_of, why
 from ..errors import DataError
 from ..models.api import open_model
 from ..models.description import ModelDescription
-from ..models.inference import Array, InferenceModel
+from ..models.inference import Array, InferenceModel, confidence
 from ..registry.registry import Registry
 from .image_preparation import ImagePreparation, prepare_image
-from .rows import NOTHING, parse_row, read_rows
+from .rows import NOTHING, Row, is_row, parse_row, read_rows
 
 _T = TypeVar("_T")
 BATCH_SIZE = 64
@@ -45,6 +46,10 @@ class Prediction:
         values: the predicted value of each target in its own unit, by target name; None for a classifier.
         steps: how the image was prepared: ``inverted``, ``framed``, ``crop to 28x28`` (or ``pad``, ``stretch``).
         error: why there is no prediction, in one line; empty if there is one.
+        unsure: whether the calibrated confidence is below the limit that was chosen on validation; see docs/using.md.
+            None for a regression, and if the model has no recorded calibration.
+        pixels: the image that the network was given, uint8 ``[C, H, W]``; None for a row, or without a prediction.
+        unseen: the cells of categories that the training data lack, by column: they count as none of the categories.
     """
 
     source: str
@@ -53,6 +58,9 @@ class Prediction:
     values: dict[str, float] | None = None
     steps: tuple[str, ...] = ()
     error: str = ""
+    unseen: dict[str, str] | None = None
+    unsure: bool | None = None
+    pixels: Array | None = field(default=None, compare=False, repr=False)
 
     @property
     def probability(self) -> float | None:
@@ -61,7 +69,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields for JSON, without empty ones."""
-        content = {name: getattr(self, name) for name in self.__slots__}
+        content = {name: getattr(self, name) for name in self.__slots__ if name != "pixels"}
         content["steps"] = list(self.steps)
         content["probability"] = self.probability
         return {name: value for name, value in content.items() if value not in ("", None, [])}
@@ -73,6 +81,7 @@ class _Sample:
     array: Array | None = None
     steps: tuple[str, ...] = ()
     error: str = ""
+    unseen: dict[str, str] | None = None
 
 
 def predict(
@@ -80,6 +89,7 @@ def predict(
     inputs: Iterable[Path | str] | Path | str,
     *,
     preparation: ImagePreparation | None = None,
+    encoding: str = "",
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Iterator[Prediction]:
@@ -90,6 +100,7 @@ def predict(
         inputs: one or several of: an image, a folder of images, a CSV file, a row as text (``5.1,3.5,1.4,0.2``), or
             ``-`` for standard input: an image, file names (one in each line), or CSV rows.
         preparation: how images are converted to the input of the network.
+        encoding: of the text of CSV files; default: UTF-8, or UTF-16 after its byte order mark.
 
     Returns:
         One prediction for each image or row. If an input cannot be read, its prediction has an ``error``.
@@ -101,15 +112,16 @@ def predict(
         inputs = (inputs,)  # one input, not a sequence of letters
     given = reference if isinstance(reference, InferenceModel) else None
     model = given or open_model(reference, runs_dir=runs_dir, registry=registry)  # type: ignore[arg-type]
-    return _answers(model, inputs, preparation or ImagePreparation())
+    check_encoding(encoding)
+    return _answers(model, inputs, preparation or ImagePreparation(), encoding)
 
 
 def _answers(
-    model: InferenceModel, inputs: Iterable[Path | str], preparation: ImagePreparation
+    model: InferenceModel, inputs: Iterable[Path | str], preparation: ImagePreparation, encoding: str
 ) -> Iterator[Prediction]:
     description = model.description
     if not description.takes_images:
-        for batch in _batches(_rows(inputs, description)):
+        for batch in _batches(_rows(inputs, description, encoding)):
             yield from _batch_answers(model, batch)
         return
 
@@ -123,27 +135,40 @@ def _answers(
 
 def _batch_answers(model: InferenceModel, samples: Sequence[_Sample]) -> Iterator[Prediction]:
     good = [sample.array for sample in samples if sample.array is not None]
-    answers: Iterator[Array] = iter(model.run(np.stack(good))[-1] if good else ())
+    outputs = model.run(np.stack(good)) if good else ()
+    answers: Iterator[Array] = iter(outputs[-1] if good else ())
+    unsure: Iterator[bool | None] = _unsure(model.description, outputs[0]) if good else iter(())
     for sample in samples:
         if sample.array is None:
             yield Prediction(sample.source, error=sample.error)
             continue
-        answer = next(answers)
+        answer, doubt = next(answers), next(unsure)
         if not np.isfinite(answer).all():
             yield Prediction(sample.source, error="the output of the model is NaN or infinite")
         else:
-            yield _prediction(model.description, sample, answer)
+            made = _prediction(model.description, sample, answer, doubt)
+            yield replace(made, pixels=sample.array) if model.description.takes_images else made
 
 
-def _prediction(description: ModelDescription, sample: _Sample, answer: Array) -> Prediction:
+def _unsure(description: ModelDescription, logits: Array) -> Iterator[bool | None]:
+    """Whether the answer of each sample is unsure, from the logits ``[N, K]``; None if the model is not calibrated."""
+    if description.calibration is None:
+        return itertools.repeat(None, len(logits))
+    temperature, limit = description.calibration
+    return (not confident >= limit for confident in confidence(logits, temperature).tolist())
+
+
+def _prediction(
+    description: ModelDescription, sample: _Sample, answer: Array, unsure: bool | None = None
+) -> Prediction:
     """``answer`` is the model's last output for one sample, ``[K]``."""
     named = {description.label(place): float(value) for place, value in enumerate(answer)}
     if not description.decides:
         if not description.labels:
             named = {"prediction" if len(answer) == 1 else f"prediction {k}": v for k, v in named.items()}
-        return Prediction(sample.source, values=named, steps=sample.steps)
+        return Prediction(sample.source, values=named, steps=sample.steps, unseen=sample.unseen)
     label = description.label(int(answer.argmax()))
-    return Prediction(sample.source, label, named, steps=sample.steps)
+    return Prediction(sample.source, label, named, steps=sample.steps, unseen=sample.unseen, unsure=unsure)
 
 
 def _read_image(
@@ -237,42 +262,30 @@ class _Joined(io.RawIOBase):
         return len(part)
 
 
-def _rows(inputs: Iterable[Path | str], description: ModelDescription) -> Iterator[_Sample]:
+def _rows(inputs: Iterable[Path | str], description: ModelDescription, encoding: str) -> Iterator[_Sample]:
     """Each row of every table, and each row given as text."""
     for given in inputs:
         text = str(given)
         path = as_path(given)
         kind = STDIN if text == STDIN else _kind(path)
-        if kind == "missing" and _is_row(text):
+        if kind == "missing" and is_row(text):
             yield _row_sample(text, parse_row(text, description))
         elif kind in (STDIN, "file"):
-            yield from _table_rows(text, sys.stdin.buffer if kind == STDIN else path, description)
+            yield from _table_rows(text, sys.stdin.buffer if kind == STDIN else path, description, encoding)
         else:
             yield _Sample(text, error=_NO_FILE.get(kind, kind))
 
 
-def _table_rows(name: str, source: Path | Any, description: ModelDescription) -> Iterator[_Sample]:
+def _table_rows(name: str, source: Path | Any, description: ModelDescription, encoding: str) -> Iterator[_Sample]:
     try:
-        for line, row in read_rows(source, description):
+        for line, row in read_rows(source, description, encoding):
             yield _row_sample(f"{name}:{line}", row)
     except DataError as error:
         yield _Sample(name, error=str(error))
 
 
-def _is_row(text: str) -> bool:
-    return "," in text or "=" in text or _is_number(text)
-
-
-def _row_sample(source: str, row: Array | str) -> _Sample:
-    return _Sample(source, error=row) if isinstance(row, str) else _Sample(source, row)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _row_sample(source: str, row: Row) -> _Sample:
+    return _Sample(source, row.values, error=row.error, unseen=row.unseen or None)
 
 
 def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:

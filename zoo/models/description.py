@@ -25,6 +25,13 @@ class _Normalisation(Struct):
     mean: list[float] | None = None
 
 
+class _Calibration(Struct):
+    """See :func:`zoo.models.inference.calibrate`."""
+
+    temperature: Annotated[float, Meta(gt=0, le=1e6)]
+    limit: Annotated[float, Meta(ge=0, le=1)]
+
+
 class _Content(Struct):
     """The entries that are used. Others are kept as they are."""
 
@@ -37,6 +44,7 @@ class _Content(Struct):
     checkpoint_sha256: str = ""
     test: dict[str, float] | None = None
     normalisation: dict[str, Any] | None = None
+    calibration: _Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,12 @@ class ModelDescription:
     def column_name(self, index: int) -> str:
         """The name of an input column; ``column 1`` … if it has no name."""
         return self.columns[index].name if self.columns else f"column {index + 1}"
+
+    @property
+    def calibration(self) -> tuple[float, float] | None:
+        """The temperature of the logits, and the confidence below which an answer is unsure; None if unknown."""
+        known = self.content.get("calibration") if self.decides else None
+        return (float(known["temperature"]), float(known["limit"])) if known else None
 
     @property
     def mean_pixel(self) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from ..errors import DeviceUnavailable, ZooError
+from ..folders import expanded
 from .changed_file import check_unchanged
 from .description import ModelDescription
 from .inference import Array, InferenceModel
@@ -36,7 +37,7 @@ class OnnxModel(InferenceModel):
     engine = "onnxruntime"
 
     def __init__(self, path: Path | str, provider: str = CPU, threads: int = 0) -> None:
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         self.session = open_session(self.path, provider, threads)
         metadata = self.session.get_modelmeta().custom_metadata_map
         try:

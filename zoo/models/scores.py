@@ -88,6 +88,18 @@ def evaluate(
 
 
 @torch.inference_mode()
+def logits_of(model: nn.Module, split: Split, device: torch.device, batch_size: int = BATCH_SIZE) -> Tensor:
+    """The logits of a split, float32 ``[N, K]``, in evaluation mode on ``device``; the mode is restored afterwards."""
+    training = model.training
+    model.eval()
+    places = (slice(start, min(start + batch_size, len(split))) for start in range(0, len(split), batch_size))
+    with exact(device, tf32=False):
+        logits = torch.cat([model(batch.inputs).float() for batch in split.feed(places, device)])
+    model.train(training)
+    return logits
+
+
+@torch.inference_mode()
 def predict_logits(model: nn.Module, inputs: Tensor, batch_size: int = BATCH_SIZE) -> Tensor:
     """The logits ``[N, K]`` for raw ``inputs`` ``[N, …]``, in the model's mode and precision."""
     return torch.cat([model(batch) for batch in torch.split(inputs, batch_size)])

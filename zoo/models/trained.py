@@ -18,6 +18,7 @@ from ..runs.checkpoint import load_model_state, load_tensors_with_hash
 from ..runs.finding import find_run, list_runs
 from ..runs.run import Run, load_run
 from ..specs.columns import columns_from_json, network_shape
+from ..specs.results import shipped_calibration
 from .build import blank_model
 from .preprocess import Preprocess, Rescale, TablePreprocess
 from .tasks import TASKS, Regression, Task
@@ -39,6 +40,8 @@ class TrainedModel:
         results: the results in ``run.json``; None if the training has not finished, or has replaced the checkpoint.
         data_folder: the data folder of the run; None for shipped weights.
         shipped: whether the weights ship with the architecture.
+        calibration: the ``temperature`` of the logits and the ``limit`` of the confidence below which an answer is
+            unsure; None if none were recorded.
     """
 
     module: nn.Sequential
@@ -49,6 +52,7 @@ class TrainedModel:
     results: dict[str, Any] | None
     data_folder: str | None = None
     shipped: bool = False
+    calibration: dict[str, float] | None = None
 
     @property
     def task(self) -> Task:
@@ -74,6 +78,7 @@ class TrainedModel:
             shape = network_shape(shape, columns_from_json(data.get("columns", [])))
         normalise = self.module.get_submodule("preprocess")
         assert isinstance(normalise, Preprocess | TablePreprocess)
+        known = self.calibration or (self.results or {}).get("calibration")
         raw = "raw pixels, 0 to 255" if images else "raw columns, each in its own unit"
         return {
             "architecture": metadata["architecture"],
@@ -98,7 +103,7 @@ class TrainedModel:
             "test": self.recorded,
             "checkpoint_sha256": self.sha256,
             "versions": versions(),
-        }
+        } | ({"calibration": {key: known[key] for key in ("temperature", "limit")}} if known else {})
 
 
 def load_trained(run: Run, registry: Registry) -> TrainedModel:
@@ -128,7 +133,10 @@ def load_shipped(name: str, registry: Registry) -> TrainedModel:
     if path is None:
         raise RunNotFound(f"{name} ships no weights. Run `zoo train {name}` first.")
     module, metadata, digest = _load(path, registry)
-    return TrainedModel(module, metadata, path, digest, f"weights of {name}", metadata.get("results"), shipped=True)
+    calibration = shipped_calibration(registry.architecture(name), digest)
+    results = metadata.get("results")
+    origin = f"weights of {name}"
+    return TrainedModel(module, metadata, path, digest, origin, results, shipped=True, calibration=calibration)
 
 
 def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedModel:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import http.server
+import math
 import re
 import tempfile
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, ZooError
-from ..evaluation.image_preparation import BOX, DARK_BELOW, FAINTEST, LIGHT_ABOVE, STROKES_BELOW
+from ..evaluation.image_preparation import DARK_BELOW, FAINTEST, LIGHT_ABOVE, takes_strokes
+from ..evaluation.strokes import SETTINGS
+from ..folders import expanded
 from ..formatting import metrics_text, size_text
 from ..models.api import is_onnx_file
 from ..models.description import ModelDescription
@@ -63,17 +66,25 @@ def demo_page(
             f"runtime must be an address that starts with https:// and ends with a slash, not {runtime!r}."
         )
     if is_onnx_file(reference):
-        return _page(Path(reference).expanduser(), assets, runtime)
+        return _page(expanded(reference), assets, runtime)
     from ..exporting.export import export
 
     with tempfile.TemporaryDirectory() as folder:
         made = export(str(reference), "onnx", Path(folder), data_dir=data_dir, runs_dir=runs_dir, registry=registry)
-        return _page(made.file, assets, runtime, origin=_title(made))
+        return _page(made.file, assets, runtime, origin=_title(made), row=_real_row(made))
 
 
 def _title(made: Certificate) -> str:
-    """The title of the page of an export: the run, or the architecture if the weights came with it."""
-    return str(made.description["architecture"]) if made.origin.startswith("weights of ") else made.origin
+    """The title of the page of an export: the architecture and the dataset, which say more than the time of a run."""
+    return f"{made.description['architecture']} on {made.description['dataset']}"
+
+
+def _real_row(made: Certificate) -> list[float] | None:
+    """A real row of the table, from the reference vectors of an export: the first one without a missing value."""
+    if made.vectors is None or made.vectors.inputs.ndim != 2 or not made.description.get("normalises", True):
+        return None
+    rows = (row.tolist() for row in made.vectors.inputs)
+    return next((row for row in rows if all(math.isfinite(value) for value in row)), None)
 
 
 def serve(page: str, port: int, ready: Callable[[str], None]) -> None:
@@ -138,11 +149,11 @@ def _handler(content: bytes) -> type[http.server.BaseHTTPRequestHandler]:
     return Handler
 
 
-def _page(file: Path, assets: Path | str | None, runtime: str, origin: str = "") -> str:
+def _page(file: Path, assets: Path | str | None, runtime: str, origin: str = "", row: list[float] | None = None) -> str:
     model, content = OnnxModel(file).description, file.read_bytes()
     metrics = f" ({metrics_text(model.test)} on its test split)" if model.test else ""
     channels, height, width = model.input_shape if model.takes_images else (0, 1, 1)
-    script = render("demo.js", settings=_settings(model, runtime, assets is not None))
+    script = render("demo.js", settings=_settings(model, runtime, assets is not None, row))
     style = render("demo.css", demo={"width": width, "height": height})
     return render(
         "demo.html",
@@ -157,6 +168,7 @@ def _page(file: Path, assets: Path | str | None, runtime: str, origin: str = "")
             "height": height,
             "width": width,
             "draw": channels == 1,
+            "reset": "Reset to the first row" if row else "Reset to the means",
         },
         script=script,
         style=style,
@@ -187,7 +199,7 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _settings(model: ModelDescription, runtime: str, embedded: bool) -> dict[str, Any]:
+def _settings(model: ModelDescription, runtime: str, embedded: bool, row: list[float] | None = None) -> dict[str, Any]:
     """The settings of the script in the page."""
     mean = model.mean_pixel
     return {
@@ -199,17 +211,19 @@ def _settings(model: ModelDescription, runtime: str, embedded: bool) -> dict[str
         "decides": model.decides,
         "labels": [model.label(place) for place in range(2)] if model.task == "binary" else model.labels,
         "mean": mean,
-        "strokes": model.takes_images and model.input_shape[0] == 1 and mean is not None and mean < STROKES_BELOW,
-        "box": BOX,
+        "calibration": model.calibration,
+        "strokes": SETTINGS if model.takes_images and takes_strokes(model) else None,
         "faintest": FAINTEST,
         "darkBelow": DARK_BELOW,
         "lightAbove": LIGHT_ABOVE,
-        "columns": [] if model.takes_images else [_column(model, place) for place in range(model.input_shape[0])],
+        "columns": []
+        if model.takes_images
+        else [_column(model, place, row[place] if row else None) for place in range(model.input_shape[0])],
     }
 
 
-def _column(model: ModelDescription, place: int) -> dict[str, Any]:
-    """An input field of the page: name, allowed values, initial value and range."""
+def _column(model: ModelDescription, place: int, start: float | None) -> dict[str, Any]:
+    """An input field of the page: name, allowed values, initial value (default: the mean) and range."""
     name = model.column_name(place)
     column = model.columns[place] if model.columns else None
     known = model.content.get("normalisation") or {}
@@ -222,7 +236,8 @@ def _column(model: ModelDescription, place: int) -> dict[str, Any]:
         "name": name,
         "values": column.values if column else (),
         "labels": column.labels if column else (),
-        "initial": float(f"{mean:.3g}"),
+        "title": name.replace("_", " "),
+        "initial": float(f"{mean:.3g}" if start is None else f"{start:.7g}"),
         "low": mean - 3 * deviation,
         "high": mean + 3 * deviation,
     }
@@ -231,7 +246,7 @@ def _column(model: ModelDescription, place: int) -> dict[str, Any]:
 def _compressed(folder: Path, name: str) -> str:
     """A file of onnxruntime-web, compressed with gzip, in base64."""
     try:
-        content = (folder.expanduser() / name).read_bytes()
+        content = (expanded(folder) / name).read_bytes()
     except OSError as error:
         raise ZooError(
             f"{folder} does not contain {name}. --assets must be the dist folder of onnxruntime-web: `npm install "

@@ -46,6 +46,8 @@ class ColumnRecord(Struct, gc=False):
     kind: Literal["number", "as-is", "category"]
     values: list[float]
     labels: list[str]
+    source: str = ""
+    reading: str = ""
 
 
 class DataRecord(Struct, gc=False):
@@ -71,6 +73,13 @@ class BestRecord(Struct, gc=False):
     score: Annotated[list[float], Meta(min_length=1)]
 
 
+class CalibrationRecord(Struct, gc=False):
+    """The calibration of a classifier on its validation split; see :func:`zoo.models.inference.calibrate`."""
+
+    temperature: Annotated[float, Meta(gt=0, le=1e6)]
+    limit: Annotated[float, Meta(ge=0, le=1)]
+
+
 class ResultsRecord(Struct, gc=False):
     """What the best checkpoint of a finished run reaches."""
 
@@ -80,6 +89,7 @@ class ResultsRecord(Struct, gc=False):
     epoch: Number
     train_seconds: Seconds
     baseline: Metrics | UnsetType = UNSET
+    calibration: CalibrationRecord | UnsetType | None = UNSET
 
 
 class CheckpointsRecord(Struct, gc=False):

@@ -39,6 +39,16 @@ def recorded_results(architecture: Architecture) -> Record | None:
     return record
 
 
+def shipped_calibration(architecture: Architecture, weights_sha256: str) -> dict[str, float] | None:
+    """The recorded ``temperature`` and ``limit`` of shipped weights; None if there are none for this file.
+
+    Raises:
+        PluginError: as for :func:`recorded_results`.
+    """
+    known = (recorded_results(architecture) or {}).get("calibration")
+    return known if known and known["weights_sha256"] == weights_sha256 else None
+
+
 def mean_and_deviation(values: Sequence[float]) -> dict[str, float]:
     """Mean and sample standard deviation (0 for a single value)."""
     mean = math.fsum(values) / len(values)

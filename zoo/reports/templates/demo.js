@@ -58,7 +58,9 @@ function showPrediction(values) {
   const order = values.map((_, i) => i);
   const ranked = [...order].sort((a, b) => values[b] - values[a]);
   const shown = values.length > 12 ? ranked.slice(0, 10) : order;
-  $("prediction").textContent = `${label(ranked[0])}  ${(100 * values[ranked[0]]).toFixed(1)}%`;
+  const unsure = isUnsure(values);
+  $("prediction").textContent = `${label(ranked[0])}  ${(100 * values[ranked[0]]).toFixed(1)}%${unsure ? "  unsure" : ""}`;
+  $("prediction").classList.toggle("unsure", unsure);
   while ($("bars").children.length < shown.length) {
     const row = document.createElement("div");
     row.className = "bar";
@@ -72,6 +74,22 @@ function showPrediction(values) {
     row.querySelector(".fill").style.width = `${100 * values[k]}%`;
     row.children[2].textContent = `${(100 * values[k]).toFixed(2)}%`;
   });
+}
+
+// Whether the confidence is below the limit of the validation split. Dividing the logits by the temperature is the same
+// as this power of the probabilities.
+function isUnsure(values) {
+  if (!demo.calibration) return false;
+  const [temperature, limit] = demo.calibration, powers = values.map((v) => v ** (1 / temperature));
+  return !(Math.max(...powers) / powers.reduce((a, b) => a + b, 0) >= limit);
+}
+
+// Show that there is no prediction; one that is still being computed is not shown.
+function showNothing(text) {
+  newest++;
+  $("prediction").textContent = text;
+  $("prediction").classList.remove("unsure");
+  $("bars").replaceChildren();
 }
 
 const ready = start();
@@ -110,63 +128,24 @@ function background(grey, w, h) {
   return border[border.length >> 1];
 }
 
-// Each pixel of the small image is the mean of the area that it covers in the large image.
-function shrink(ink, w, h, toW, toH) {
-  const small = new Float64Array(toW * toH);
-  for (let y = 0; y < toH; y++) for (let x = 0; x < toW; x++) {
-    const x0 = (x * w) / toW, x1 = ((x + 1) * w) / toW, y0 = (y * h) / toH, y1 = ((y + 1) * h) / toH;
-    let sum = 0, area = 0;
-    for (let v = Math.floor(y0); v < Math.min(h, Math.ceil(y1)); v++)
-      for (let u = Math.floor(x0); u < Math.min(w, Math.ceil(x1)); u++) {
-        const part = (Math.min(x1, u + 1) - Math.max(x0, u)) * (Math.min(y1, v + 1) - Math.max(y0, v));
-        sum += part * ink[v * w + u];
-        area += part;
-      }
-    small[y * toW + x] = sum / area;
-  }
-  return small;
-}
-
-// Normalise light strokes on black: crop, scale to the box, centre by mass. Return null if nothing is drawn.
-function frame(grey, w, h) {
-  const dark = background(grey, w, h), top = grey.reduce((a, b) => Math.max(a, b), 0);
-  if (top - dark < demo.faintest) return null;
-  const ink = Float64Array.from(grey, (v) => Math.max(0, (v - dark) / (top - dark)));
-  let x0 = w, x1 = 0, y0 = h, y1 = 0;
-  ink.forEach((v, i) => {
-    if (v <= 0.25) return;
-    const x = i % w, y = Math.floor(i / w);
-    x0 = Math.min(x0, x); x1 = Math.max(x1, x + 1); y0 = Math.min(y0, y); y1 = Math.max(y1, y + 1);
-  });
-  const cw = x1 - x0, ch = y1 - y0, cut = new Float64Array(cw * ch);
-  for (let y = 0; y < ch; y++) for (let x = 0; x < cw; x++) cut[y * cw + x] = ink[(y + y0) * w + x + x0];
-  const scale = Math.min((height * demo.box) / ch, (width * demo.box) / cw);
-  const sw = Math.max(1, Math.round(cw * scale)), sh = Math.max(1, Math.round(ch * scale));
-  const small = shrink(cut, cw, ch, sw, sh);
-  let mass = 0, mx = 0, my = 0;
-  small.forEach((v, i) => { mass += v; mx += v * ((i % sw) + 0.5); my += v * (Math.floor(i / sw) + 0.5); });
-  const left = Math.min(Math.max(Math.round(width / 2 - mx / mass), 0), width - sw);
-  const above = Math.min(Math.max(Math.round(height / 2 - my / mass), 0), height - sh);
-  const pixels = new Uint8Array(width * height);
-  small.forEach((v, i) => { pixels[(Math.floor(i / sw) + above) * width + (i % sw) + left] = Math.round(255 * v); });
-  return pixels;
-}
-
-// Convert the image on a canvas to the input of the network; return the pixels and the steps.
+{% if settings.strokes %}{% include "strokes.js" %}
+{% endif %}// Convert the image on a canvas to the input of the network; return the pixels and the steps, or null without strokes.
 function prepare(canvas) {
   const w = canvas.width, h = canvas.height, steps = [];
   let rgba = canvas.getContext("2d").getImageData(0, 0, w, h).data;
+  const fits = w === width && h === height;
+  if (demo.strokes) {
+    const grey = toGrey(rgba), dark = !fits && hasDarkStrokes(grey, w, h, demo.strokes);
+    const found = fits ? null : findDigit(grey, w, h, width, height, dark, demo.strokes);
+    if (!fits) return found && { pixels: found, steps: dark ? ["inverted", "framed"] : ["framed"] };
+    if (Math.max(...grey) - Math.min(...grey) < demo.faintest) return null;
+  }
   if (channels === 1 && demo.mean !== null) {
     const bright = background(toGrey(rgba), w, h);
     if ((demo.mean < demo.darkBelow && bright > demo.lightAbove) || (demo.mean > demo.lightAbove && bright < demo.darkBelow)) {
       rgba = rgba.map((v, i) => (i % 4 === 3 ? v : 255 - v));
       steps.push("inverted");
     }
-  }
-  const fits = w === width && h === height;
-  if (!fits && demo.strokes) {
-    const framed = frame(toGrey(rgba), w, h);
-    if (framed) return { pixels: framed, steps: [...steps, "framed"] };
   }
   if (fits) return { pixels: planes(rgba), steps };
   const side = Math.min(w / width, h / height), cw = side * width, ch = side * height;
@@ -185,9 +164,21 @@ function showInput(pixels) {
   $("input").getContext("2d").putImageData(image, 0, 0);
 }
 
-let inputPixels = [];
+let inputPixels = [], fileShown = false;
+function clearInput() {
+  inputPixels = [];
+  $("input").getContext("2d").clearRect(0, 0, width, height);
+  $("steps").textContent = "";
+}
+
 function predictImage(canvas) {
-  const { pixels, steps } = prepare(canvas);
+  const prepared = prepare(canvas);
+  if (!prepared) {
+    clearInput();
+    showNothing(canvas === $("drawing") && !fileShown ? "Draw a digit" : "No digit found");
+    return Promise.resolve(null);
+  }
+  const { pixels, steps } = prepared;
   inputPixels = pixels;
   showInput(pixels);
   $("steps").textContent = steps.join(", ");
@@ -201,53 +192,147 @@ async function openImage(file) {
     image = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
     showError(new Error(`${file.name ?? "This"} is not an image that the browser can read.`));
+    clearInput();
+    drawing.clear();
+    showNothing("No image");
     return;
   }
-  const shrinkBy = Math.min(1, 1024 / Math.max(image.width, image.height));
+  // whole photos of phones, as in Python; the browser only shrinks what is larger
+  const shrinkBy = Math.min(1, 8192 / Math.max(image.width, image.height));
   const canvas = new OffscreenCanvas(Math.max(1, Math.round(image.width * shrinkBy)), Math.max(1, Math.round(image.height * shrinkBy)));
   const pen = canvas.getContext("2d");
   pen.fillStyle = "white"; // the background of transparent images
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+  drawing.show(canvas);
   return predictImage(canvas);
 }
 
+// The camera, where the browser allows it: pages from this machine (zoo demo --serve) or with https.
+async function startCamera() {
+  const video = $("video");
+  if (video.srcObject) {
+    const photo = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+    photo.getContext("2d").drawImage(video, 0, 0);
+    stopCamera();
+    drawing.show(photo);
+    $("error").textContent = "";
+    return predictImage(photo);
+  }
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    video.hidden = false;
+    await video.play();
+    $("camera").textContent = "Take the photo";
+  } catch (error) {
+    stopCamera();
+    showError(new Error(`The browser does not give access to a camera: ${error.message}`));
+  }
+}
+
+function stopCamera() {
+  const video = $("video");
+  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
+  video.hidden = true;
+  $("camera").textContent = "Use the camera";
+}
+
+let drawing = { clear() {}, show() {} };
+const clampTo = (value, top) => Math.min(Math.max(value, 0), top);
 function startImages() {
   const canvas = $("drawing"), scale = Math.max(1, Math.round(320 / Math.max(width, height)));
   canvas.width = width * scale;
   canvas.height = height * scale;
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   const light = demo.mean !== null && demo.mean >= demo.darkBelow;
-  const clear = () => {
+  const strokes = []; // each a list of points and the width of the pen
+  let last = null, planned = 0, cursor = [canvas.width / 2, canvas.height / 2], penDown = false;
+  const blank = () => {
     pen.fillStyle = light ? "white" : "black";
     pen.fillRect(0, 0, canvas.width, canvas.height);
   };
-  let last = null, planned = false;
+  const clear = () => { strokes.length = 0; last = null; penDown = false; fileShown = false; blank(); };
+  const line = ({ points, size }, from) => {
+    pen.strokeStyle = light ? "black" : "white";
+    pen.lineWidth = size;
+    pen.lineCap = pen.lineJoin = "round";
+    pen.beginPath();
+    pen.moveTo(...points[Math.max(from - 1, 0)]);
+    points.slice(from).forEach((point) => pen.lineTo(...point));
+    pen.stroke();
+  };
+  const show = (image) => { // a file or a photo, whole
+    clear();
+    fileShown = true;
+    canvas.hidden = false;
+    const part = Math.min(canvas.width / image.width, canvas.height / image.height), w = image.width * part, h = image.height * part;
+    pen.drawImage(image, (canvas.width - w) / 2, (canvas.height - h) / 2, w, h);
+  };
+  drawing = { clear, show };
+  const plan = () => { // a digit is found in some tens of milliseconds: not for each point
+    clearTimeout(planned);
+    planned = setTimeout(() => predictImage(canvas), 80);
+  };
+  const begin = (point) => {
+    if (fileShown) clear();
+    strokes.push({ points: [point, point], size: canvas.width * Number($("pen").value) / 28 });
+    line(strokes.at(-1), 0);
+    plan();
+  };
+  const extend = (point) => {
+    const stroke = strokes.at(-1);
+    stroke.points.push(point);
+    line(stroke, stroke.points.length - 1);
+    plan();
+  };
+  const undo = () => {
+    if (fileShown) clear();
+    strokes.pop();
+    blank();
+    strokes.forEach((stroke) => line(stroke, 0));
+    $("error").textContent = "";
+    predictImage(canvas);
+  };
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) * canvas.width) / box.width, ((event.clientY - box.top) * canvas.height) / box.height];
   };
-  const draw = (event) => {
-    if (!last) return;
-    const next = place(event);
-    pen.strokeStyle = light ? "black" : "white";
-    pen.lineWidth = canvas.width / 13;
-    pen.lineCap = pen.lineJoin = "round";
-    pen.beginPath();
-    pen.moveTo(...last);
-    pen.lineTo(...next);
-    pen.stroke();
-    last = next;
-    if (!planned) {
-      planned = true;
-      requestAnimationFrame(() => { planned = false; predictImage(canvas); });
-    }
-  };
-  canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); last = place(event); draw(event); });
-  canvas.addEventListener("pointermove", draw);
+  const drawable = channels === 1;
+  canvas.addEventListener("pointerdown", (event) => {
+    if (!drawable) return;
+    canvas.setPointerCapture(event.pointerId);
+    last = place(event);
+    begin(last);
+  });
+  canvas.addEventListener("pointermove", (event) => { if (last) extend(place(event)); });
+  canvas.addEventListener("keydown", (event) => {
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }, step = steps[event.key];
+    const known = step || [" ", "Escape", "Backspace"].includes(event.key) || (event.key === "z" && (event.ctrlKey || event.metaKey));
+    if (!drawable || !known) return;
+    event.preventDefault();
+    if (step) {
+      const far = canvas.width / 28;
+      cursor = cursor.map((at, axis) => clampTo(at + far * step[axis], [canvas.width, canvas.height][axis]));
+      if (penDown) extend(cursor);
+    } else if (event.key === " ") {
+      penDown = !penDown;
+      if (penDown) begin(cursor);
+    } else if (event.key === "Escape") $("clear").click();
+    else { penDown = false; undo(); }
+    $("hint").textContent = `Pen ${penDown ? "down" : "up"} at column ${Math.round(cursor[0] * 28 / canvas.width)}, row ${Math.round(cursor[1] * 28 / canvas.height)} of 28.`;
+  });
+  $("undo").addEventListener("click", undo);
   for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => { last = null; });
   $("clear").addEventListener("click", () => { clear(); $("error").textContent = ""; predictImage(canvas); });
-  $("file").addEventListener("change", (event) => event.target.files[0] && openImage(event.target.files[0]));
+  $("file").addEventListener("change", (event) => {
+    if (event.target.files[0]) openImage(event.target.files[0]);
+    event.target.value = ""; // the same file can be chosen again
+  });
+  if (window.isSecureContext && navigator.mediaDevices?.getUserMedia) {
+    $("camera").hidden = false;
+    $("camera").addEventListener("click", startCamera);
+  }
   const drop = $("drop");
   for (const name of ["dragover", "dragleave", "drop"])
     document.addEventListener(name, (event) => { event.preventDefault(); drop.classList.toggle("over", name === "dragover"); });
@@ -268,7 +353,7 @@ function startFields() {
     const row = document.createElement("div");
     row.className = "field";
     const name = document.createElement("label");
-    name.textContent = column.name;
+    name.textContent = column.title;
     const field = document.createElement(column.values.length ? "select" : "input");
     field.dataset.column = column.name;
     field.id = name.htmlFor = `column ${column.name}`;
@@ -276,6 +361,8 @@ function startFields() {
     if (column.values.length) {
       column.values.forEach((value, i) => field.add(new Option(column.labels[i] ?? value, value)));
       field.add(new Option("(missing)", ""));
+      for (const option of field.options)
+        option.defaultSelected = option.selected = column.initial !== null && option.value !== "" && Number(option.value) === column.initial;
     } else {
       field.type = "number";
       field.step = "any";
@@ -283,7 +370,7 @@ function startFields() {
       if (column.low < column.high) {
         const slider = document.createElement("input");
         Object.assign(slider, { type: "range", min: column.low, max: column.high, step: (column.high - column.low) / 200, defaultValue: column.initial });
-        slider.setAttribute("aria-label", column.name);
+        slider.setAttribute("aria-label", column.title);
         slider.addEventListener("input", () => { field.value = Number(Number(slider.value).toPrecision(4)); });
         field.addEventListener("input", () => { slider.value = field.value; });
         row.append(slider);
