@@ -123,10 +123,8 @@ _HOMES = {
     "specs.hyperparameters": ("Hyperparameters",),
     "models.inference": ("InferenceModel",),
     "evaluation.intervals": ("Interval",),
-    "data.loading": (
-        "LoadedDataset",
-        "load_dataset",
-    ),
+    "data.loading": ("load_dataset",),
+    "data.read": ("LoadedDataset",),
     "specs.options": ("Option",),
     "reports.pages": ("write_page",),
     "reports.plots": ("draw_assessment",),
@@ -157,6 +155,7 @@ _HOMES = {
         "reproduce",
     ),
     "specs.results": ("pareto",),
+    "evaluation.shown_inputs": ("ShownInputs",),
     "runs.finding": (
         "DamagedRun",
         "find_run",

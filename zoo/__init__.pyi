@@ -69,7 +69,7 @@ from .specs.hookspecs import hookimpl as hookimpl
 from .specs.hyperparameters import Hyperparameters as Hyperparameters
 from .models.inference import InferenceModel as InferenceModel
 from .evaluation.intervals import Interval as Interval
-from .data.loading import LoadedDataset as LoadedDataset
+from .data.read import LoadedDataset as LoadedDataset
 from .data.loading import load_dataset as load_dataset
 from .specs.options import Option as Option
 from .reports.pages import write_page as write_page
@@ -92,6 +92,7 @@ from .evaluation.reproduce import Reproduction as Reproduction
 from .evaluation.reproduce import record as record
 from .evaluation.reproduce import reproduce as reproduce
 from .specs.results import pareto as pareto
+from .evaluation.shown_inputs import ShownInputs as ShownInputs
 from .runs.finding import DamagedRun as DamagedRun
 from .runs.finding import find_run as find_run
 from .runs.finding import list_runs as list_runs

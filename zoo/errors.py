@@ -93,9 +93,18 @@ class VerificationIncomplete(ExportError):
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most similar to ``name``; None if none is similar."""
+    """The known name that is most similar to ``name``; None if none is similar.
+
+    A name that ``name`` begins (``resnet`` of ``resnet-mini``) or ends (``resnet18`` of ``torchvision/resnet18``) comes
+    before names that are only spelled alike.
+    """
     import difflib  # needed only for misspelled names; start-up stays fast
 
     by_lower = {candidate.lower(): candidate for candidate in known}
+    short = name.lower()
+    longer = [text for text in by_lower if short and text.startswith((f"{short}-", f"{short}_"))]
+    longer = longer or [text for text in by_lower if short and text.endswith(f"/{short}")]
+    if longer:
+        return by_lower[min(longer, key=lambda text: (len(text), text))]
     matches = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None

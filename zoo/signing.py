@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from .errors import UsageError, ZooError
+from .folders import expanded
 from .schema import parse_json, read_limited
 
 SIGSTORE = "sigstore"
@@ -49,7 +50,7 @@ class Signer:
             if str(key) == SIGSTORE:
                 self._config.use_sigstore_signer()
             else:
-                self._config.use_elliptic_key_signer(private_key=Path(key).expanduser())
+                self._config.use_elliptic_key_signer(private_key=expanded(key))
 
     def sign(self, files: Mapping[str, Path], signature: Path) -> None:
         """Write one signature of all ``files``.
@@ -128,7 +129,7 @@ class Verifier:
             with _one_line("Cannot use Sigstore"):
                 return config.use_sigstore_verifier(identity=self.identity, oidc_issuer=self.provider)
         with _one_line(f"Cannot use the public key {self.key}"):
-            key = _public_key(_read(Path(self.key).expanduser(), LARGEST_KEY, "the public key"))
+            key = _public_key(_read(expanded(self.key), LARGEST_KEY, "the public key"))
             with tempfile.TemporaryDirectory(prefix="zoo-sign-") as scratch:
                 path = Path(scratch) / "key.pem"
                 path.write_bytes(key)

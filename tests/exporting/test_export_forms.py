@@ -107,6 +107,17 @@ def test_a_smaller_form_over_its_budget_is_refused_with_its_loss(source, max_dro
         assert f"1.67 points lost, {max_drop:g} allowed; keep float32, or allow more with --max-drop" in check.summary
 
 
+@pytest.mark.parametrize(
+    ("samples", "wrong", "text"),
+    [(36, 0, "36 test samples of digits (one sample is 2.8 points)"), (36, 1, "2.78 points lost"), (360, 0, "")],
+)
+def test_a_small_test_split_is_told_what_one_sample_is_worth(source, samples, wrong, text):
+    few = dataclasses.replace(source, test=source.test.take(slice(samples)))
+    check = check_budget("int8 budget", few, Wrong(few, wrong), 1.0, None)
+    assert text in check.summary
+    assert ("one sample is" in check.summary) == (samples == 36)
+
+
 def test_no_gain_is_reported_for_a_form_that_is_slower_and_larger(source):
     """A file is compared with itself, so there is no gain."""
     calls = []

@@ -1,5 +1,6 @@
 """``zoo report``: a self-contained HTML report and a model card."""
 
+import dataclasses
 import json
 import re
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.reports.hub import hub_facts
 from zoo.runs.command_line import repeat_command
 
 
@@ -87,8 +89,12 @@ def test_the_front_matter_of_the_model_card_is_valid(run_folder, zoo_command, di
     _, front, body = card.split("---\n", 2)
     facts = yaml.safe_load(front)
     assert facts["pipeline_tag"] == "image-classification"
-    assert facts["datasets"] == ["digits"]
+    assert facts["license"] == "unknown"  # whoever trained the run chooses it
+    assert "datasets" not in facts  # the hub does not have it
+    assert facts["metrics"] == ["accuracy"]
     (result,) = facts["model-index"][0]["results"]
+    assert result["task"] == {"type": "image-classification", "name": "classification"}
+    assert result["dataset"] == {"name": "digits", "type": "digits", "split": "test"}
     assert result["metrics"][0]["value"] == digits_run.config["results"]["test"]["accuracy"]
     assert "# resnet-mini/" in body
     assert "\n\n\n\n" not in body
@@ -294,7 +300,52 @@ def test_a_plot_is_a_png_file(zoo_command, command):
     assert not list(Path().iterdir())
 
 
-def test_the_page_of_a_run_is_called_after_both(digits_run, zoo_command):
+def test_the_page_of_a_run_is_called_after_architecture_and_dataset(digits_run, zoo_command):
     assert zoo_command("demo", digits_run.folder).code == 0
-    page = Path(f"resnet-mini-{digits_run.folder.name}-demo.html")
-    assert f"<title>resnet-mini/{digits_run.folder.name}: try it</title>" in page.read_text()
+    page = Path("resnet-mini-digits-demo.html")
+    assert "<title>resnet-mini on digits: try it</title>" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "stand_in", "shipped_by", "expected"),
+    [
+        ("mnist", "", False, "pluggy-zoo", ("mit", "ylecun/mnist")),
+        ("mnist", "", True, None, ("unknown", "")),
+        (
+            "leaves",
+            "https://huggingface.co/datasets/someone/leaves_2.0/tree/main",
+            False,
+            "none-such",
+            ("unknown", "someone/leaves_2.0"),
+        ),
+        ("leaves", "https://example.org/datasets/someone/leaves", False, None, ("unknown", "")),
+    ],
+)
+def test_the_card_has_the_ids_of_the_hub(registry, name, source, stand_in, shipped_by, expected):
+    dataset = dataclasses.replace(registry.dataset("mnist"), name=name, source=source)
+    found = hub_facts(dataset, stand_in, {"accuracy": 0.9, "auc": 0.8, "r2": 0.7}, shipped_by)
+    assert (found.licence, found.dataset) == expected
+    assert [metric["type"] for metric in found.metrics] == ["accuracy", "roc_auc", "r_squared"]
+    assert [metric["name"] for metric in found.metrics] == ["accuracy", "AUC", "R²"]
+
+
+def test_the_card_of_shipped_weights_has_their_licence(zoo_command, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    done = json.loads(zoo_command("report", "linear-regression", "--runs-dir", tmp_path / "none", "--json").out)
+    card = Path(done["card"]).read_text()
+    facts = yaml.safe_load(card.split("---\n", 2)[1])
+    assert facts["license"] == "mit"
+    assert {"type", "value", "name"} == set(facts["model-index"][0]["results"][0]["metrics"][0])
+    assert "**Licence:** MIT, as pluggy-zoo, with which the weights ship" in card
+
+
+def test_tables_and_plots_of_the_report_have_names(exported):
+    page = (exported / "report.html").read_text()
+    assert re.findall(r"<th(?![^>]*scope=)[^>]*>", page) == []
+    pictures = re.findall(r"<svg [^>]*>", page)
+    assert len(pictures) == 3
+    for picture in pictures:
+        assert 'role="img"' in picture
+        assert len(re.search(r'aria-label="([^"]*)"', picture)[1]) > 40
+    assert all(re.search(r'alt="[^"]+"', image) for image in re.findall(r"<img [^>]*>", page))
+    assert re.search(r"<figcaption>On average the model is [\d.]+% sure of its answer", page)

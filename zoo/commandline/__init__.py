@@ -7,7 +7,8 @@ group that ``register_commands(cli)`` gets, :class:`ZooGroup` the ``zoo`` group 
 :func:`run_process` also takes over the signals and the standard streams of the process.
 
 *Options.* ``json_option``, ``data_dir_option``, ``runs_dir_option``, ``target_option`` and ``data_settings_option``
-are decorators; :data:`COUNT` is the type of a count such as ``20k``, :data:`PICTURE` that of the file of a plot;
+are decorators; :data:`COUNT` is the type of a count such as ``20k``, :data:`PICTURE` that of the file of a plot,
+:data:`SETTING` that of ``NAME=VALUE``; :func:`whole_number` and :func:`number` make the type of a number in a range;
 :func:`plugin_options` adds the options of the ``zoo`` group.
 
 *Inside a command.* :func:`registry_of` gives the registry, :func:`arguments_of` the arguments of this invocation,
@@ -16,7 +17,7 @@ option was on the command line.
 
 *Settings.* :func:`training_settings`, :func:`epochs_given`, :func:`dataset_settings` and :func:`data_settings` parse
 ``--set``, ``--data-option`` and their like; :func:`refuse_beside_resume` and :func:`check_resumed_name` check what
-stands beside ``--resume``.
+stands beside ``--resume``, :func:`check_dataset_name` the name of a dataset.
 
 *Output.* :func:`show` prints lines of a result, :func:`print_json` a result as JSON, :func:`table` lays out rows;
 :func:`duration`, :func:`time_text` and :func:`size_text` format numbers,
@@ -49,15 +50,19 @@ from .group import load_everything as load_everything
 from .group import registry_of as registry_of
 from .options import COUNT as COUNT
 from .options import PICTURE as PICTURE
+from .options import SETTING as SETTING
 from .options import data_dir_option as data_dir_option
 from .options import data_settings_option as data_settings_option
 from .options import json_option as json_option
+from .options import number as number
 from .options import plugin_options as plugin_options
 from .options import runs_dir_option as runs_dir_option
 from .options import target_option as target_option
+from .options import whole_number as whole_number
 from .runner import print_json as print_json
 from .runner import run_command as run_command
 from .runner import run_process as run_process
+from .settings import check_dataset_name as check_dataset_name
 from .settings import check_resumed_name as check_resumed_name
 from .settings import data_settings as data_settings
 from .settings import dataset_settings as dataset_settings

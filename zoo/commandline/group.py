@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ..errors import PluginError, UnknownName, ZooError
+from ..formatting import printable
 from ..registry.plugin import describe_error
 from ..registry.registry import Registry, create_registry
 from ..specs.references import resolve_reference
+from .options import ARGUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ARGUMENTS = "zoo.arguments"
 PLUGIN_SECTION = "Plugin commands"
 
 
@@ -38,7 +39,7 @@ class ZooGroup(click.Group):
             ctx = super().make_context(info_name, args, *rest, **extra)
         except KeyboardInterrupt as error:
             raise click.Abort from error
-        ctx.meta[_ARGUMENTS] = arguments
+        ctx.meta[ARGUMENTS] = arguments
         return ctx
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -69,6 +70,10 @@ class ZooGroup(click.Group):
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """As click does; control characters in texts of plugins are escaped."""
+        return printable(super().get_help(ctx), lines=True)
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click does, but an unexpected error of a plugin's command names the plugin."""
@@ -120,4 +125,4 @@ def load_everything(ctx: click.Context) -> list[str]:
 
 def arguments_of(ctx: click.Context) -> list[str]:
     """The arguments of this invocation of ``zoo``, to start the same in other processes."""
-    return list(ctx.meta[_ARGUMENTS])
+    return list(ctx.meta[ARGUMENTS])

@@ -1,4 +1,4 @@
-"""Options that commands share, those of the ``zoo`` group, and the option type ``COUNT``."""
+"""Options that commands share, those of the ``zoo`` group, and the types of options: counts, ranges, settings."""
 
 from __future__ import annotations
 
@@ -8,36 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import UsageError
 from ..folders import picture_path
 from ..registry.hook_calls import TRACE
 from ..registry.plugin_files import PLUGINS_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
-data_dir_option = click.option(
-    "--data-dir",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    show_default="$ZOO_DATA, else the user's cache",
-    help="Folder of the datasets.",
-)
-runs_dir_option = click.option(
-    "--runs-dir",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    show_default="$ZOO_RUNS, else ./runs",
-    help="Folder of the runs.",
-)
-target_option = click.option("--target", metavar="COLUMN", help="Target column of a CSV file.")
-data_settings_option = click.option(
-    "--data-option",
-    "data_options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Option of the dataset; repeatable.",
-)
 
 
 class _Count(click.ParamType[int]):
@@ -70,8 +47,100 @@ class _Picture(click.Path):
         return picture_path(os.fsdecode(super().convert(value, param, ctx)))
 
 
+class _Setting(click.ParamType[str]):
+    """``NAME=VALUE``. Without the ``=``, the error says how to write it."""
+
+    name = "setting"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if "=" in text:
+            return text
+        flag = param.opts[0] if param else "--set"
+        typed = ctx.meta.get(ARGUMENTS, []) if ctx else []
+        place = next((place for place in range(len(typed) - 2) if typed[place : place + 2] == [flag, text]), None)
+        behind = "-" if place is None else typed[place + 2]
+        value = "VALUE" if behind.startswith("-") else behind
+        raise UsageError(f"{flag} {text!r} does not have the form NAME=VALUE. Write {flag} {text}={value}.")
+
+
+SETTING = _Setting()
+"""The type of options that take ``NAME=VALUE``."""
+
+
+class _WholeNumber(click.IntRange):
+    """A whole number, whose range is in words in the help and in the error."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a whole number ({_range_in_words(self)}).", param, ctx)
+
+    def _describe_range(self) -> str:
+        return _range_in_words(self)
+
+
+class _Number(click.FloatRange):
+    """A number, whose range is in words in the help and in the error."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a number ({_range_in_words(self)}).", param, ctx)
+
+    def _describe_range(self) -> str:
+        return _range_in_words(self)
+
+
+def _range_in_words(kind: click.IntRange | click.FloatRange) -> str:
+    """``at least 1``, ``at least 0 and at most 100``, as :meth:`zoo.Option.describe` says it."""
+    least = [] if kind.min is None else [f"at least {kind.min:,}"]
+    most = [] if kind.max is None else [f"at most {kind.max:,}"]
+    return " and ".join(least + most)
+
+
+def whole_number(minimum: int, maximum: int | None = None) -> click.IntRange:
+    """The type of options that take a whole number in a range."""
+    return _WholeNumber(minimum, maximum)
+
+
+def number(minimum: float, maximum: float | None = None) -> click.FloatRange:
+    """The type of options that take a number in a range."""
+    return _Number(minimum, maximum)
+
+
 PICTURE = _Picture(path_type=Path, dir_okay=False)
 """The type of options that take the file of a plot, ``FILE.png``."""
+
+ARGUMENTS = "zoo.arguments"
+"""The key of the arguments of this invocation in the ``meta`` of a click context."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
+data_dir_option = click.option(
+    "--data-dir",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    show_default="$ZOO_DATA, else the user's cache",
+    help="Folder of the datasets.",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    show_default="$ZOO_RUNS, else ./runs",
+    help="Folder of the runs.",
+)
+target_option = click.option("--target", metavar="COLUMN", help="Target column of a CSV file.")
+data_settings_option = click.option(
+    "--data-option",
+    "data_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    type=SETTING,
+    help="Option of the dataset; repeatable.",
+)
 
 
 def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:

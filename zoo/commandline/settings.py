@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
+from ..errors import UnknownName, UsageError
 from ..folders import runs_folder
 from ..runs.finding import find_run
 from ..specs.hyperparameters import OPTIONS
@@ -15,10 +15,11 @@ from ..specs.options import unknown_option
 from ..specs.settings import parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ..registry.registry import Registry
+    from ..runs.run import Run
     from ..specs.architecture import Architecture
 
 
@@ -65,10 +66,24 @@ def data_settings(registry: Registry, reference: str, given: Mapping[str, Any]) 
     from ..data.loading import dataset_options
 
     known = {option.name: option for option in dataset_options(reference, registry)}
+    if given["target"] is not None and "target" not in known:
+        fixed = "its subfolders are the classes" if reference not in registry.datasets else "it has its own target"
+        raise UsageError(f"--target is for CSV files; {reference} is none: {fixed}. Leave out --target.")
     for name in texts:
         if name not in known:
             raise unknown_option(name, known, f"the data {reference}")
     return {name: known[name].parse(text) for name, text in texts.items()}
+
+
+def check_dataset_name(name: str, registry: Registry, runs: Iterable[Run]) -> None:
+    """Check that ``name`` is a registered dataset, or one that a run was trained on, such as a user's own.
+
+    Raises:
+        UnknownName: it is neither; the message contains the closest name.
+    """
+    known = [*registry.datasets, *(run.record.data.name for run in runs)]
+    if name not in known:
+        raise UnknownName("dataset", name, known, "`zoo datasets` shows them all, `zoo runs` those of the runs.")
 
 
 def refuse_beside_resume(ctx: click.Context) -> None:
@@ -107,7 +122,7 @@ def _pairs(flag: str, settings: Sequence[str], taken: Container[str]) -> dict[st
     for setting in settings:
         key, separator, text = setting.partition("=")
         if not separator:
-            raise UsageError(f"{flag} {setting!r} does not have the form NAME=VALUE.")
+            raise UsageError(f"{flag} {setting!r} does not have the form NAME=VALUE. Write {flag} {setting}=VALUE.")
         if key in taken or key in texts:
             raise UsageError(f"{key} is set twice.")
         texts[key] = text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,11 +200,17 @@ def baseline_lines(task: str, results: Facts) -> list[str]:
     ]
 
 
-def learning_rate(found: LRFinderResult) -> list[str]:
-    """``zoo find-lr``."""
+def learning_rate(found: LRFinderResult, used_name: str = "recipe") -> list[str]:
+    """``zoo find-lr``.
+
+    Args:
+        used_name: where the rate in use comes from: ``recipe`` or ``--lr``.
+    """
+    tenth = math.isclose(found.suggested, found.lowest / 10)
+    reason = "a tenth of the rate with the lowest loss" if tenth else "where the loss begins to fall"
     return [
-        f"suggested  {found.suggested:.2g}, a tenth of {found.lowest:.2g}, the rate with the lowest loss",
-        f"recipe     {found.used:.2g}",
+        f"suggested  {found.suggested:.2g}, {reason} ({found.lowest:.2g} has the lowest loss)",
+        f"{used_name:<9}  {found.used:.2g}",
         f"picture    {found.plot}",
     ]
 

@@ -10,6 +10,12 @@ import click
 from zoo import Registry, UsageError
 from zoo.commandline import ZooCommand, registry_of, was_given
 
+_FORMS = {
+    "int8": ": weights and arithmetic in 8-bit integers, up to 4 times smaller",
+    "fp16": ": weights and arithmetic in 16-bit floats, up to 2 times smaller",
+}
+"""What the well-known smaller forms are, for the help."""
+
 
 class ExportCommand(ZooCommand):
     """A command with a flag for each registered export format, and the options of all formats."""
@@ -25,7 +31,7 @@ class ExportCommand(ZooCommand):
         ]
         smaller = {name: spec.name for spec in exporters for name in spec.reductions}
         flags += [
-            click.Option([f"--{name}", f"reduction_{_identifier(name)}"], is_flag=True, help=f"Smaller form of --{of}.")
+            click.Option([f"--{name}", f"reduction_{_identifier(name)}"], is_flag=True, help=_form_help(name, of))
             for name, of in smaller.items()
         ]
         options = {option.name: option for spec in exporters for option in spec.options}
@@ -78,6 +84,10 @@ def exporter_options(ctx: click.Context, name: str, given: Mapping[str, Any]) ->
         if key not in known:
             raise UsageError(f"--{key.replace('_', '-')} is not an option of --{name}.")
     return {key: known[key].parse(text) for key, text in texts.items()}
+
+
+def _form_help(name: str, of: str) -> str:
+    return f"Smaller form of --{of}{_FORMS.get(name, f': {name}')}."
 
 
 def _sentence(text: str) -> str:

@@ -19,6 +19,7 @@ from zoo.commandline import (
     show,
     views,
     was_given,
+    whole_number,
 )
 
 from .export_options import ExportCommand, chosen_formats, chosen_reduction, exporter_options
@@ -122,7 +123,7 @@ def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, **given: 
 @click.option(
     "--seed",
     metavar="N",
-    type=click.IntRange(0, 2**32 - 1),
+    type=whole_number(0, 2**32 - 1),
     show_default="drawn anew",
     help="Seed of the random inputs and batch sizes, to repeat a result.",
 )

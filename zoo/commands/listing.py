@@ -14,12 +14,14 @@ import zoo
 from zoo.commandline import (
     COUNT,
     ZooCommand,
+    check_dataset_name,
     complete_architecture,
     complete_dataset,
     complete_plugin,
     data_dir_option,
     json_option,
     load_everything,
+    number,
     print_json,
     registry_of,
     runs_dir_option,
@@ -68,7 +70,9 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 )
 @click.option("--max-params", metavar="COUNT", type=COUNT, help="Largest number of parameters: 20000, 20k, 1.5M.")
 @click.option("--max-bytes", metavar="COUNT", type=COUNT, help="Largest size of the weights in bytes.")
-@click.option("--min-accuracy", metavar="PERCENT", type=float, help="Lowest recorded accuracy.")
+@click.option(
+    "--min-accuracy", metavar="PERCENT", type=number(0, 100), help="Lowest recorded accuracy in percent, such as 99."
+)
 @click.option("--plugin", metavar="NAME", shell_complete=complete_plugin, help="Only this plugin or distribution.")
 @click.option(
     "--sort", metavar="KEY", type=click.Choice(list(SORTS)), default="name", help=f"Sort by {', '.join(SORTS)}."
@@ -91,6 +95,10 @@ def list_(
       zoo list --dataset mnist --sort accuracy --pareto
     """
     registry = registry_of(ctx)
+    percent = wanted["min_accuracy"]
+    if percent is not None and 0 < percent < 1:
+        meant = f"{100 * percent:.10g}"
+        raise zoo.UsageError(f"--min-accuracy is in percent. Did you mean --min-accuracy {meant}, not {percent:g}?")
     specs = zoo.list_architectures(registry, plugin=plugin)
     if wanted["dataset"] not in {None, *(spec.dataset for spec in registry.architectures.values())}:
         registry.dataset(wanted["dataset"])  # an error that suggests the closest name, unless it only has no network
@@ -179,7 +187,7 @@ def runs(
 ) -> None:
     """List the runs, best first.
 
-    With NAME, only the runs of this architecture. The runs are sorted by validation metric; finished runs come first,
+    With NAME, only the runs of this architecture. Runs with results come first, by architecture and validation metric,
     and among them those on the architecture's default dataset. A run that cannot be read is listed last as damaged,
     with the reason. `zoo compare` compares runs on the test split, with latency and plots.
 
@@ -193,6 +201,9 @@ def runs(
     found, damaged = zoo.scan_runs(folder, name, dataset)
     if name is not None and not found and not damaged:
         registry_of(ctx).architecture(name)
+    if dataset is not None and not found:
+        check_dataset_name(dataset, registry_of(ctx), zoo.list_runs(folder, name))
+    found.sort(key=lambda run: run.record.results is None)
     if pareto:
         found = _pareto_runs(found)
     if as_json:

@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 import zoo
-from zoo.commandline import ZooCommand, data_dir_option, json_option, print_json, registry_of, runs_dir_option
+from zoo.commandline import (
+    ZooCommand,
+    data_dir_option,
+    json_option,
+    print_json,
+    registry_of,
+    runs_dir_option,
+    whole_number,
+)
 
 
 @click.command(cls=ZooCommand)
@@ -30,7 +38,7 @@ from zoo.commandline import ZooCommand, data_dir_option, json_option, print_json
 )
 @click.option("--serve", is_flag=True, help="Serve the page at http://127.0.0.1 and write no file.")
 @click.option(
-    "--port", metavar="N", type=click.IntRange(0, 65_535), default=8000, help="Port for --serve; 0 = any free port."
+    "--port", metavar="N", type=whole_number(0, 65_535), default=8000, help="Port for --serve; 0 = any free port."
 )
 @data_dir_option
 @runs_dir_option
@@ -62,12 +70,13 @@ def demo(ctx: click.Context, /, name: str, output: Path | None, serve: bool, por
 
 
 def _page_name(reference: str, runs_dir: Path | None, registry: zoo.Registry | None) -> str:
-    """The name of a page: of the file, or of the architecture and the run if a run was named."""
+    """The name of a page: of the file, or of the architecture, and of the dataset too if a run was named."""
     if registry is None:
         return Path(reference).stem
     if reference in registry.architectures:
         return reference.replace("/", "-")
-    return zoo.find_run(reference, zoo.runs_folder(runs_dir), registry.architectures).name.replace("/", "-")
+    run = zoo.find_run(reference, zoo.runs_folder(runs_dir), registry.architectures)
+    return f"{run.architecture}-{run.record.data.name}".replace("/", "-")
 
 
 @click.command(cls=ZooCommand)

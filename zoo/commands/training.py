@@ -12,6 +12,7 @@ import click
 import zoo
 from zoo.commandline import (
     PICTURE,
+    SETTING,
     TrainingDisplay,
     ZooCommand,
     arguments_of,
@@ -32,13 +33,16 @@ from zoo.commandline import (
     training_settings,
     views,
     was_given,
+    whole_number,
 )
 
 _FROM_RECIPE = "from the recipe"
 _device_option = click.option(
     "--device", metavar="DEVICE", default="auto", help="Device: auto, cpu, cuda, cuda:N or mps."
 )
-_RECIPE = (
+_EPOCHS = click.option("--epochs", metavar="N", show_default=_FROM_RECIPE, help="Passes over the training split.")
+_NO_EPOCHS = click.option("--epochs", metavar="N", hidden=True, help="Refused: the number of steps is fixed.")
+_DATA = (
     click.option(
         "--dataset",
         metavar="NAME|PATH",
@@ -48,7 +52,8 @@ _RECIPE = (
     ),
     target_option,
     data_settings_option,
-    click.option("--epochs", metavar="N", show_default=_FROM_RECIPE, help="Passes over the training split."),
+)
+_RECIPE = (
     click.option("--batch-size", metavar="N", show_default=_FROM_RECIPE, help="Samples per optimiser step."),
     click.option("--lr", metavar="RATE", show_default=_FROM_RECIPE, help="Peak learning rate."),
     click.option(
@@ -56,30 +61,29 @@ _RECIPE = (
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
+        type=SETTING,
         help="Any other setting; repeatable. `zoo info NAME` lists them.",
     ),
-    click.option("--seed", metavar="N", type=click.IntRange(0, 2**32 - 1), default=0, help="Random seed."),
+    click.option("--seed", metavar="N", type=whole_number(0, 2**32 - 1), default=0, help="Random seed."),
     _device_option,
     click.option("--precision", metavar="PRECISION", show_default=_FROM_RECIPE, help="Arithmetic: fp32, bf16 or fp16."),
     click.option("--compile", is_flag=True, help="Compile the network with torch.compile."),
 )
 _COURSE = (
-    click.option(
-        "--devices", metavar="N", type=click.IntRange(1), default=1, help="Train in N processes, one per GPU."
-    ),
+    click.option("--devices", metavar="N", type=whole_number(1), default=1, help="Train in N processes, one per GPU."),
     click.option("--init-from", metavar="RUN|NAME|FILE", help="Start from the weights of a run, architecture or file."),
     click.option("--freeze", multiple=True, metavar="PATTERN", help="Freeze matching parameters; repeatable."),
     click.option(
         "--checkpoint-epochs",
         metavar="N",
-        type=click.IntRange(0),
+        type=whole_number(0),
         default=0,
         help="Save a checkpoint for --resume every N epochs; 0 = after an epoch, at most every 2 s.",
     ),
     click.option(
         "--checkpoint-steps",
         metavar="N",
-        type=click.IntRange(0),
+        type=whole_number(0),
         default=0,
         help="Save a checkpoint for --resume every N steps too; 0 = no.",
     ),
@@ -90,13 +94,13 @@ _COURSE = (
 
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a recipe and its data."""
-    return _with(command, _RECIPE)
+    """The options of a recipe and its data, for a command with a fixed number of steps."""
+    return _with(command, (*_DATA, _NO_EPOCHS, *_RECIPE))
 
 
 def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `zoo train`, in the order of its help."""
-    return _with(command, (*_RECIPE, *_COURSE))
+    return _with(command, (*_DATA, _EPOCHS, *_RECIPE, *_COURSE))
 
 
 def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
@@ -195,7 +199,7 @@ def find_lr(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> No
     """Find a learning rate with a short test training.
 
     Trains for 200 steps while the learning rate rises from 1e-6 to 10, and plots the loss. The suggested rate is a
-    tenth of the rate with the lowest loss.
+    tenth of the rate with the lowest loss, or the rate at which the loss begins to fall, if that is higher.
 
     \b
     Examples:
@@ -211,12 +215,12 @@ def find_lr(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> No
     if as_json:
         print_json(asdict(found) | {"plot": str(found.plot)})
     else:
-        show(*views.learning_rate(found))
+        show(*views.learning_rate(found, "--lr" if "lr" in settings else "recipe"))
 
 
 @click.command(cls=ZooCommand)
 @click.argument("name")
-@click.option("--trials", metavar="N", type=click.IntRange(1), show_default="all", help="Repeat only N trainings.")
+@click.option("--trials", metavar="N", type=whole_number(1), show_default="all", help="Repeat only N trainings.")
 @click.option("--reuse", is_flag=True, help="Use existing runs with the same recipe, data and seed.")
 @click.option(
     "--record", metavar="FOLDER", type=click.Path(path_type=Path), help="Write results and weights into this folder."

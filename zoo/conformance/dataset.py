@@ -11,7 +11,7 @@ from unittest import mock
 
 import torch
 
-from ..data.loading import LoadedDataset, load_dataset
+from ..data.loading import LoadedDataset, read_dataset
 from ..data.splits import Split
 from ..errors import DataError, DataUnavailable, UnknownName
 from ..specs.dataset import is_present
@@ -40,7 +40,7 @@ def offline(workspace: Workspace) -> str:
     empty.mkdir(exist_ok=True)
     try:
         with _no_network():
-            load_dataset(spec, empty, download=False)
+            read_dataset(spec, empty, download=False)
     except DataUnavailable as error:
         if not spec.files:
             raise Problem(f"it declares no files, so it must be bundled, but: {error}", "Declare files=(…).") from error
@@ -63,7 +63,7 @@ def offline(workspace: Workspace) -> str:
 def loads(workspace: Workspace) -> str:
     """Load it; the zoo checks what the loader returns."""
     splits = _load(workspace).splits
-    assert splits.validation is not None  # load_dataset always makes one
+    assert splits.validation is not None  # read_dataset always makes one
     counts = (len(splits.train), len(splits.validation), len(splits.test))
     return "{:,} training, {:,} validation, {:,} test samples".format(*counts)
 
@@ -71,7 +71,7 @@ def loads(workspace: Workspace) -> str:
 def fingerprint(workspace: Workspace) -> str:
     """Load it twice and compare the fingerprints."""
     first = _load(workspace).fingerprint
-    second = load_dataset(workspace.dataset, workspace.data_dir, download=False).fingerprint
+    second = read_dataset(workspace.dataset, workspace.data_dir, download=False).fingerprint
     if first != second:
         raise Problem(
             "loading it twice gives different data", "Fix the order of the files and the seed of every random split."
@@ -163,7 +163,7 @@ def _load(workspace: Workspace) -> LoadedDataset:
                 f"it is not in {workspace.data_dir}; `zoo check --download` or `zoo fetch {spec.name}` downloads it"
             )
         try:
-            workspace.cache["data"] = load_dataset(spec, workspace.data_dir, download=workspace.download)
+            workspace.cache["data"] = read_dataset(spec, workspace.data_dir, download=workspace.download)
         except DataUnavailable as error:
             raise NotChecked(str(error)) from error
         except DataError as error:

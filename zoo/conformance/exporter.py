@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..data.loading import load_dataset
+from ..data.loading import read_dataset
 from ..errors import ExportError, ZooError
 from ..exporting.certificate import Certificate
 from ..exporting.export import write_verified
@@ -108,7 +108,7 @@ def _source(workspace: Workspace) -> ExportSource:
             )
         except ZooError as error:  # not the fault of the exporter
             raise RuntimeError(f"the test network could not be trained: {error}") from error
-        data = load_dataset(registry.dataset(DATA), workspace.scratch)
+        data = read_dataset(registry.dataset(DATA), workspace.scratch)
         workspace.cache["source"] = make_source(load_trained(run, registry), data)
     source: ExportSource = workspace.cache["source"]
     return source

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..errors import UnknownName, UsageError, ZooError
 from ..files import unwritable
+from ..folders import expanded
 from ..registry.registry import Registry, create_registry
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -66,7 +67,7 @@ def new_package(
     if kind not in _KINDS:
         raise UnknownName("kind of plugin", kind, KINDS, f"There are: {', '.join(KINDS)}.")
     _check_name(name, kind, registry or create_registry())
-    target = Path(folder).expanduser() / name
+    target = expanded(folder) / name
     if target.exists():
         raise UsageError(f"{target} already exists; choose another name, or another folder with --output.")
     values = _values(name, kind)

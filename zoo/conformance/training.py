@@ -149,6 +149,6 @@ def _run(workspace: Workspace) -> Run:
 
 
 def _test_split(workspace: Workspace) -> Split:
-    from ..data.loading import load_dataset
+    from ..data.loading import read_dataset
 
-    return load_dataset(workspace.registry.dataset(DATA), workspace.scratch).splits.test
+    return read_dataset(workspace.registry.dataset(DATA), workspace.scratch).splits.test

@@ -21,6 +21,8 @@ from .split_check import file_outputs, torch_outputs
 
 LATENCY_BATCHES = (1, 64)
 ROUNDS = 60
+COARSE = 0.5
+"""If one sample of the test split is worth at least so many points of accuracy, the check says it."""
 CLEAR_GAIN = 1.1
 """A smaller factor is not reported as a gain."""
 REFERENCE_LIMIT = 0.05
@@ -106,6 +108,8 @@ def check_budget(
         agreement = f"predictions change by {figures['mean_change']:.3g} on average"
     figures |= {"drop": drop, "max_drop": max_drop}
     samples = f"{counted(len(test), 'test sample')} of {source.evaluated_on}"
+    if task.decides and 100 / len(test) >= COARSE:
+        samples = f"{samples} (one sample is {100 / len(test):.1f} points)"
     if not drop <= max_drop:
         lost = f"{drop:.2f} {unit} lost, {max_drop:g} allowed"
         summary = f"{metric} on {samples}: {lost}; keep float32, or allow more with --max-drop"

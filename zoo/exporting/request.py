@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..folders import expanded
 from ..specs.exporter import Exporter
 from ..specs.options import check_all
 
@@ -72,11 +73,11 @@ class ExportRequest:
             UsageError: the output is neither a folder nor the name of a file of this format.
         """
         if self.bundle is not None:
-            return Path(self.bundle).expanduser() / f"model{self.exporter.suffix}"
+            return expanded(self.bundle) / f"model{self.exporter.suffix}"
         file_name = "-".join(filter(None, (*architecture.split("/"), self.reduction))) + self.exporter.suffix
         if self.output is None:
             return Path(file_name)
-        path = Path(self.output).expanduser()
+        path = expanded(self.output)
         if os.path.isdir(path) or os.fspath(self.output).endswith(("/", os.sep)):
             return path / file_name
         return self._file(path)
@@ -103,7 +104,4 @@ def _check_name(given: Path | str) -> None:
         raise UsageError("The name of the output is empty; give a file or a folder.")
     if "\0" in text:
         raise UsageError(f"{text!r} cannot be the name of the output: it contains NUL.")
-    try:
-        Path(text).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{text} begins with the name of a user who does not exist here.") from error
+    expanded(text)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..data.loading import LoadedDataset, load_again, load_dataset
+from ..data.loading import LoadedDataset, load_again, read_dataset
 from ..data.splits import Split
 from ..errors import DataUnavailable
 from ..models.float64 import Float64Reference
@@ -95,7 +95,7 @@ def load_test_data(trained: TrainedModel, registry: Registry, folder: Path) -> L
         stand_in = registry.datasets.get(registry.dataset(name).stand_in) if name in registry.datasets else None
         if trained.shipped and stand_in and _has_same_inputs(stand_in, recorded):
             log.warning("%s The bundled %s is used instead.", error, stand_in.name)
-            return replace(load_dataset(stand_in, folder, download=False), stand_in_for=name)
+            return replace(read_dataset(stand_in, folder, download=False), stand_in_for=name)
         raise DataUnavailable(
             f"{error} The test split of {name} is needed; --data-dir sets the folder that it is in."
         ) from error

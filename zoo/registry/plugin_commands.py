@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..formatting import brief
+from ..formatting import brief, printable
 from .plugin import DISTRIBUTION, Plugin
 
 _LONGEST_NAME = 100
@@ -27,6 +27,10 @@ class ZooCommand(click.Command):
         debug = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of an error.")
         *own, help_option = super().get_params(ctx)
         return [*own, debug, help_option]
+
+    def get_help(self, ctx: click.Context) -> str:
+        """As click does; control characters in texts of plugins are escaped."""
+        return printable(super().get_help(ctx), lines=True)
 
 
 class PluginCommands(click.Group):
@@ -56,4 +60,14 @@ def sort_out(
             problems.append(f"command {name!r} is already registered by {owner}; choose another name.")
         else:
             accepted[name] = command
+            _escape_help(command)
     return accepted, problems
+
+
+def _escape_help(command: click.Command) -> None:
+    """Escape control characters in the help of a command of any class, and of its subcommands."""
+    usual = command.get_help
+    setattr(command, "get_help", lambda ctx: printable(usual(ctx), lines=True))  # noqa: B010 - it is a method
+    for other in (getattr(command, "commands", None) or {}).values():
+        if isinstance(other, click.Command):
+            _escape_help(other)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
+from matplotlib.transforms import Bbox
 
 from ..errors import UsageError
 from ..evaluation.benchmark import Bench
 from ..evaluation.compare import COSTS, Candidate, Comparison
 from ..folders import picture_path
 from ..formatting import PERCENTAGES, main_metric, metric_name
+from .labels import place_names
 from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
 
 if TYPE_CHECKING:
@@ -35,7 +39,35 @@ def comparison_figure(found: Comparison) -> Figure:
         if _named_in_legend(found):
             handles, names = figure.axes[0].get_legend_handles_labels()
             figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+        else:
+            _name_points(figure, found, costs)
     return figure
+
+
+def _name_points(figure: Figure, found: Comparison, costs: Sequence[str]) -> None:
+    """Write the names beside the points, away from each other and from the bars of the standard deviation."""
+    named, bars = [], []
+    for axes, cost in zip(figure.axes, costs, strict=True):
+        for candidate in found.candidates:
+            if cost in candidate.costs:
+                x, spread = candidate.costs[cost] * _scale(cost), candidate.deviation
+                named.append((axes, x, candidate.mean, plain(candidate.name)))
+                bars.append((axes, Bbox([[x * 0.98, candidate.mean - spread], [x * 1.02, candidate.mean + spread]])))
+        for one, other in itertools.pairwise(found.front(cost)):
+            ends = [(candidate.costs[cost] * _scale(cost), candidate.mean) for candidate in (one, other)]
+            bars += [(axes, Bbox([point, point])) for point in _along(*ends)]
+    place_names(figure, named, bars)
+
+
+def _along(start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:
+    """Points on a line in a plot with a logarithmic horizontal axis."""
+    parts = [place / 20 for place in range(1, 20)]
+    return [(start[0] * (end[0] / start[0]) ** t, start[1] + t * (end[1] - start[1])) for t in parts]
+
+
+def _scale(cost: str) -> int:
+    """The factor from the unit of a cost to that of its axis."""
+    return 1_000 if cost == "latency" else 1
 
 
 def run_curves_figure(found: Comparison) -> Figure:
@@ -122,7 +154,7 @@ def draw_bench(found: Bench, path: Path | str) -> Path:
 
 
 def _draw_cost(axes: Axes, found: Comparison, cost: str) -> None:
-    scale = 1_000 if cost == "latency" else 1
+    scale = _scale(cost)
     front = found.front(cost)
     axes.plot(
         [candidate.costs[cost] * scale for candidate in front],
@@ -158,15 +190,6 @@ def _draw_candidate(axes: Axes, found: Comparison, candidate: Candidate, cost: f
         capsize=3,
         label=plain(candidate.name, LONGEST_NAME),
     )
-    if not named:
-        axes.annotate(
-            plain(candidate.name),
-            (cost, candidate.mean),
-            xytext=(-7, 7) if on_front else (8, -3),
-            ha="right" if on_front else "left",
-            textcoords="offset points",
-            fontsize=9,
-        )
 
 
 def _named_in_legend(found: Comparison) -> bool:

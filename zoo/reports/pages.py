@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..files import make_folder, write_text
+from ..folders import expanded
 from ..formatting import one_line
 
 
@@ -72,7 +73,7 @@ def task_text(task: str) -> str:
 
 def write_page(page: str, path: Path | str) -> Path:
     """Write a page to a file and return its path. The file is replaced only when it is complete."""
-    target = Path(path).expanduser()
+    target = expanded(path)
     make_folder(target.parent)
     write_text(target, page)
     return target

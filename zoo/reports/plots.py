@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 import re
 from contextlib import AbstractContextManager
+from html import escape
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..files import make_folder, replacing
+from ..folders import expanded
 from ..formatting import one_line
 from ..models.inference import Array
 
@@ -33,6 +36,10 @@ INK = "#1b1c1d"
 MOST_CLASSES_NAMED = 40
 LONGEST = 24
 """The maximum number of characters of a label."""
+CALIBRATED = 0.02
+"""The confidence of a model with a smaller expected calibration error can be taken as it is."""
+FAINTEST, OPACITY = 0.1, 0.5
+"""Of cells of a confusion matrix: the fullest leaves text in the colour of the page enough contrast on both themes."""
 POINTS = 5_000
 """The maximum number of points in a scatter plot."""
 
@@ -67,8 +74,12 @@ def save_png(figure: Figure, path: Path) -> Path:
     return path
 
 
-def svg(figure: Figure) -> str:
-    """``figure`` as an ``<svg>`` element, transparent, with the text colour of the page."""
+def svg(figure: Figure, name: str) -> str:
+    """``figure`` as an ``<svg>`` element, transparent, with the text colour of the page.
+
+    Args:
+        name: what the figure shows, for readers who do not see it.
+    """
     content = io.StringIO()
     with themed():
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -76,7 +87,8 @@ def svg(figure: Figure) -> str:
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", text, count=1)
-    return re.sub(r'<svg ([^>]*?)width="[^"]*"', r'<svg \1class="chart"', text, count=1)
+    label = f'class="chart" role="img" aria-label="{escape(one_line(name))}"'
+    return re.sub(r'<svg ([^>]*?)width="[^"]*"', lambda found: f"<svg {found[1]}{label}", text, count=1)
 
 
 def confusion_figure(assessment: Assessment) -> Figure:
@@ -105,38 +117,60 @@ def confusion_figure(assessment: Assessment) -> Figure:
         axes.grid(which="minor", color=GREY, alpha=0.35, linewidth=0.5)
         axes.tick_params(which="minor", length=0)
         if size <= 20:
-            _write_counts(axes, counts, shares)
+            _write_counts(axes, counts)
     return figure
 
 
 def calibration_figure(assessment: Assessment) -> Figure:
-    """Accuracy against confidence, and the number of samples for each confidence."""
+    """How often the model is right, for each confidence, beside how often it should be; below, the samples."""
     found = assessment.calibration
     centres, width = (found.edges[:-1] + found.edges[1:]) / 2, found.edges[1]
+    filled = found.counts > 0
+    accuracy, confidence = found.accuracy[filled], found.confidence[filled]
     with themed():
-        figure = new_figure(5.6, 5.4)
+        figure = new_figure(6.2, 5.8)
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        filled = found.counts > 0
-        top.bar(centres[filled], found.accuracy[filled], width * 0.94, color=BLUE, label="accuracy in the bin")
-        top.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2, label="perfectly calibrated")
-        top.plot(
-            found.confidence[filled], found.accuracy[filled], "o", color=ORANGE, markersize=5, label="mean confidence"
-        )
+        top.bar(centres[filled], accuracy, width * 0.94, color=BLUE, label="how often the model is right")
+        low, high = np.minimum(accuracy, confidence), np.maximum(accuracy, confidence)
+        gap = {"facecolor": "none", "edgecolor": RED, "hatch": "////", "linewidth": 1.0}
+        top.bar(centres[filled], high - low, width * 0.94, low, label="difference from the ideal", **gap)
+        top.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1.5, label="ideal: right as often as it is sure")
         top.set_ylabel("accuracy")
         top.set_ylim(0, 1.02)
-        top.set_title(f"calibration of {assessment.model.name}\nexpected calibration error {found.error:.1%}")
-        figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+        top.set_xlim(0, 1)
+        title = f"calibration of {assessment.model.name}, expected calibration error {found.error:.1%}"
+        figure.suptitle("\n".join([title, *wrap(calibration_text(assessment), 64)]), fontsize=11)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
         below.bar(centres, found.counts, width * 0.94, color=GREY)
         below.set_yscale("symlog", linthresh=1)
-        below.set_ylim(0, max(10.0, 2.0 * found.counts.max()))
+        below.set_ylim(0, max(10.0, 20.0 * found.counts.max()))
+        below.set_yticks([])  # the counts are written on the bars
+        below.set_yticks([], minor=True)
+        for centre, count in zip(centres[filled], found.counts[filled], strict=True):
+            below.annotate(f"{count:,}", (centre, count), (0, 2), textcoords="offset points", ha="center", fontsize=8)
         below.set_ylabel("samples")
-        below.set_xlabel("confidence (probability of the predicted class)")
+        below.set_xlabel("confidence: the probability that the model gives its answer")
         for axis in (top.yaxis, below.xaxis):
             axis.set_major_formatter(PercentFormatter(1.0))
         for axes in (top, below):
             axes.grid(alpha=0.25, color=GREY)
             axes.set_axisbelow(True)
     return figure
+
+
+def calibration_text(assessment: Assessment) -> str:
+    """One sentence for a reader who sees such a plot for the first time."""
+    found = assessment.calibration
+    share = found.counts / max(1, found.counts.sum())
+    sure = float(np.nansum(found.confidence * share))
+    right = float(assessment.correct.mean())
+    if found.error < CALIBRATED:
+        meaning = "its confidence can be taken as it is"
+    elif abs(sure - right) < found.error / 2:
+        meaning = "it is too sure of some answers and not sure enough of others"
+    else:
+        meaning = "it is surer than it should be" if sure > right else "it could be surer"
+    return f"On average the model is {sure:.1%} sure of its answer and right in {right:.1%} of the cases: {meaning}."
 
 
 def residuals_figure(assessment: Assessment) -> Figure:
@@ -204,7 +238,7 @@ def mistake_text(assessment: Assessment, place: int) -> str:
 
 def draw_assessment(assessment: Assessment, folder: Path | str) -> list[Path]:
     """Write all plots of an assessment to ``folder`` as PNG files, and return their paths."""
-    folder = make_folder(Path(folder).expanduser())
+    folder = make_folder(expanded(folder))
     if not assessment.model.decides:
         return [save_png(residuals_figure(assessment), folder / "residuals.png")]
     made = [
@@ -222,11 +256,11 @@ def _image(sample: Array) -> Array:
 
 
 def _shades(shares: Array) -> Array:
-    """RGBA of each cell. The opacity is the square root of the share, so that rare errors are visible."""
+    """RGBA of each cell. The opacity rises with the square root of the share, so that rare errors are visible."""
     cells = np.zeros((*shares.shape, 4))
     cells[..., :3] = _rgb(ORANGE)
     cells[np.arange(len(shares)), np.arange(len(shares)), :3] = _rgb(BLUE)
-    cells[..., 3] = np.sqrt(shares)
+    cells[..., 3] = np.where(shares > 0, FAINTEST + (OPACITY - FAINTEST) * np.sqrt(shares), 0)
     return cells
 
 
@@ -234,11 +268,8 @@ def _rgb(colour: str) -> tuple[float, ...]:
     return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
 
-def _write_counts(axes: Axes, counts: Array, shares: Array) -> None:
-    fontsize = 8 if len(counts) > 6 else 12
+def _write_counts(axes: Axes, counts: Array) -> None:
+    fontsize = 12 if len(counts) <= 6 else 8 if counts.max() < 10_000 else 7
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            strong = row == column and shares[row, column] > 0.25
-            axes.text(
-                column, row, str(count), ha="center", va="center", fontsize=fontsize, color="white" if strong else INK
-            )
+            axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=fontsize, color=INK)

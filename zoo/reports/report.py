@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ..evaluation.assess import assess
 from ..evaluation.assessment import Assessment
 from ..evaluation.tables import interval_text
 from ..files import make_folder, write_together
-from ..folders import runs_folder
+from ..folders import expanded, runs_folder
 from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, size_text
 from ..models.api import is_onnx_file
 from ..models.inference import InferenceModel
@@ -26,8 +27,9 @@ from ..runs.curves import curves_figure
 from ..runs.run import Run, load_run
 from ..specs.results import recorded_results
 from .exported_file import ExportedFile, exported_file
+from .hub import hub_facts
 from .pages import render, task_text
-from .plots import calibration_figure, confusion_figure, residuals_figure, svg, themed
+from .plots import calibration_figure, calibration_text, confusion_figure, residuals_figure, svg, themed
 
 log = logging.getLogger("zoo")
 
@@ -89,7 +91,7 @@ def report(
     run = None if model.trained.shipped else load_run(model.trained.checkpoint.parent)
     architecture = model.trained.metadata["architecture"]
     default = run.folder if run else Path(f"{architecture.replace('/', '-')}-report")
-    folder = Path(output).expanduser() if output is not None else default
+    folder = expanded(output) if output is not None else default
     assessment = _assessed(model, registry, data_dir)
     exported = None
     if assessment:
@@ -165,7 +167,12 @@ def _facts(
         "dataset": registry.datasets.get(config["data"]["name"]),
         "metrics": metrics,
         "training": duration(config["results"]["train_seconds"]) if config["results"] else "",
-        "recorded": {name: recorded[name] for name in metric_names(recorded)},
+        "hub": hub_facts(
+            registry.datasets.get(config["data"]["name"]),
+            bool(config["data"]["stand_in_for"]),
+            {name: recorded[name] for name in metric_names(recorded)},
+            None if run else config["plugin"]["distribution"],
+        ),
         "pipeline": _PIPELINES[description.takes_images, description.task],
         "assessment": assessment,
         "exported": verified,
@@ -197,23 +204,47 @@ def _plots(run: Run | None, assessment: Assessment | None) -> dict[str, Any]:
     entries, best = (run.metrics(), run.config["best"] or {}) if run else ([], {})
     metric = main_metric(entries[0]["validation"]) if entries else ""
     with themed():
-        curves = svg(curves_figure("", metric, entries, best.get("epoch"))) if entries else ""
+        curves = (
+            svg(curves_figure("", metric, entries, best.get("epoch")), _curves_text(metric, entries)) if entries else ""
+        )
     plots: dict[str, Any] = {
         "curves": curves,
         "confusion": "",
         "calibration": "",
+        "calibration_text": "",
         "residuals": "",
         "wrong_predictions": [],
     }
     if assessment is None:
         return plots
     if not assessment.model.decides:
-        return plots | {"residuals": svg(residuals_figure(assessment))}
+        return plots | {"residuals": svg(residuals_figure(assessment), _residuals_text(assessment))}
     return plots | {
-        "confusion": svg(confusion_figure(assessment)),
-        "calibration": svg(calibration_figure(assessment)),
+        "confusion": svg(confusion_figure(assessment), _confusion_text(assessment)),
+        "calibration": svg(calibration_figure(assessment), f"Calibration. {calibration_text(assessment)}"),
+        "calibration_text": calibration_text(assessment),
         "wrong_predictions": [_wrong_prediction(assessment, int(place)) for place in assessment.worst(MOST_WRONG)],
     }
+
+
+def _curves_text(metric: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    """What the curves show, for readers who do not see them."""
+    ends = [metric_text(metric, entries[place]["validation"][metric]) for place in (0, -1)]
+    return (
+        f"Loss and {metric_name(metric)} over {len(entries)} epochs; validation {metric_name(metric)} from {ends[0]} "
+        f"in the first to {ends[1]} in the last epoch"
+    )
+
+
+def _confusion_text(assessment: Assessment) -> str:
+    right = int(assessment.correct.sum())
+    return f"Confusion matrix: {right:,} of {assessment.samples:,} predictions are on the diagonal"
+
+
+def _residuals_text(assessment: Assessment) -> str:
+    found = assessment.metrics
+    errors = ", ".join(f"{metric_name(name)} {metric_text(name, found[name].value)}" for name in metric_names(found))
+    return f"Predictions against true values, errors against predictions, and a histogram of the errors: {errors}"
 
 
 def _wrong_prediction(assessment: Assessment, place: int) -> dict[str, Any]:

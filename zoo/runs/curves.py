@@ -47,6 +47,8 @@ def curves_figure(title: str, metric: str, entries: list[dict[str, Any]], best_e
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"loss ({_LOSSES[metric]})" if name == "loss" else metric_name(name))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(set(epochs)) == 1:  # the locator would choose fractions of an epoch
+            axes.set_xticks(epochs)
         if name == "accuracy":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(alpha=0.3)
@@ -54,8 +56,14 @@ def curves_figure(title: str, metric: str, entries: list[dict[str, Any]], best_e
     return figure
 
 
-def draw_rates(path: Path, title: str, rates: list[float], losses: list[float], suggested: float, used: float) -> None:
-    """Write a PNG of the loss over a rising learning rate, with marks at the suggested rate and the recipe's rate."""
+def draw_rates(
+    path: Path, title: str, rates: list[float], losses: list[float], suggested: float, used: float, used_name: str
+) -> None:
+    """Write a PNG of the loss over a rising learning rate, with marks at the suggested rate and the rate in use.
+
+    Args:
+        used_name: where the rate in use comes from: ``recipe`` or ``--lr``.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.8), dpi=120, layout="constrained")
@@ -63,7 +71,9 @@ def draw_rates(path: Path, title: str, rates: list[float], losses: list[float], 
     axes = figure.subplots()
     axes.plot(rates, losses, color=_TRAIN, label="smoothed loss")
     axes.axvline(suggested, color=_VALIDATION, linewidth=2, label=f"suggested: {suggested:.2g}")
-    axes.axvline(used, color="#666666", linestyle="--", linewidth=1, label=f"recipe: {used:.2g}")
+    axes.axvline(used, color="#666666", linestyle="--", linewidth=1, label=f"{used_name}: {used:.2g}")
+    nearest = min(range(len(rates)), key=lambda place: abs(rates[place] - suggested))
+    axes.plot(rates[nearest], losses[nearest], "o", color=_VALIDATION, markeredgecolor="#333333", markersize=8)
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("training loss")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..data.splits import Split
-from ..errors import ZooError
+from ..errors import UsageError, ZooError
 from ..files import make_folder
 from ..folders import picture_path
 from ..models.devices import exact
@@ -24,6 +24,8 @@ from .run_folder import describe_run
 
 LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 200
 SMOOTHING = 0.9
+FALLEN = 0.25
+"""The part of the drop of the loss that is behind at the suggested rate, at least."""
 DIVERGED = 4.0
 """The search ends when the loss is this many times the lowest loss so far."""
 
@@ -36,8 +38,9 @@ class LRFinderResult:
         rates: the learning rate of each step, rising.
         losses: the training loss at each step, smoothed: an exponential moving average with decay 0.9.
         lowest: the learning rate at the lowest loss. Training is about to become unstable there.
-        suggested: a tenth of ``lowest``.
-        used: the peak learning rate of the recipe.
+        suggested: a tenth of ``lowest``, or, if that is higher, the rate at which the loss has fallen by a quarter of
+            its whole drop. So it lies where the loss falls, not before.
+        used: the peak learning rate that a training would use.
         plot: path of the figure.
     """
 
@@ -69,8 +72,11 @@ def find_lr(
         output: path of the figure. Default: ``./ARCHITECTURE-lr.png``.
 
     Raises:
+        UsageError: ``epochs`` is set; the number of steps is fixed.
         ZooError: the loss was never finite, or the figure cannot be written.
     """
+    if "epochs" in settings:
+        raise UsageError(f"The learning-rate finder takes up to {STEPS} steps, whatever the epochs. Leave out epochs.")
     request = make_request(
         registry or create_registry(),
         architecture,
@@ -93,10 +99,20 @@ def find_lr(
     with exact(plan.device, tf32=True):
         rates, losses = _raise_rate(plan, state)
     lowest = rates[losses.index(min(losses))]
-    result = LRFinderResult(tuple(rates), tuple(losses), lowest, lowest / 10, h.lr, path)
+    result = LRFinderResult(tuple(rates), tuple(losses), lowest, _suggest(rates, losses), h.lr, path)
     title = f"{name} on {prepared.data}, batches of {h.batch_size}, {h.optimizer}"
-    draw_rates(path, title, rates, losses, result.suggested, h.lr)
+    draw_rates(path, title, rates, losses, result.suggested, h.lr, "--lr" if "lr" in settings else "recipe")
     return result
+
+
+def _suggest(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """A rate at which the loss falls: a tenth of the rate with the lowest loss, unless the loss falls later only."""
+    best = losses.index(min(losses))
+    highest = max(losses[: best + 1])
+    fallen = highest - FALLEN * (highest - losses[best])
+    # backwards from the lowest loss: the first rates may have random dips
+    start = next((place for place in range(best, -1, -1) if losses[place] >= fallen), best)
+    return max(rates[best] / 10, rates[start])
 
 
 def _raise_rate(plan: Plan, state: State) -> tuple[list[float], list[float]]:

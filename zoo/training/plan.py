@@ -145,7 +145,7 @@ class Plan:
 def make_plan(run: Run, prepared: Prepared, world: World) -> Plan:
     """The plan of a training. This moves the training and validation split to the device."""
     splits, device = prepared.data.splits, prepared.device
-    assert splits.validation is not None  # load_dataset always adds a validation split
+    assert splits.validation is not None  # read_dataset always adds a validation split
     return Plan(
         run,
         prepared.registry,

@@ -116,7 +116,7 @@ def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:
     """Two batches of the training split and one batch of each other split, for a dry run."""
     splits = data.splits
     validation = splits.validation
-    assert validation is not None  # load_dataset always adds a validation split
+    assert validation is not None  # read_dataset always adds a validation split
     first = torch.arange(size)
     short = Splits(
         train=splits.train.take(torch.arange(min(2 * size, len(splits.train)))),

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
-from ..errors import UnknownName
+from ..errors import UnknownName, UsageError
 from ..folders import data_folder, runs_folder
 from ..models.devices import choose_device
+from ..registry.extras import missing_packages
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
 from ..specs.options import Option, Value
@@ -126,11 +127,19 @@ def make_request(
 
 
 def _check_loggers(registry: Registry, names: Sequence[str]) -> None:
-    """Refuse a name that is not a plugin with a ``train_started`` hook."""
-    known = [plugin.name for plugin in registry.plugins if plugin.loaded and "train_started" in plugin.hooks]
+    """Refuse a name that is not a plugin with a ``train_started`` hook, or whose extra is not installed.
+
+    A plugin that needs more packages than its distribution declares them in an extra with its own name.
+    """
+    known = {plugin.name: plugin for plugin in registry.plugins if plugin.loaded and "train_started" in plugin.hooks}
     for name in names:
         if name not in known:
             raise UnknownName("logger", name, known, f"Available: {', '.join(known) or 'none'}.")
+        distribution = known[name].distribution
+        missing = missing_packages(distribution, name)
+        if missing:
+            command = f"pip install '{distribution}[{name}]'"
+            raise UsageError(f"--log {name} needs {', '.join(missing)}, which is not installed. Run {command}.")
 
 
 @dataclass(frozen=True, slots=True)

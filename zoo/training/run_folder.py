@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ..data.table_file import OpenedTable
 from ..environment import git_commit, host, versions
 from ..files import make_folder
 from ..models.build import count_parameters
@@ -79,6 +80,7 @@ def describe_run(request: TrainingRequest, prepared: Prepared, world: World) -> 
             "num_outputs": data.spec.num_outputs,
             "labels": list(data.spec.labels),
             "columns": columns_to_json(data.spec.columns),
+            **_table_record(data.table),
         },
         "parameters": count_parameters(prepared.model),
         "device": str(request.device),
@@ -100,6 +102,14 @@ def describe_run(request: TrainingRequest, prepared: Prepared, world: World) -> 
         "user_set": sorted(request.hyperparameters),
         "adapted": list(prepared.changes),
     }
+
+
+def _table_record(table: OpenedTable | None) -> dict[str, Any]:
+    """What else ``run.json`` says of a user table: why columns are left out, and how its target is written."""
+    if table is None:
+        return {}
+    found = {"left_out": dict(table.unused), "target_reading": table.target_reading}
+    return {key: value for key, value in found.items() if value}
 
 
 def _shared_run(world: World, find: Callable[[], Run]) -> Run:

@@ -42,6 +42,7 @@ def load_starting_weights(model: nn.Sequential, request: TrainingRequest) -> str
         missing = copy_matching(model, {f"network.{name}": tensor for name, tensor in tensors.items()}, source)
     else:
         path = expanded(request.init_from)
+        _refuse_other_sources(request)
         if not os.path.isfile(path):
             path = find_trained(str(request.init_from), request.runs_folder, request.registry).checkpoint
         source = f"{path} (SHA-256 {sha256(path)})"
@@ -50,6 +51,26 @@ def load_starting_weights(model: nn.Sequential, request: TrainingRequest) -> str
     if missing:
         log.warning("%s has no matching weights for %s; trained from scratch.", request.init_from, ", ".join(missing))
     return source
+
+
+def _refuse_other_sources(request: TrainingRequest) -> None:
+    """Refuse an exported file, and weights that only other architectures have.
+
+    Raises:
+        UsageError: the message says what to give instead.
+    """
+    source, name = str(request.init_from), request.architecture.name
+    if source.lower().endswith((".onnx", ".pt2")):
+        raise UsageError(
+            f"{source} is an exported file, which cannot be trained further. Give --init-from the run or the "
+            "architecture that it was exported from (`zoo runs`), or a checkpoint file best.safetensors."
+        )
+    others = [spec.name for spec in request.registry.architectures.values() if source in spec.origins]
+    if others:
+        raise UsageError(
+            f"{name} has no {source} weights; {', '.join(others[:3])}{' and others' if len(others) > 3 else ''} have. "
+            f"Train one of them, or give --init-from a run or the file of a checkpoint of {name}."
+        )
 
 
 def _load_origin(architecture: Architecture, name: str) -> Mapping[str, Tensor]:
