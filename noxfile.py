@@ -29,12 +29,22 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def campaign(session: nox.Session) -> None:
+    """The tests that take an hour and more: many kills, many surroundings, the largest networks."""
+    session.run("pytest", "-m", "campaign", *PARALLEL, "--durations=10", *session.posargs)
+
+
+@nox.session
 def numbers(session: nox.Session) -> None:
     """The tests of numbers as on a processor without AVX, and with another number of threads."""
     session.run(
         "pytest",
         *PARALLEL,
-        "tests/exporting",
+        "tests/exporting/test_export.py",
+        "tests/exporting/test_export_pt2.py",
+        "tests/exporting/test_rounding.py",
+        "tests/exporting/test_sound_networks.py",
+        "tests/exporting/test_verify.py",
         "tests/training/test_training.py",
         "tests/training/test_resuming.py",
         "tests/training/test_training_options.py",
@@ -66,4 +76,5 @@ def docs(session: nox.Session) -> None:
     pages = ("cli", "results", "reference", "tutorial", "export")
     session.run("cog", "--check", *(f"docs/{page}.md" for page in pages))
     session.run("python", "docs/rooms.py", "--check")
+    session.run("python", "docs/pictures.py", "--check")
     session.run("sphinx-build", "-q", "-W", "-b", "html", "docs", "docs/_build")

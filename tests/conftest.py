@@ -39,7 +39,7 @@ torch.backends.mkldnn.set_flags(os.environ.get("ZOO_TEST_ONEDNN") != "off")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip tests that this machine cannot run, with the reason; run slow tests only with ``-m slow``."""
+    """Skip tests that this machine cannot run, with the reason, and long tests without ``-m slow``, ``-m campaign``."""
     has_mnist = REAL_DATA is not None and (Path(REAL_DATA) / MNIST_FILE).is_file()
     for item in items:
         if item.get_closest_marker("mnist") and not has_mnist:

@@ -27,8 +27,10 @@ def test_nox_and_ci_run_the_same_commands(monkeypatch):
     found = [split_settings(line) for line in lines]
     in_ci = {command for command in found if command and command[0] in TOOLS}
     assert {command[0] for command in in_ci} == TOOLS
-    # the README has the command that runs the tests
-    assert in_ci | {("pytest", "-n", "logical", "--dist", "worksteal")} == set(commands_of_nox(monkeypatch))
+    # the README has the command that runs the tests, and the campaigns are run each night
+    tests = ("pytest", "-n", "logical", "--dist", "worksteal")
+    campaign = ("pytest", "-m", "campaign", *tests[1:], "--durations=10")
+    assert in_ci | {tests, campaign} == set(commands_of_nox(monkeypatch))
 
 
 def split_settings(line):

@@ -68,7 +68,9 @@ SURROUNDINGS = {
 def command(folder, *arguments, environment=None, flags=(), before=None):
     """Run the command in ``folder``; return exit code, output and errors."""
     keep = {name: value for name, value in os.environ.items() if not name.startswith(("ZOO_", "PYTHON"))}
-    path = os.pathsep.join(filter(None, sys.path))
+    path = os.pathsep.join(
+        filter(os.path.isabs, sys.path)
+    )  # Python does not start with a relative one in a lost folder
     variables = keep | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path, "TERM": "xterm", "LANG": "C.UTF-8"}
     variables |= environment or {}
     done = subprocess.run(

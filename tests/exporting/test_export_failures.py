@@ -166,7 +166,7 @@ print(Path({str(target)!r}).read_bytes() == before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.campaign)])
 def test_a_kill_at_any_time_leaves_a_complete_file(kills, tmp_path):
     target = tmp_path / "model.onnx"
     for seed in range(kills):

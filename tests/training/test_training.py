@@ -204,7 +204,7 @@ def test_resnet_mini_learns_digits(digits_run):
     assert digits_run.curves.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.mnist
 @pytest.mark.timeout(900)
 def test_googlenet_mini_reaches_its_accuracy_on_mnist(mnist_dir, runs_dir):
