@@ -174,6 +174,12 @@ _HOMES = {
         "first_command",
         "new_package",
     ),
+    "specs.recipe_parts": (
+        "Augmentation",
+        "Loss",
+        "Optimizer",
+        "Schedule",
+    ),
     "specs.settings": ("parse_settings",),
     "exporting.source": ("ExportSource",),
     "exporting.tracing": ("trace_program",),

@@ -105,6 +105,10 @@ from .models.runtime import Runtimes as Runtimes
 from .models.runtime import TensorSpec as TensorSpec
 from .conformance.new_package import first_command as first_command
 from .conformance.new_package import new_package as new_package
+from .specs.recipe_parts import Augmentation as Augmentation
+from .specs.recipe_parts import Loss as Loss
+from .specs.recipe_parts import Optimizer as Optimizer
+from .specs.recipe_parts import Schedule as Schedule
 from .specs.settings import parse_settings as parse_settings
 from .specs.architecture import Architecture as Architecture
 from .specs.dataset import Dataset as Dataset

@@ -38,7 +38,7 @@ MISTAKES = [
     ("train resnet-mini --lr 0", 2, "above 0"),
     ("train resnet-mini --lr nan", 2, "a number"),
     ("train resnet-mini --batch-size -4", 2, "at least 1"),
-    ("train resnet-mini --set optimizer=adam", 2, "one of sgd, adamw"),
+    ("train resnet-mini --set optimizer=adam", 2, "There is no optimizer named 'adam'. Did you mean 'adamw'?"),
     ("train resnet-mini --seed x", 2, "--seed"),
     ("train resnet-mini --device gpu", 2, "auto, cpu, cuda"),
     ("train", 2, "NAME"),

@@ -10,6 +10,7 @@ import pytest
 
 import zoo
 from zoo.conformance.new_package import KINDS, new_package
+from zoo.registry.declared import check_declared
 
 EXPECTED = {"pyproject.toml", "README.md", "LICENSE", ".gitignore", ".github/workflows/test.yml"}
 
@@ -48,7 +49,7 @@ def test_a_new_package_is_registered_without_errors(kind, tmp_path, registry, mo
     found = [*registry.architectures, *registry.datasets, *registry.exporters]
     found += registry.commands(())
     assert found == [name]
-    registry.check_references()
+    check_declared(registry)
     assert registry.plugins[0].errors == []
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import zoo
 from zoo.formatting import printable
+from zoo.registry.declared import check_declared
 from zoo.registry.entry_points import EntryPoint, find_entry_points
 from zoo.registry.hook_calls import plugin_code
 
@@ -46,7 +47,7 @@ def load(add_plugin, capsys):
         good = add_plugin("good", ARCHITECTURE.format(changes="name='good-net'"), distribution="zz-good")
         registry = zoo.create_registry([*find_entry_points(), bad, good])
         registry.commands(())
-        registry.check_references()
+        check_declared(registry)
         for spec in registry.architectures.values():
             zoo.architecture_facts(registry, spec)
         for spec in registry.datasets.values():

@@ -1,6 +1,7 @@
 import pytest
 
 from zoo import InvalidValue, Option, PluginError, UnknownName
+from zoo.registry.recipe_parts import part_options
 from zoo.specs.hyperparameters import OPTIONS, resolve
 from zoo.specs.settings import parse_settings, split_settings
 
@@ -83,7 +84,7 @@ def test_later_sources_of_hyperparameters_override_earlier_ones():
 def test_settings_reach_training_or_the_architecture_by_name(tiny_registry):
     tiny_cnn = tiny_registry.architecture("tiny-cnn")
     settings = parse_settings(tiny_cnn, {"lr": "1", "dropout": "0.4", "bias": "off"})
-    chosen, own = split_settings(tiny_cnn, settings)
+    chosen, own = split_settings(tiny_cnn, settings, part_options(tiny_registry))
     assert chosen == {"lr": 1.0}
     assert own == {"dropout": 0.4, "bias": False}
 

@@ -6,7 +6,7 @@ import resource
 import pytest
 import torch
 
-from zoo.training.memory_pool import freed_memory_kept
+from zoo.training.execution import freed_memory_kept
 
 FEW = 10
 """Page faults. A block of 40 MiB has 20 huge pages of 2 MiB, or 10,240 usual pages."""

@@ -117,9 +117,11 @@ def load_everything(ctx: click.Context) -> list[str]:
     Returns:
         The names of the plugins' commands.
     """
+    from ..registry.declared import check_declared
+
     root = ctx.find_root().command
     names = list(root.plugin_commands(ctx)) if isinstance(root, ZooGroup) else []
-    registry_of(ctx).check_references()
+    check_declared(registry_of(ctx))
     return names
 
 

@@ -9,6 +9,7 @@ import click
 
 from ..errors import UnknownName, UsageError
 from ..folders import runs_folder
+from ..registry.recipe_parts import part_options
 from ..runs.finding import find_run
 from ..specs.hyperparameters import OPTIONS
 from ..specs.options import unknown_option
@@ -28,7 +29,7 @@ def was_given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
-def training_settings(architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
+def training_settings(registry: Registry, architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options ``--epochs``, ``--batch-size``, ``--lr``, ``--precision``, ``--compile`` and every ``--set``, parsed.
 
     Raises:
@@ -38,7 +39,7 @@ def training_settings(architecture: Architecture, given: Mapping[str, Any]) -> d
     texts = {key: given[key] for key in ("epochs", "batch_size", "lr", "precision") if given[key] is not None}
     texts |= {"compile": "true"} if given["compile"] else {}
     texts |= _pairs("--set", given["settings"], texts)
-    return dict(parse_settings(architecture, texts))
+    return dict(parse_settings(architecture, texts, part_options(registry)))
 
 
 def epochs_given(given: Mapping[str, Any]) -> int | None:

@@ -68,6 +68,9 @@ def architecture(facts: Facts) -> list[str]:
         lines["weights"] = f"{facts['weights']:,} bytes, used until you train a run"
     settings = [*facts["options"], *facts["hyperparameters"]]
     rows = [(s["name"], as_text(s["default"]), s["allowed"], s["help"]) for s in settings]
+    for part in facts["recipe_parts"]:
+        about = f"{part['kind']} {part['name']}"
+        rows += [(s["name"], as_text(s["default"]), s["allowed"], f"{about}: {s['help']}") for s in part["options"]]
     return [
         *(wrapped(f"{key:<12}{value}", indent=12) for key, value in lines.items()),
         "\nSet any of these with --set NAME=VALUE:\n",

@@ -165,7 +165,7 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
         run = zoo.resume(resume, epochs=epochs_given(given), device=device, **common)
     elif name is not None:
         architecture = registry.architecture(name)
-        settings = training_settings(architecture, given)
+        settings = training_settings(registry, architecture, given)
         data_options = dataset_settings(registry, architecture, given)
         registry.listen(TrainingDisplay())
         chosen = {key: given[key] for key in ("dataset", "seed", "device", "init_from", "freeze", "dry_run")}
@@ -208,7 +208,7 @@ def find_lr(ctx: click.Context, /, name: str, as_json: bool, **given: Any) -> No
     """
     registry = registry_of(ctx)
     architecture = registry.architecture(name)
-    settings = training_settings(architecture, given)
+    settings = training_settings(registry, architecture, given)
     data_options = dataset_settings(registry, architecture, given)
     chosen = {key: given[key] for key in ("output", "dataset", "seed", "device", "data_dir")}
     found = zoo.find_lr(name, registry=registry, data_options=data_options, **chosen, **settings)

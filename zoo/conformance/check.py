@@ -42,7 +42,7 @@ class NotChecked(ZooError):
 
 @dataclass(frozen=True, slots=True)
 class CheckedItem:
-    """A plugin, or an architecture, dataset, exporter or command that a plugin registered."""
+    """A plugin, or something that a plugin registered: an architecture, a recipe part, a command."""
 
     kind: str
     name: str
@@ -130,8 +130,8 @@ def find_items(registry: Registry, names: Iterable[str] = (), commands: Iterable
     """The items that ``names`` refer to. A plugin or a distribution includes everything that it registered.
 
     Args:
-        names: plugins, distributions, architectures, datasets, exporters or commands; everything that is not built in,
-            unless given.
+        names: plugins, distributions, or what plugins registered: architectures, datasets, exporters, recipe parts,
+            commands. Everything that is not built in, unless given.
         commands: the names of the plugins' commands, if they are loaded.
 
     Raises:
@@ -149,7 +149,7 @@ def find_items(registry: Registry, names: Iterable[str] = (), commands: Iterable
         found = found or [item for item in items if item.name == name]
         if not found:
             known = {n for item in items for n in (item.name, item.plugin.name, item.plugin.distribution)}
-            kinds = "plugin, distribution, architecture, dataset, exporter or command"
+            kinds = "plugin, or anything that a plugin registers,"
             raise UnknownName(kinds, name, known, "`zoo plugins` lists the plugins.")
         chosen += [item for item in found if item not in chosen]
     return chosen
@@ -176,8 +176,8 @@ def check(
     """Check that plugins meet the plugin contract, one result after another.
 
     Args:
-        names: plugins, distributions, architectures, datasets, exporters or commands; everything that is not built in,
-            unless given.
+        names: plugins, distributions, or what plugins registered: architectures, datasets, exporters, recipe parts,
+            commands. Everything that is not built in, unless given.
         data_dir: the data folder; see :func:`zoo.data_folder`.
         download: download missing datasets; without it, the checks that need them are skipped.
         registry: the plugins; those that are installed, unless given.

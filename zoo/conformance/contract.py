@@ -1,4 +1,4 @@
-"""The plugin contract: what every plugin, architecture, dataset, exporter and command must do."""
+"""The plugin contract: what every plugin must do, and everything that it registers."""
 
 from __future__ import annotations
 
@@ -68,6 +68,31 @@ REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
         repeatable="the same network gives the same bytes",
         refuses_other_weights="its checks refuse a file with slightly different weights",
         refuses_damage="its checks refuse a truncated file",
+    ),
+    "optimizer": _requirements(
+        "recipe_parts",
+        trains="a network trains with it",
+        resume="a run that is stopped after an epoch and resumed gives the same weights as one that was not stopped",
+    ),
+    "schedule": _requirements(
+        "recipe_parts",
+        factors="it gives a finite factor of at least 0 everywhere, always the same",
+        trains="a network trains with it",
+        resume="a run that is stopped after an epoch and resumed gives the same weights as one that was not stopped",
+    ),
+    "augmentation": _requirements(
+        "recipe_parts",
+        draws="everything random comes from the generator that it gets",
+        applies="it keeps shape and range, changes nothing in place, and treats each sample alone",
+        trains="a network trains with it",
+        resume="a run that is stopped after an epoch and resumed gives the same weights as one that was not stopped",
+    ),
+    "loss": _requirements(
+        "recipe_parts",
+        computes="it gives a finite scalar with finite gradients for each of its tasks",
+        averages="it is a mean over the batch: a batch in two parts gives the same loss",
+        trains="a network trains with it",
+        resume="a run that is stopped after an epoch and resumed gives the same weights as one that was not stopped",
     ),
     "command": _requirements(
         "command",

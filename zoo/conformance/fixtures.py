@@ -66,24 +66,28 @@ def add_dataset(registry: Registry, spec: Dataset) -> None:
     registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(spec), None))
 
 
-def add_network(registry: Registry) -> None:
-    """Register a small convolutional network and a synthetic dataset of small images in three classes for it."""
+def add_network(registry: Registry, task: str = "classification") -> None:
+    """Register a small convolutional network for ``task``, and a synthetic dataset of small images for it.
+
+    A classification has three classes, a regression two targets.
+    """
+    outputs = {"classification": 3, "binary": 1, "regression": 2}[task]
     images = Dataset(
         name="images",
         summary="small images",
-        task="classification",
+        task=task,
         loader=_no_loader,
         input_shape=(1, 8, 8),
-        num_outputs=3,
-        labels=("one", "two", "three"),
+        num_outputs=outputs,
+        labels=("one", "two", "three")[: 2 if task == "binary" else outputs],
     )
     network = Architecture(
         name=NETWORK,
         summary="one convolution, one linear layer",
-        task="classification",
+        task=task,
         builder=_build,
         dataset=DATA,
-        parameters=4 * 10 + 4 * 36 * 3 + 3,
+        parameters=4 * 10 + (4 * 36 + 1) * outputs,
         hyperparameters={"epochs": 2, "batch_size": 16},
     )
     registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(images), network))

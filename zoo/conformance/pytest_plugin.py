@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .contract import Requirement
 
 _MARKER = (
-    "zoo(*names): the plugins, distributions, architectures, datasets, exporters or commands that `zoo_check` checks; "
+    "zoo(*names): the plugins, distributions, or what plugins registered, that `zoo_check` checks; "
     "everything that is not built in, unless given"
 )
 

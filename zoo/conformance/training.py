@@ -58,28 +58,8 @@ def checkpoint(workspace: Workspace) -> str:
 
 def resume(workspace: Workspace) -> str:
     """Stop after the first epoch, resume, and compare the weights with those of the uninterrupted run."""
-    uninterrupted = _run(workspace)
-    registry = workspace.registry.copy()
-    stopper = _StopAfterFirst()
-    registry.listen(stopper)
-    folder = workspace.scratch / "stopped"
-    try:
-        train(workspace.item.name, registry=registry, runs_dir=folder, checkpoint_epochs=1, **_settings())
-    except KeyboardInterrupt:
-        pass
-    else:
-        raise NotChecked("the training ended before it could be stopped")
-    run = find_run(workspace.item.name, folder, registry.architectures, trained=False)
-    resumed = resume_run(str(run.folder), registry=workspace.registry)
-    wanted, _ = load_tensors(uninterrupted.last)
-    found, _ = load_tensors(resumed.last)
-    for name, tensor in wanted.items():
-        if name not in found or not torch.equal(tensor, found[name]):
-            raise Problem(
-                f"{name} differs between a run and the same run stopped and resumed",
-                "Use only torch's random generator, and keep all state in parameters and buffers.",
-            )
-    return f"{len(wanted)} tensors equal bit for bit"
+    remedy = "Use only torch's random generator, and keep all state in parameters and buffers."
+    return compare_resumed(workspace, workspace.item.name, _run(workspace), remedy)
 
 
 def export(workspace: Workspace) -> str:
@@ -117,7 +97,38 @@ def weights(workspace: Workspace) -> str:
     return ", ".join(shipped) or "it ships none"
 
 
-def _settings() -> dict[str, Any]:
+def compare_resumed(workspace: Workspace, architecture: str, uninterrupted: Run, remedy: str, **settings: Any) -> str:
+    """Train ``architecture`` again, stop after the first epoch, resume, and compare the weights.
+
+    Args:
+        uninterrupted: the same training without a stop.
+        remedy: what to do if the weights differ.
+        settings: of the training.
+
+    Raises:
+        Problem: the weights differ.
+    """
+    registry = workspace.registry.copy()
+    registry.listen(_StopAfterFirst())
+    folder = workspace.scratch / "stopped"
+    try:
+        train(architecture, registry=registry, runs_dir=folder, checkpoint_epochs=1, **short_training(), **settings)
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise NotChecked("the training ended before it could be stopped")
+    run = find_run(architecture, folder, registry.architectures, trained=False)
+    resumed = resume_run(str(run.folder), registry=workspace.registry)
+    wanted, _ = load_tensors(uninterrupted.last)
+    found, _ = load_tensors(resumed.last)
+    for name, tensor in wanted.items():
+        if name not in found or not torch.equal(tensor, found[name]):
+            raise Problem(f"{name} differs between a run and the same run stopped and resumed", remedy)
+    return f"{len(wanted)} tensors equal bit for bit"
+
+
+def short_training() -> dict[str, Any]:
+    """The settings of a short training on the fixture dataset."""
     return {"dataset": DATA, "epochs": _EPOCHS, "batch_size": 16, "device": "cpu", "patience": 0}
 
 
@@ -135,7 +146,7 @@ def _run(workspace: Workspace) -> Run:
                 registry=workspace.registry,
                 runs_dir=workspace.scratch / "runs",
                 data_dir=workspace.scratch,
-                **_settings(),
+                **short_training(),
             )
         except ZooError as error:
             workspace.cache["failed"] = str(error)

@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..folders import data_folder, runs_folder
 from ..formatting import PERCENTAGES, main_metric
 from ..models.build import blank_model, count_parameters
 from ..models.tasks import TASKS
+from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry, create_registry
 from ..runs.checkpoint import load_tensors, save_tensors
 from ..runs.finding import list_runs
@@ -218,13 +219,13 @@ def _find_equal(
         "seed": seed,
         "status": "finished",
         "options": check_all(spec.options, {}, spec.name),
-        "hyperparameters": asdict(resolve(spec.hyperparameters)),
+        "hyperparameters": resolve(spec.hyperparameters, parts=part_options(registry)).as_dict(),
     }
     chosen = check_all(dataset.options, data_options, dataset.name)
     for run in list_runs(folder, spec.name):
         config = run.config
         known = {key: config[key] for key in wanted}
-        known["hyperparameters"] = asdict(resolve(known["hyperparameters"]))  # new ones have their default
+        known["hyperparameters"] = resolve(known["hyperparameters"]).as_dict()  # new ones have their default
         known["options"] = check_all(spec.options, known["options"], spec.name)
         data = config["data"]
         declared = dataset.fingerprint if chosen == check_all(dataset.options, {}, dataset.name) else ""
@@ -256,7 +257,7 @@ def _record(spec: Architecture, registry: Registry, runs: Sequence[Run]) -> Reco
         "architecture": spec.name,
         "plugin": registry.owner(spec).version,
         "dataset": first["data"]["name"],
-        "hyperparameters": asdict(resolve(first["hyperparameters"])),
+        "hyperparameters": resolve(first["hyperparameters"]).as_dict(),
         "test_samples": results[0]["test_samples"],
         "metrics": {name: mean_and_deviation([test[name] for test in tests]) for name in names},
         "baseline": {name: statistics.fmean(one[name] for one in trivial) for name in trivial[0] if all(trivial)},

@@ -40,6 +40,10 @@ class Task(ABC):
         """The task with its tensors on ``device``, so that no step waits for a copy."""
         return self
 
+    def network_targets(self, targets: Tensor) -> Tensor:
+        """The targets in the units of the network's outputs, for losses of plugins."""
+        return targets
+
     def postprocess(self) -> Rescale | None:
         """The module behind the network that converts its outputs to the target's units; None if there is none."""
         return None
@@ -204,6 +208,10 @@ class Regression(Task):
     def to(self, device: torch.device) -> Task:
         """The task with the scale of the targets on ``device``."""
         return Regression(self.postprocess().to(device))
+
+    def network_targets(self, targets: Tensor) -> Tensor:
+        """Standardised targets."""
+        return self.rescale.standardise(targets)
 
     def postprocess(self) -> Rescale:
         """The conversion from standardised outputs to the target's units."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from ..errors import PluginError
 from ..specs.architecture import Architecture
 from ..specs.columns import columns_to_json
 from ..specs.dataset import Dataset, is_present
-from ..specs.hyperparameters import OPTIONS
+from ..specs.hyperparameters import BUILT_IN, OPTIONS
 from ..specs.options import Option
+from ..specs.recipe_parts import PARTS, RecipePart
 from ..specs.results import Record, recorded_results
 from .plugin import Plugin
 from .registry import Registry
@@ -35,7 +37,19 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
         "source": architecture.source,
         "plugin": plugin.origin,
         "options": [_option_facts(option, option.default) for option in architecture.options],
-        "hyperparameters": [_option_facts(option, recipe.get(option.name, option.default)) for option in OPTIONS],
+        "hyperparameters": [_hyperparameter_facts(registry, option, recipe) for option in OPTIONS],
+        "recipe_parts": [part_facts(registry, kind, part) for kind in PARTS for part in _parts(registry, kind)],
+    }
+
+
+def part_facts(registry: Registry, kind: str, part: RecipePart) -> dict[str, Any]:
+    """All facts about a recipe part of a plugin. ``kind`` is the hyperparameter that chooses it."""
+    return {
+        "kind": kind,
+        "name": part.name,
+        "summary": part.summary,
+        "options": [_option_facts(option, option.default) for option in part.options],
+        "plugin": registry.owner(part).distribution,
     }
 
 
@@ -90,6 +104,19 @@ def _bytes(architecture: Architecture) -> int | None:
         return architecture.shipped_weights.stat().st_size if architecture.shipped_weights else None
     except OSError:  # deleted since
         return None
+
+
+def _parts(registry: Registry, kind: str) -> list[RecipePart]:
+    return list(registry.recipe_parts(kind).values())
+
+
+def _hyperparameter_facts(registry: Registry, option: Option, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A hyperparameter that chooses a recipe part allows those of the library and of all plugins."""
+    facts = _option_facts(option, recipe.get(option.name, option.default))
+    if option.name in PARTS:
+        names = [*BUILT_IN[option.name], *(part.name for part in _parts(registry, option.name))]
+        facts["allowed"] = "one of " + ", ".join(names)
+    return facts
 
 
 def _option_facts(option: Option, default: Any) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def trained_architecture(registry: Registry, metadata: Mapping[str, Any]) -> Arc
         origin = metadata.get("plugin")
         if not origin:
             raise
-        raise PluginError(f"{name} was trained with {_plugin_text(origin)}, {_fate(registry, origin, name)}") from error
+        raise PluginError(
+            f"{name} was trained with {describe_origin(origin)}, {_fate(registry, origin, name)}"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -70,7 +72,7 @@ def _change(registry: Registry, metadata: Mapping[str, Any]) -> str:
     if (owner.distribution, owner.version) == (origin["distribution"], origin["version"]):
         return ""
     now = f"{owner} has changed since" if FILE == origin["distribution"] == owner.distribution else f"now it is {owner}"
-    return f"{metadata['architecture']} was trained with {_plugin_text(origin)}; {now}. {_way_back(origin)}"
+    return f"{metadata['architecture']} was trained with {describe_origin(origin)}; {now}. {way_back(origin)}"
 
 
 def _fate(registry: Registry, origin: Mapping[str, str], name: str) -> str:
@@ -78,24 +80,25 @@ def _fate(registry: Registry, origin: Mapping[str, str], name: str) -> str:
     same = [p for p in registry.plugins if (p.distribution, p.name) == (origin["distribution"], origin["name"])]
     if not same:
         missing = "is not loaded" if origin["distribution"] == FILE else "is not installed"
-        return f"which {missing}. {_way_back(origin)}"
+        return f"which {missing}. {way_back(origin)}"
     plugin: Plugin = same[0]
     if plugin.blocked:
         return "which ZOO_LOAD_PLUGINS or ZOO_BLOCK_PLUGINS blocks."
     if plugin.errors:
         return f"which failed: {plugin.errors[0]} `zoo plugins` shows it."
     if plugin.version != origin["version"]:
-        return f"but {plugin} does not have it any more. {_way_back(origin)}"
+        return f"but {plugin} does not have it any more. {way_back(origin)}"
     return f"which does not register {name} here. `zoo plugins` shows it."
 
 
-def _plugin_text(origin: Mapping[str, str]) -> str:
+def describe_origin(origin: Mapping[str, str]) -> str:
+    """The plugin that a run records, in words."""
     if origin["distribution"] == FILE:
         return f"the plugin in {origin['file']}"
     return f"the plugin {origin['name']} of {origin['distribution']} {origin['version']}"
 
 
-def _way_back(origin: Mapping[str, str]) -> str:
+def way_back(origin: Mapping[str, str]) -> str:
     """How to get the plugin back, in one line."""
     if origin["distribution"] != FILE:
         return f"`pip install {origin['distribution']}=={origin['version']}` installs that version."

@@ -19,7 +19,7 @@ from ..specs import hookspecs
 from ..specs.architecture import Architecture
 from ..specs.dataset import Dataset
 from ..specs.exporter import Exporter
-from ..specs.references import missing
+from ..specs.recipe_parts import PARTS, RecipePart
 from ..specs.spec import Spec
 from .entry_points import EntryPoint, find_entry_points
 from .hook_calls import UNSTOPPABLE, call, plugin_code
@@ -33,7 +33,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("zoo")
 
-_S = TypeVar("_S", Architecture, Dataset, Exporter)
+_S = TypeVar("_S", bound=Spec)
+
+_DECLARATIONS: dict[str, type[Spec]] = {
+    "register_architectures": Architecture,
+    "register_datasets": Dataset,
+    "register_exporters": Exporter,
+    "register_optimizers": PARTS["optimizer"],
+    "register_schedules": PARTS["schedule"],
+    "register_augmentations": PARTS["augment"],
+    "register_losses": PARTS["loss"],
+}
 
 
 class Registry:
@@ -43,7 +53,7 @@ class Registry:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
-        self._specs: dict[type[Spec], dict[str, Any]] = {Architecture: {}, Dataset: {}, Exporter: {}}
+        self._specs: dict[type[Spec], dict[str, Any]] = {kind: {} for kind in _DECLARATIONS.values()}
         self._owners: dict[tuple[type[Spec], str], Plugin] = {}
         self._modules: dict[str, tuple[object, Plugin]] = {}
         self._commands: dict[str, click.Command] | None = None
@@ -89,6 +99,10 @@ class Registry:
             UnknownName: there is none; the message contains the closest name.
         """
         return self._find(Exporter, name, "`zoo export --help` shows them all.")
+
+    def recipe_parts(self, kind: str) -> Mapping[str, RecipePart]:
+        """The recipe parts of plugins by name, sorted by name. ``kind`` is a hyperparameter: ``optimizer``."""
+        return dict(sorted(self._specs[PARTS[kind]].items()))
 
     def declared(self) -> list[tuple[Spec, Plugin]]:
         """All registered declarations with their plugins, in the order of registration."""
@@ -159,16 +173,6 @@ class Registry:
         for hook, kind in _DECLARATIONS.items():
             self._call(module, plugin, hook, register=self._registrar(plugin, kind))
 
-    def check_references(self) -> None:
-        """Report each ``"package.module:name"`` of third-party plugins that does not exist, without importing it."""
-        homes = {id(plugin): getattr(module, "__name__", "") for module, plugin in self._modules.values()}
-        for spec, plugin in [(spec, plugin) for spec, plugin in self.declared() if not plugin.builtin]:
-            for field, reference in spec.references:
-                problem = missing(reference, homes.get(id(plugin), ""))
-                message = f"{spec.label}: {field} {problem}"
-                if problem and message not in plugin.errors:
-                    self.report(plugin, message)
-
     def copy(self) -> Registry:
         """Another registry of the same plugins. Later additions to it do not change this one."""
         other = Registry()
@@ -181,8 +185,9 @@ class Registry:
 
     def module_name(self, plugin: Plugin) -> str:
         """Name of the module that was loaded for ``plugin``; empty if there is none."""
-        module, _ = self._modules.get(f"{plugin.distribution}:{plugin.name}", (None, None))
-        return getattr(module, "__name__", "")
+        return next(
+            (getattr(module, "__name__", "") for module, owner in self._modules.values() if owner is plugin), ""
+        )
 
     def listen(self, listener: object) -> None:
         """Call the training hooks of ``listener`` too, an object with methods marked ``@zoo.hookimpl``."""
@@ -256,13 +261,6 @@ class Registry:
         if name not in known:
             raise UnknownName(kind.__name__.lower(), name, known, hint)
         return known[name]
-
-
-_DECLARATIONS: dict[str, type[Spec]] = {
-    "register_architectures": Architecture,
-    "register_datasets": Dataset,
-    "register_exporters": Exporter,
-}
 
 
 def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registry:

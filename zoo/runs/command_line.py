@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from typing import Any
 
 from ..registry.registry import Registry
@@ -36,8 +35,8 @@ def repeat_command(config: dict[str, Any], registry: Registry) -> str:
     dataset = registry.datasets.get(data["name"])
     foreign = dataset.hyperparameters if dataset and data["name"] != data["default"] else {}
     epochs = [change["epochs"] for change in config.get("extended", [])] + [config["hyperparameters"]["epochs"]]
-    chosen = asdict(resolve(config["hyperparameters"], {"epochs": epochs[0]}))
-    usual = asdict(resolve(own, foreign))
+    chosen = resolve(config["hyperparameters"], {"epochs": epochs[0]}).as_dict()
+    usual = resolve(own, foreign).as_dict()
     kept = config.get("user_set", _ADAPTABLE if foreign_data or epochs[0] < usual["epochs"] else ())
     usual = {name: value for name, value in usual.items() if name not in kept}
     for name, value in _changed(chosen, usual).items():

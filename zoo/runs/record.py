@@ -129,6 +129,7 @@ class RunRecord(Struct, gc=False):
     device: str
     best: BestRecord | None
     results: ResultsRecord | None
+    recipe_plugins: dict[str, PluginRecord] | UnsetType = UNSET
     parameters: Count | UnsetType = UNSET
     threads: Count | UnsetType = UNSET
     arithmetic: list[dict[str, Value]] | UnsetType = UNSET

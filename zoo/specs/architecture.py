@@ -62,7 +62,7 @@ class Architecture(Spec):
         if self.parameters < 0 or self.image_size < 0:
             raise PluginError(f"{self.label}: parameters and image_size must not be negative.")
         check_option_names(self.label, self.options)
-        clashes = sorted(HYPERPARAMETER_NAMES & {option.name for option in self.options})
+        clashes = sorted({*HYPERPARAMETER_NAMES} & {option.name for option in self.options})
         if clashes:
             raise PluginError(f"{self.label}: option {clashes[0]!r} has the name of a hyperparameter; choose another.")
 

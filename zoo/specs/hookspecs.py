@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .dataset import Dataset
     from .events import EpochMetrics, Progress, TrainingStart
     from .exporter import Exporter
+    from .recipe_parts import Augmentation, Loss, Optimizer, Schedule
 
 PROJECT = "zoo"
 """Name of the project in pluggy."""
@@ -46,6 +47,26 @@ def register_datasets(register: Callable[[Dataset], None]) -> None:
 @hookspec
 def register_exporters(register: Callable[[Exporter], None]) -> None:
     """Register export formats: call ``register(zoo.Exporter(...))`` once for each."""
+
+
+@hookspec
+def register_optimizers(register: Callable[[Optimizer], None]) -> None:
+    """Register optimisers for recipes: call ``register(zoo.Optimizer(...))`` once for each."""
+
+
+@hookspec
+def register_schedules(register: Callable[[Schedule], None]) -> None:
+    """Register learning rate schedules for recipes: call ``register(zoo.Schedule(...))`` once for each."""
+
+
+@hookspec
+def register_augmentations(register: Callable[[Augmentation], None]) -> None:
+    """Register augmentations for recipes: call ``register(zoo.Augmentation(...))`` once for each."""
+
+
+@hookspec
+def register_losses(register: Callable[[Loss], None]) -> None:
+    """Register training losses for recipes: call ``register(zoo.Loss(...))`` once for each."""
 
 
 @hookspec

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .options import Option, Value, check_all
+from ..errors import InvalidValue
+from ..formatting import brief
+from .options import Option, Value, check_all, unknown_option
 
 
 def _hyperparameter(default: Value, help: str, **limits: Any) -> Any:
@@ -19,7 +21,7 @@ class Hyperparameters:
 
     epochs: int = _hyperparameter(10, "number of passes over the training split", minimum=1)
     batch_size: int = _hyperparameter(128, "samples per optimiser step", minimum=1)
-    optimizer: str = _hyperparameter("sgd", "sgd: SGD with Nesterov momentum; adamw: AdamW", choices=("sgd", "adamw"))
+    optimizer: str = _hyperparameter("sgd", "sgd: SGD with Nesterov momentum; adamw: AdamW")
     lr: float = _hyperparameter(0.05, "peak learning rate", above=0)
     momentum: float = _hyperparameter(0.9, "momentum of SGD, or beta1 of AdamW", minimum=0, below=1)
     weight_decay: float = _hyperparameter(1e-4, "weight decay: L2 penalty for SGD, decoupled for AdamW", minimum=0)
@@ -27,9 +29,9 @@ class Hyperparameters:
         "one-cycle",
         "learning rate schedule after linear warm-up; one-cycle: cosine decay to 0; linear: linear decay to 0; "
         "step: divide by 10 at 50% and 75% of the run; constant: no decay",
-        choices=("one-cycle", "linear", "step", "constant"),
     )
     warmup: float = _hyperparameter(0.25, "fraction of the run with linear learning rate warm-up", minimum=0, below=1)
+    loss: str = _hyperparameter("own", "training loss; own: the loss of the task")
     label_smoothing: float = _hyperparameter(
         0.0, "label smoothing of the cross-entropy loss; 0: off", minimum=0, below=1
     )
@@ -86,27 +88,97 @@ class Hyperparameters:
         minimum=0,
         maximum=100,
     )
+    augment: str = _hyperparameter("none", "random augmentation of training inputs by a plugin; none: off")
     init: str = _hyperparameter(
         "own",
         "initialisation of linear and convolutional layers; own: the architecture's own",
         choices=("own", "xavier", "kaiming", "normal", "orthogonal"),
     )
+    part_options: Mapping[str, Value] = field(default_factory=dict)
+    """The options of the recipe parts of plugins that the recipe names, by name."""
+
+    def as_dict(self) -> dict[str, Value]:
+        """All values by name, the options of recipe parts among them."""
+        return {name: getattr(self, name) for name in NAMES} | dict(self.part_options)
 
 
-OPTIONS: tuple[Option, ...] = tuple(Option(name=item.name, **item.metadata) for item in fields(Hyperparameters))
-NAMES = frozenset(option.name for option in OPTIONS)
-AUGMENTATION = ("shift", "flip", "rotate", "zoom", "crop", "colour", "erase", "mixup")
+OPTIONS: tuple[Option, ...] = tuple(
+    Option(name=item.name, **item.metadata) for item in fields(Hyperparameters) if item.metadata
+)
+NAMES = tuple(option.name for option in OPTIONS)
+AUGMENTATION = ("shift", "flip", "rotate", "zoom", "crop", "colour", "erase", "mixup", "augment")
 """The hyperparameters of the random augmentation of training images."""
+BUILT_IN: Mapping[str, tuple[str, ...]] = {
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("one-cycle", "linear", "step", "constant"),
+    "augment": ("none",),
+    "loss": ("own",),
+}
+"""The recipe parts of the library, by the hyperparameter that chooses them. Plugins register others."""
+PartOptions = Callable[[str, str], tuple[Option, ...]]
+"""The options of a recipe part by its hyperparameter and its name, ``("optimizer", "lion")``. It raises
+:class:`zoo.errors.UnknownName` if no plugin registers such a part."""
 
 
-def resolve(*layers: Mapping[str, object]) -> Hyperparameters:
+def resolve(*layers: Mapping[str, object], parts: PartOptions | None = None) -> Hyperparameters:
     """The library's defaults, updated with each of ``layers`` in turn.
 
+    A layer that chooses another recipe part drops the options that earlier layers set for the part before.
+
+    Args:
+        parts: the options of the recipe parts of plugins. Without it they are not known: if the recipe names such a
+            part, any other name is accepted as an option of it.
+
     Raises:
-        UnknownName: a layer sets a name that is not a hyperparameter.
+        UnknownName: a layer sets a name that is neither a hyperparameter nor an option of a recipe part, or ``parts``
+            does not know a recipe part.
         InvalidValue: a value has the wrong type or is out of range.
     """
     merged: dict[str, object] = {}
     for layer in layers:
+        for kind in BUILT_IN if parts else ():
+            before = merged.get(kind, BUILT_IN[kind][0])
+            if layer.get(kind, before) != before:
+                for option in _options_of(kind, before, parts):
+                    merged.pop(option.name, None)
         merged |= layer
-    return Hyperparameters(**check_all(OPTIONS, merged, "training"))  # type: ignore[arg-type]
+    chosen = check_all(OPTIONS, {name: merged.pop(name) for name in NAMES if name in merged}, "training")
+    return Hyperparameters(**chosen, part_options=_part_options(chosen, merged, parts))  # type: ignore[arg-type]
+
+
+def plugin_parts(values: Mapping[str, object]) -> dict[str, str]:
+    """The recipe parts of plugins that a recipe names, by hyperparameter: ``{"optimizer": "lion"}``."""
+    return {kind: str(values[kind]) for kind, own in BUILT_IN.items() if values.get(kind, own[0]) not in own}
+
+
+def _options_of(kind: str, name: object, parts: PartOptions | None) -> tuple[Option, ...]:
+    return parts(kind, str(name)) if parts and name not in BUILT_IN[kind] else ()
+
+
+def _part_options(
+    chosen: Mapping[str, Value], others: Mapping[str, object], parts: PartOptions | None
+) -> dict[str, Value]:
+    """The checked options of the recipe parts that ``chosen`` names, from the values with ``others`` as names."""
+    named = plugin_parts(chosen)
+    if not named and others:
+        raise unknown_option(next(iter(others)), NAMES, "training")
+    if parts is None:
+        return {name: _plain(name, value) for name, value in others.items()}
+    options: dict[str, Option] = {}
+    for kind, name in named.items():
+        for option in parts(kind, name):
+            if option.name in options:
+                raise InvalidValue(f"Two parts of the recipe have an option {option.name!r}: choose another {kind}.")
+            options[option.name] = option
+    for name in others:
+        if name not in options:
+            raise unknown_option(name, (*NAMES, *options), "training")
+    return check_all(options.values(), others, "training")
+
+
+def _plain(name: str, value: object) -> Value:
+    """``value`` if it can be the value of an option; its type and range are not known."""
+    items = value if isinstance(value, list | tuple) else (value,)
+    if not all(isinstance(item, bool | int | float | str) for item in items):
+        raise InvalidValue(f"{name} cannot be {brief(value)}.")
+    return tuple(items) if isinstance(value, list | tuple) else value  # type: ignore[return-value]

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..errors import InvalidValue
 from .architecture import Architecture
-from .hyperparameters import OPTIONS, resolve
+from .hyperparameters import OPTIONS, PartOptions, plugin_parts, resolve
 from .options import Option, Value, check_all, unknown_option
 
 
-def settings_of(architecture: Architecture) -> dict[str, Option]:
-    """All settings for training ``architecture``, by name: its own options, then the hyperparameters."""
-    return {option.name: option for option in (*architecture.options, *OPTIONS)}
+def settings_of(
+    architecture: Architecture, chosen: Mapping[str, object] | None = None, parts: PartOptions | None = None
+) -> dict[str, Option]:
+    """All settings for training ``architecture``, by name: its own options, the hyperparameters, then those of parts.
+
+    Args:
+        chosen: the settings that the user chooses; they can name other recipe parts than the recipe does.
+        parts: the options of the recipe parts of plugins; without it they are left out.
+
+    Raises:
+        UnknownName: ``parts`` does not know a recipe part.
+        InvalidValue: an option of a recipe part has the name of an option of the architecture.
+    """
+    known = {option.name: option for option in (*architecture.options, *OPTIONS)}
+    for kind, name in plugin_parts({**architecture.hyperparameters, **(chosen or {})}).items() if parts else ():
+        for option in parts(kind, name):  # type: ignore[misc]
+            if option.name in known:
+                raise InvalidValue(f"The {kind} {name} cannot train {architecture.name}: both have {option.name!r}.")
+            known[option.name] = option
+    return known
 
 
-def parse_settings(architecture: Architecture, texts: Mapping[str, str]) -> dict[str, Value]:
+def parse_settings(
+    architecture: Architecture, texts: Mapping[str, str], parts: PartOptions | None = None
+) -> dict[str, Value]:
     """Convert settings from text, as in ``--set NAME=VALUE``, to values of their types.
+
+    Args:
+        parts: the options of the recipe parts of plugins; without it they are unknown.
 
     Raises:
         UnknownName: there is no such setting.
         InvalidValue: a text does not have the setting's type, or the value is out of range.
     """
-    known = settings_of(architecture)
+    known = settings_of(architecture, texts, parts)
     for name in texts:
         if name not in known:
             raise unknown_option(name, known, architecture.name)
@@ -29,9 +52,12 @@ def parse_settings(architecture: Architecture, texts: Mapping[str, str]) -> dict
 
 
 def split_settings(
-    architecture: Architecture, settings: Mapping[str, object]
+    architecture: Architecture, settings: Mapping[str, object], parts: PartOptions
 ) -> tuple[dict[str, object], dict[str, Value]]:
     """Split ``settings`` into hyperparameters and the architecture's options.
+
+    Args:
+        parts: the options of the recipe parts of plugins.
 
     Returns:
         The hyperparameters that are set, and all options of the architecture, with defaults for those that are not set.
@@ -40,12 +66,12 @@ def split_settings(
         UnknownName: a setting is neither a hyperparameter nor an option.
         InvalidValue: a value has the wrong type or is out of range.
     """
-    known = settings_of(architecture)
+    known = settings_of(architecture, settings, parts)
     for name in settings:
         if name not in known:
             raise unknown_option(name, known, architecture.name)
     own_names = {option.name for option in architecture.options}
     chosen = {name: value for name, value in settings.items() if name not in own_names}
-    resolve(chosen)
+    resolve(architecture.hyperparameters, chosen, parts=parts)
     own = {name: value for name, value in settings.items() if name in own_names}
     return chosen, check_all(architecture.options, own, architecture.name)

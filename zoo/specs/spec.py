@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import PluginError, UsageError
 from ..formatting import brief
-from .hyperparameters import resolve
+from .hyperparameters import BUILT_IN, NAMES, resolve
 from .options import Option
 from .references import Reference, reference_problem
 
@@ -72,3 +72,16 @@ def check_option_names(label: str, options: Iterable[Option]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise PluginError(f"{label}: there are two options named {twice[0]!r}.")
+
+
+def check_part_options(label: str, name: str, options: Iterable[Option]) -> None:
+    """Check the name of a recipe part and its options, which share one namespace with the hyperparameters.
+
+    Raises:
+        PluginError: the name is that of a part of the library, or an option has the name of a hyperparameter.
+    """
+    if any(name in own for own in BUILT_IN.values()):
+        raise PluginError(f"{label}: the library has a part of that name; choose another.")
+    clashes = sorted({option.name for option in options} & {*NAMES, "part_options"})
+    if clashes:
+        raise PluginError(f"{label}: option {clashes[0]!r} has the name of a hyperparameter; choose another.")

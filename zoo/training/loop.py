@@ -24,7 +24,7 @@ from ..models.scores import evaluate
 from ..specs.events import EpochMetrics, Progress
 from .distributed import AGREE_EVERY
 from .interrupts import StopRequest
-from .optimisation import epoch_order, learning_rate, seed_step, set_learning_rate
+from .optimisation import epoch_order, seed_step, set_learning_rate
 from .plan import Plan, State, zero_totals
 from .resuming import CheckpointWriter
 
@@ -85,7 +85,7 @@ def _train_epoch(plan: Plan, state: State, request: StopRequest, writer: Checkpo
     began = reported = time.perf_counter()
     first_step = state.step
     for batch in plan.train.feed(batch_indices(plan, state), plan.device):
-        rate = learning_rate(plan.hyperparameters, plan.steps_done(state), plan.total_steps)
+        rate = plan.rate(plan.steps_done(state))
         train_step(plan, state, batch, rate)
         state.step += 1
         if state.step < plan.steps_per_epoch:
@@ -125,7 +125,8 @@ def train_step(plan: Plan, state: State, samples: Split, rate: float) -> None:
     seed_step(plan.seed, state.epoch, state.step)
     # drawn for the whole batch, so that the augmentation does not depend on the number of processes
     drawn = draw_augmentation(batch if samples.inputs.ndim == 4 else 0, h, plan.device)
-    inputs = augment(samples.inputs, drawn, plan.part(batch), h)
+    inputs = plan.parts.augment(samples.inputs, batch, plan.part(batch), (plan.seed, state.epoch, state.step))
+    inputs = augment(inputs, drawn, plan.part(batch), h)
     targets, partners = samples.targets[: len(inputs)], samples.targets[len(inputs) :]
     if plan.world.rank:
         seed_step(plan.seed, state.epoch, state.step, plan.world.rank)
@@ -136,9 +137,10 @@ def train_step(plan: Plan, state: State, samples: Split, rate: float) -> None:
             with plan.autocast():
                 # standardised units: for regression the layer behind the network returns to the unit of the target
                 outputs = state.training_module(inputs[piece]).float()
-                loss = plan.task.loss(outputs, targets[piece], h)
+                loss = plan.parts.loss(plan.task, outputs, targets[piece], h)
                 if drawn.mixup is not None:
-                    loss = drawn.mixup * loss + (1 - drawn.mixup) * plan.task.loss(outputs, partners[piece], h)
+                    other = plan.parts.loss(plan.task, outputs, partners[piece], h)
+                    loss = drawn.mixup * loss + (1 - drawn.mixup) * other
             share = weight * len(targets[piece]) / batch
             state.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
         if plan.world.first or plan.is_divided(batch):
@@ -225,7 +227,7 @@ def _report(plan: Plan, state: State, steps_per_second: float) -> None:
         loss=loss,
         metric_name=plan.task.metric,
         metric=metric,
-        lr=learning_rate(plan.hyperparameters, done - 1, plan.total_steps),
+        lr=plan.rate(done - 1),
         samples_per_second=steps_per_second * plan.hyperparameters.batch_size,
         seconds_left=(plan.total_steps - done) / steps_per_second,
     )
@@ -244,7 +246,7 @@ def _measure_epoch(plan: Plan, state: State, began: float) -> EpochMetrics:
         "epoch": state.epoch,
         "train": {"loss": loss, plan.task.metric: metric},
         "validation": validation,
-        "lr": learning_rate(plan.hyperparameters, state.epoch * plan.steps_per_epoch - 1, plan.total_steps),
+        "lr": plan.rate(state.epoch * plan.steps_per_epoch - 1),
         "train_seconds": round(trained - began, 3),
         "validation_seconds": round(time.perf_counter() - trained, 3),
     }
@@ -264,7 +266,7 @@ def _diverged(plan: Plan, state: State, step: int) -> TrainingDiverged:
     kept = f" The best checkpoint so far is in {plan.run.folder}." if state.best is not None else ""
     return TrainingDiverged(
         f"The loss was no longer finite at step {step} of epoch {state.epoch} "
-        f"(learning rate {learning_rate(plan.hyperparameters, done, plan.total_steps):.3g}). "
+        f"(learning rate {plan.rate(done):.3g}). "
         f"Try --lr {plan.hyperparameters.lr / 4:.2g} or --set grad_clip=1.{kept}"
     )
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..errors import PluginError
 from ..specs.hyperparameters import Hyperparameters
 
 T = TypeVar("T", bound=torch.optim.Optimizer)
@@ -82,6 +83,20 @@ def learning_rate(hyperparameters: Hyperparameters, step: int, total_steps: int)
     return peak * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
+def warm_up(hyperparameters: Hyperparameters, step: int, total_steps: int) -> tuple[float, float]:
+    """The warm-up at optimiser step ``step`` (from 0) of ``total_steps``.
+
+    Returns:
+        The learning rate as a fraction of the peak, 1 after the warm-up; and how much of the run after the warm-up is
+        over, from 0 to below 1.
+    """
+    rise = hyperparameters.warmup * total_steps
+    position = step + 1
+    if position < rise:
+        return position / rise, 0.0
+    return 1.0, (position - rise) / (total_steps + 1 - rise)
+
+
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
     """Set the learning rate of the next step."""
     for group in optimizer.param_groups:
@@ -89,13 +104,25 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state of the optimiser as tensors by name: ``"INDEX.KEY"``, with the index of the parameter."""
-    return {
+    """The state of the optimiser as tensors by name: ``"INDEX.KEY"``, with the index of the parameter.
+
+    Raises:
+        PluginError: some of the state is not a tensor, so that the training could not be resumed.
+    """
+    state = {
         f"{index}.{key}": value
         for index, parameter in enumerate(_parameters(optimizer))
         for key, value in optimizer.state.get(parameter, {}).items()
-        if isinstance(value, Tensor)
+        if value is not None
     }
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            key = name.partition(".")[2]
+            raise PluginError(
+                f"The optimiser {type(optimizer).__name__} keeps {key!r} of type {type(value).__name__} in its state, "
+                "so the training could not be resumed. It must keep tensors."
+            )
+    return state
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
@@ -107,6 +134,15 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Te
         if value.shape == parameter.shape:
             value = torch.empty_like(parameter).copy_(value)
         optimizer.state[parameter][key] = value.to(parameter.device)
+
+
+def step_generator(seed: int, epoch: int, step: int, stream: int) -> torch.Generator:
+    """A random generator on the CPU for one step, the same for every device and process.
+
+    Args:
+        stream: a negative number, so that several uses in a step draw different numbers.
+    """
+    return torch.Generator().manual_seed(_mix(_mix(seed, epoch, step), 0, stream))
 
 
 def epoch_order(size: int, seed: int, epoch: int) -> Tensor:

@@ -19,9 +19,10 @@ from ..registry.registry import Registry
 from ..runs.run import Run
 from ..specs.hyperparameters import Hyperparameters
 from .distributed import World
-from .optimisation import make_average, make_optimizer
+from .optimisation import make_average
 from .preparation import Prepared
 from .recipe import count_steps
+from .recipe_parts import RecipeParts
 from .request import Checkpoints
 
 log = logging.getLogger("zoo")
@@ -73,6 +74,7 @@ class Plan:
         registry: the plugins to notify.
         data: the data with its three splits.
         hyperparameters: all of them.
+        parts: the recipe parts that they name.
         task: loss and metrics, on the device.
         seed: seed of everything random in the training.
         device: the device of this process.
@@ -86,6 +88,7 @@ class Plan:
     registry: Registry
     data: LoadedDataset
     hyperparameters: Hyperparameters
+    parts: RecipeParts
     task: Task
     seed: int
     device: torch.device
@@ -130,6 +133,10 @@ class Plan:
         dtype = _AUTOCAST_TYPES.get(self.hyperparameters.precision)
         return torch.autocast(self.device.type, dtype) if dtype else contextlib.nullcontext()
 
+    def rate(self, step: int) -> float:
+        """The learning rate of optimiser step ``step`` of the run, from 0."""
+        return self.parts.rate(self.hyperparameters, step, self.total_steps)
+
     def steps_done(self, state: State) -> int:
         """Optimiser steps done since the start of the run."""
         return (state.epoch - 1) * self.steps_per_epoch + state.step
@@ -151,6 +158,7 @@ def make_plan(run: Run, prepared: Prepared, world: World) -> Plan:
         prepared.registry,
         prepared.data,
         prepared.hyperparameters,
+        prepared.parts,
         prepared.task.to(device),
         prepared.seed,
         device,
@@ -176,7 +184,7 @@ def make_state(model: nn.Sequential, plan: Plan) -> State:
     return State(
         model,
         _training_module(model, plan.device, plan.world, compiled=h.compile),
-        make_optimizer(model, h),
+        plan.parts.optimizer(model, h),
         torch.amp.GradScaler(plan.device.type, enabled=h.precision == "fp16"),
         zero_totals(plan.device),
         make_average(model, h.ema),

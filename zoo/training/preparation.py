@@ -18,12 +18,14 @@ from ..models.devices import choose_device
 from ..models.preprocess import fit_preprocess
 from ..models.tasks import TASKS, Task
 from ..registry.origins import trained_architecture
+from ..registry.recipe_parts import check_parts, part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
 from ..specs.hyperparameters import Hyperparameters, resolve
 from .distributed import own_device
 from .optimisation import initialise
 from .recipe import adapt_recipe
+from .recipe_parts import RecipeParts, load_parts
 from .request import ResumeRequest, TrainingRequest
 from .starting_weights import freeze, load_starting_weights
 
@@ -41,6 +43,7 @@ class Prepared:
         registry: the plugins to notify.
         data: the data with its three splits.
         hyperparameters: all of them.
+        parts: the recipe parts that they name.
         task: the task, fitted to the training targets.
         model: raw inputs to predictions, before the first step, on the CPU.
         seed: seed of everything random in the training.
@@ -52,6 +55,7 @@ class Prepared:
     registry: Registry
     data: LoadedDataset
     hyperparameters: Hyperparameters
+    parts: RecipeParts
     task: Task
     model: nn.Sequential
     seed: int
@@ -73,7 +77,9 @@ def prepare(request: TrainingRequest) -> Prepared:
         spec, request.registry, reference, request.data_folder, fall_back=is_default, options=request.data_options
     )
     recipe_of_data = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
-    hyperparameters = resolve(spec.hyperparameters, recipe_of_data, request.hyperparameters)
+    hyperparameters = resolve(
+        spec.hyperparameters, recipe_of_data, request.hyperparameters, parts=part_options(request.registry)
+    )
     fixed = {*recipe_of_data, *request.hyperparameters}
     adapted = adapt_recipe(hyperparameters, spec, data, request.registry, fixed)
     hyperparameters = adapted.hyperparameters
@@ -82,12 +88,13 @@ def prepare(request: TrainingRequest) -> Prepared:
     if request.dry_run:
         hyperparameters = replace(hyperparameters, epochs=1)
         data = first_batches(data, hyperparameters.batch_size)
+    parts = load_parts(hyperparameters, spec.task, request.registry)
     task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
     model = prepare_model(spec, data, task, request.options, hyperparameters, seed)
     init_from = load_starting_weights(model, request)
     freeze(model.get_submodule("network"), request.freeze)
     return Prepared(
-        request.registry, data, hyperparameters, task, model, seed, request.device, init_from, adapted.changes
+        request.registry, data, hyperparameters, parts, task, model, seed, request.device, init_from, adapted.changes
     )
 
 
@@ -105,11 +112,13 @@ def prepare_again(request: ResumeRequest, config: Mapping[str, Any]) -> Prepared
     data = load_again(config, request.registry, data_folder(request.data_dir, config.get("data_folder")))
     device = request.device or choose_device(own_device(config["device"].partition(":")[0]))
     epochs = {} if request.epochs is None else {"epochs": request.epochs}
-    hyperparameters = resolve(config["hyperparameters"], epochs)
+    check_parts(request.registry, config)
+    hyperparameters = resolve(config["hyperparameters"], epochs, parts=part_options(request.registry))
+    parts = load_parts(hyperparameters, config["task"], request.registry)
     task = TASKS[config["task"]].fit(data.splits.train.targets, hyperparameters)
     model = prepare_model(spec, data, task, config["options"], hyperparameters, config["seed"])
     freeze(model.get_submodule("network"), config.get("freeze", ()))
-    return Prepared(request.registry, data, hyperparameters, task, model, config["seed"], device)
+    return Prepared(request.registry, data, hyperparameters, parts, task, model, config["seed"], device)
 
 
 def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:

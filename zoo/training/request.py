@@ -12,6 +12,7 @@ from ..errors import UnknownName, UsageError
 from ..folders import data_folder, runs_folder
 from ..models.devices import choose_device
 from ..registry.extras import missing_packages
+from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
 from ..specs.options import Option, Value
@@ -100,7 +101,7 @@ def make_request(
         DeviceUnavailable: this machine does not have the device.
     """
     spec = registry.architecture(architecture)
-    hyperparameters, options = split_settings(spec, settings)
+    hyperparameters, options = split_settings(spec, settings, part_options(registry))
     seed = int(_SEED.check(seed))  # type: ignore[arg-type]
     checkpoints = Checkpoints(
         epochs=int(_CHECKPOINT_EPOCHS.check(checkpoint_epochs)),  # type: ignore[arg-type]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -181,7 +180,7 @@ def return_to_last(plan: Plan, state: State, request: ResumeRequest) -> None:
     if plan.hyperparameters.epochs != before:
         run.config["extended"] = [*run.config.get("extended", []), {"epochs": before, "after": state.epoch - 1}]
     run.config |= {"status": "running", "error": None, "results": None}
-    run.config |= {"hyperparameters": asdict(plan.hyperparameters), "processes": plan.world.size}
+    run.config |= {"hyperparameters": plan.hyperparameters.as_dict(), "processes": plan.world.size}
     run.save()
 
 

@@ -17,6 +17,7 @@ from ..environment import git_commit, host, versions
 from ..files import make_folder
 from ..models.build import count_parameters
 from ..models.devices import arithmetic
+from ..registry.recipe_parts import part_origins
 from ..runs.finding import find_run
 from ..runs.run import Run, create_run, load_run, run_lock
 from ..specs.columns import columns_to_json
@@ -65,9 +66,10 @@ def describe_run(request: TrainingRequest, prepared: Prepared, world: World) -> 
     return {
         "status": "running",
         "plugin": request.registry.owner(spec).origin,
+        "recipe_plugins": part_origins(request.registry, prepared.hyperparameters.as_dict()),
         "task": spec.task,
         "options": dict(request.options),
-        "hyperparameters": asdict(prepared.hyperparameters),
+        "hyperparameters": prepared.hyperparameters.as_dict(),
         "seed": request.seed,
         "data": {
             "name": data.spec.name,

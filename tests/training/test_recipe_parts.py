@@ -1,0 +1,286 @@
+"""Recipe parts of plugins: chosen by name, checked, recorded, resumed bit for bit, and named when they fail."""
+
+import json
+
+import pytest
+import torch
+from training_helpers import tensors_of, train
+
+import zoo
+from zoo import InvalidValue, PluginError, UnknownName, UsageError
+from zoo.models.tasks import TASKS
+from zoo.registry.declared import check_declared
+from zoo.registry.plugin import Plugin
+from zoo.registry.recipe_parts import part_options
+from zoo.runs.command_line import repeat_command
+from zoo.specs.hyperparameters import resolve
+from zoo.training.optimisation import learning_rate
+from zoo.training.recipe_parts import load_parts
+
+
+class Momentum(torch.optim.Optimizer):
+    """Gradient descent with an average of the gradients as state."""
+
+    def __init__(self, parameters, lr, decay, state):
+        super().__init__(parameters, {"lr": lr})
+        self.decay, self.kind = decay, state
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                average = state.setdefault("average", torch.zeros_like(parameter))
+                if self.kind == "number":
+                    state["count"] = 1
+                average.mul_(self.decay).add_(parameter.grad)
+                parameter.sub_(average, alpha=group["lr"])
+
+
+def build(parameters, *, lr, momentum, weight_decay, decay, state):
+    if state == "fails":
+        raise RuntimeError("no\nmemory")
+    if state == "other":
+        return "nothing"
+    if state == "fewer":
+        parameters = parameters[1:]
+    return Momentum(parameters, lr, decay, state)
+
+
+def factor(progress, power, bad):
+    return bad or (1 - progress) ** power
+
+
+def draw(shape, generator, strength, kind):
+    return torch.rand(shape[0] - (kind == "short"), generator=generator)
+
+
+def apply(inputs, drawn, strength, kind):
+    if kind == "shape":
+        return inputs[:, :1, :1]
+    if kind == "type":
+        return inputs.double()
+    return (inputs * (1 - strength * drawn[:, None, None, None])).float()
+
+
+def scaled(outputs, targets, scale):
+    loss = scale * torch.nn.functional.cross_entropy(outputs, targets)
+    return loss if scale < 100 else loss[None]
+
+
+def absolute(outputs, targets):
+    return (outputs - targets).abs().mean()
+
+
+class Parts:
+    @zoo.hookimpl
+    def register_optimizers(self, register):
+        options = (
+            zoo.Option(name="decay", default=0.5, minimum=0, below=1),
+            zoo.Option(name="state", default="tensor", choices=("tensor", "number", "fails", "other", "fewer")),
+        )
+        register(zoo.Optimizer(name="average", summary="averages", build=build, options=options))
+
+    @zoo.hookimpl
+    def register_schedules(self, register):
+        options = (zoo.Option(name="power", default=1.0, above=0), zoo.Option(name="bad", default=0.0))
+        register(zoo.Schedule(name="falls", summary="falls", factor=factor, options=options))
+        options = (zoo.Option(name="decay", default=0.1), zoo.Option(name="dropout", default=0.1))
+        register(zoo.Schedule(name="clash", summary="an option of the optimiser", factor=factor, options=options))
+
+    @zoo.hookimpl
+    def register_augmentations(self, register):
+        options = (
+            zoo.Option(name="strength", default=0.2),
+            zoo.Option(name="kind", default="good", choices=("good", "short", "shape", "type")),
+        )
+        register(zoo.Augmentation(name="darker", summary="darker images", draw=draw, apply=apply, options=options))
+
+    @zoo.hookimpl
+    def register_losses(self, register):
+        options = (zoo.Option(name="scale", default=1.0),)
+        tasks = ("classification",)
+        register(zoo.Loss(name="scaled", summary="scaled", compute=scaled, tasks=tasks, options=options))
+        register(zoo.Loss(name="absolute", summary="L1", compute=absolute, tasks=("regression",)))
+
+
+PLUGIN = Plugin("parts", "zoo-parts", "1.5", "parts")
+ALL = {"optimizer": "average", "schedule": "falls", "augment": "darker", "loss": "scaled", "lr": 0.01}
+
+
+@pytest.fixture
+def with_parts(tiny_registry):
+    tiny_registry.add(PLUGIN, Parts())
+    assert not PLUGIN.errors
+    return tiny_registry
+
+
+class StopAfterSecond:
+    @zoo.hookimpl
+    def epoch_ended(self, run, metrics):
+        if metrics["epoch"] == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_a_training_with_all_parts_resumes_bit_for_bit(with_parts, runs_dir, mixup):
+    settings = ALL | {"decay": 0.7, "power": 2.0, "strength": 0.3, "scale": 1.5, "mixup": mixup, "accumulate": 2}
+    whole = train(with_parts, runs_dir, **settings)
+    stopping = with_parts.copy()
+    stopping.listen(StopAfterSecond())
+    with pytest.raises(KeyboardInterrupt):
+        train(stopping, runs_dir, checkpoint_epochs=1, **settings)
+    (stopped,) = [run for run in zoo.list_runs(runs_dir) if run.status == "interrupted"]
+    resumed = zoo.resume(str(stopped.folder), registry=with_parts)
+    wanted, found = tensors_of(whole.last), tensors_of(resumed.last)
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in wanted.items())
+    assert any(name.endswith(".average") for name in wanted)
+
+
+@pytest.mark.parametrize("setting", ["decay", "power", "strength", "scale"])
+def test_each_part_and_its_option_reach_the_training(with_parts, runs_dir, setting):
+    usual = train(with_parts, runs_dir, epochs=1, **ALL)
+    default = usual.config["hyperparameters"][setting]
+    same = train(with_parts, runs_dir, epochs=1, **ALL, **{setting: default})
+    other = train(with_parts, runs_dir, epochs=1, **ALL, **{setting: default / 2})
+    losses = [run.metrics()[0]["train"]["loss"] for run in (usual, same, other)]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_the_schedule_follows_the_warm_up(with_parts):
+    h = resolve({"schedule": "falls", "power": 1.0, "lr": 0.4, "warmup": 0.3}, parts=part_options(with_parts))
+    parts = load_parts(h, "classification", with_parts)
+    linear = resolve({"schedule": "linear", "lr": 0.4, "warmup": 0.3})
+    for step in range(50):
+        assert parts.rate(h, step, 50) == pytest.approx(learning_rate(linear, step, 50), rel=1e-12)
+
+
+def test_the_augmentation_does_not_depend_on_how_a_batch_is_divided(with_parts):
+    h = resolve(ALL, parts=part_options(with_parts))
+    parts = load_parts(h, "classification", with_parts)
+    images = torch.full((10, 1, 4, 4), 200, dtype=torch.uint8)
+    whole = parts.augment(images, 10, slice(0, 10), (3, 1, 5))
+    halves = [parts.augment(images[part], 10, part, (3, 1, 5)) for part in (slice(0, 5), slice(5, 10))]
+    assert torch.equal(whole, torch.cat(halves))
+    assert len(whole[:, 0, 0, 0].unique()) == 10
+    mixed = parts.augment(images, 5, slice(0, 5), (3, 1, 5))  # five images, then their partners
+    assert torch.equal(mixed[5:], mixed[:5].roll(-1, 0))
+    for position in ((4, 1, 5), (3, 2, 5), (3, 1, 6)):
+        assert not torch.equal(whole, parts.augment(images, 10, slice(0, 10), position))
+
+
+def test_a_loss_of_a_regression_gets_standardised_targets(with_parts):
+    h = resolve({"loss": "absolute"}, parts=part_options(with_parts))
+    parts = load_parts(h, "regression", with_parts)
+    targets = torch.tensor([[10.0], [30.0]])
+    task = TASKS["regression"].fit(targets, h)
+    assert parts.loss(task, torch.zeros(2, 1), targets, h) == pytest.approx(1.0)
+
+
+def test_a_run_records_the_parts_and_its_command_repeats_them(with_parts, runs_dir):
+    run = train(with_parts, runs_dir, epochs=1, **ALL, decay=0.75)
+    record = json.loads((run.folder / "run.json").read_text())
+    assert record["hyperparameters"]["decay"] == 0.75
+    assert record["recipe_plugins"]["optimizer"] == PLUGIN.origin
+    assert record["recipe_plugins"].keys() == {"optimizer", "schedule", "augment", "loss"}
+    command = repeat_command(run.config, with_parts)
+    assert "--set optimizer=average" in command
+    assert "--set decay=0.75" in command
+
+
+def test_a_run_without_its_plugin_is_loaded_but_not_resumed(tiny_registry, runs_dir):
+    with_parts = tiny_registry.copy()
+    with_parts.add(PLUGIN, Parts())
+    run = train(with_parts, runs_dir, epochs=2, **ALL)
+    assert zoo.load(str(run.folder), registry=tiny_registry)
+    with pytest.raises(PluginError, match=r"optimizer average .* zoo-parts 1\.5.*pip install zoo-parts==1\.5"):
+        zoo.resume(str(run.folder), epochs=3, registry=tiny_registry)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "text"),
+    [
+        (
+            {"optimizer": "averag"},
+            UnknownName,
+            "no optimizer named 'averag'. Did you mean 'average'.* sgd, adamw, average",
+        ),
+        ({"augment": "dark"}, UnknownName, "no augmentation named 'dark'"),
+        ({"decay": 0.1}, UnknownName, "no setting of .* named 'decay'"),
+        ({"optimizer": "average", "decays": 0.1}, UnknownName, "named 'decays'. Did you mean 'decay'"),
+        ({"optimizer": "average", "decay": 1}, InvalidValue, "decay must be a number .at least 0 and below 1., not 1"),
+        ({"optimizer": "average", "schedule": "clash"}, InvalidValue, "schedule clash cannot train .*'decay'"),
+        ({"schedule": "clash"}, InvalidValue, "both have 'dropout'"),
+        ({"loss": "absolute"}, UsageError, "The loss absolute is for regression, not for classification"),
+        ({"optimizer": "average", "state": "fails"}, PluginError, "optimizer average failed: RuntimeError: no memory"),
+        ({"optimizer": "average", "state": "other"}, PluginError, "build returned str, not a torch.optim.Optimizer"),
+        ({"optimizer": "average", "state": "fewer"}, PluginError, "left out some of the parameters"),
+        ({"optimizer": "average", "state": "number"}, PluginError, "keeps 'count' of type int"),
+        ({"schedule": "falls", "bad": -1.0}, PluginError, "schedule falls failed: the factor .* is -1.0"),
+        ({"augment": "darker", "kind": "short"}, PluginError, r"draw must return a tensor with \d+ rows"),
+        ({"augment": "darker", "kind": "shape"}, PluginError, "augment darker failed: apply must return"),
+        ({"augment": "darker", "kind": "type"}, PluginError, "apply returned torch.float64"),
+        ({"loss": "scaled", "scale": 100.0}, PluginError, "loss scaled failed: compute must return a scalar"),
+    ],
+)
+def test_what_is_wrong_with_a_part_is_one_line(with_parts, runs_dir, settings, error, text):
+    with pytest.raises(error, match=text) as caught:
+        train(with_parts, runs_dir, epochs=1, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_part_drops_the_options_of_the_one_before(with_parts):
+    parts = part_options(with_parts)
+    own = {"optimizer": "average", "decay": 0.9}
+    assert resolve(own, {"optimizer": "adamw"}, parts=parts).part_options == {}
+    assert resolve(own, {"lr": 1.0}, parts=parts).part_options == {"decay": 0.9, "state": "tensor"}
+    with pytest.raises(UnknownName, match="decay"):
+        resolve(own, {"optimizer": "adamw", "decay": 0.9}, parts=parts)
+
+
+def test_a_recipe_that_names_a_missing_part_is_reported(tiny_registry):
+    class Nets:
+        @zoo.hookimpl
+        def register_architectures(self, register):
+            for name, recipe in (("one", {"optimizer": "lionn"}), ("two", {"optimizer": "average", "decay": 7})):
+                register(
+                    zoo.Architecture(
+                        name=f"net-{name}",
+                        summary="a net",
+                        task="classification",
+                        builder="zoo.plugins.lenet.model:build",
+                        dataset="mnist",
+                        parameters=1,
+                        hyperparameters=recipe,
+                    )
+                )
+
+    plugin = Plugin("nets", "zoo-nets", "1", "nets")
+    tiny_registry.add(PLUGIN, Parts())
+    tiny_registry.add(plugin, Nets())
+    assert plugin.errors == []
+    check_declared(tiny_registry)
+    assert "net-one': There is no optimizer named 'lionn'" in plugin.errors[0]
+    assert "net-two': decay must be a number" in plugin.errors[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"name": "sgd"}, "the library has a part of that name"),
+        ({"options": (zoo.Option(name="lr", default=1.0),)}, "option 'lr' has the name of a hyperparameter"),
+        ({"options": (zoo.Option(name="a", default=1), zoo.Option(name="a", default=1))}, "two options named 'a'"),
+        ({"build": "nowhere"}, "not of the form"),
+    ],
+)
+def test_a_wrong_declaration_is_refused(fields, text):
+    with pytest.raises(PluginError, match=text):
+        zoo.Optimizer(**{"name": "mine", "summary": "mine", "build": build} | fields)
+
+
+@pytest.mark.parametrize("tasks", [(), ("segmentation",)])
+def test_a_loss_names_tasks_that_exist(tasks):
+    with pytest.raises(PluginError, match="tasks must be some of"):
+        zoo.Loss(name="mine", summary="mine", compute=absolute, tasks=tasks)

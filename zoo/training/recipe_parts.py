@@ -1,0 +1,159 @@
+"""The recipe parts of a training: optimiser, schedule, augmentation and loss, of the library or of a plugin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import PluginError, UsageError, ZooError
+from ..formatting import one_line
+from ..models.tasks import Task
+from ..registry.recipe_parts import find_part
+from ..registry.registry import Registry
+from ..specs.hyperparameters import Hyperparameters, plugin_parts
+from ..specs.recipe_parts import Loss, RecipePart
+from ..specs.references import resolve_reference
+from .optimisation import learning_rate, make_optimizer, step_generator, warm_up
+
+AUGMENTATION_STREAM = -2
+"""The augmentation of a plugin draws from its own random numbers, so that it does not change those of the library."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeParts:
+    """What a recipe computes with. Functions of plugins have their options already; None: the library's own.
+
+    Args:
+        build: the optimiser over a list of parameters.
+        factor: the learning rate after the warm-up, as a fraction of the peak.
+        draw, apply: the augmentation of the training inputs.
+        compute: the loss.
+        names: the names of the plugins' parts by hyperparameter, for error messages.
+    """
+
+    build: Callable[..., torch.optim.Optimizer] | None
+    factor: Callable[[float], float] | None
+    draw: Callable[[tuple[int, ...], torch.Generator], Tensor] | None
+    apply: Callable[[Tensor, Tensor], Tensor] | None
+    compute: Callable[[Tensor, Tensor], Tensor] | None
+    names: dict[str, str]
+
+    def optimizer(self, model: nn.Module, h: Hyperparameters) -> torch.optim.Optimizer:
+        """The optimiser over the trainable parameters of ``model``.
+
+        Raises:
+            PluginError: the plugin fails, or returns no optimiser over exactly these parameters.
+        """
+        if self.build is None:
+            return make_optimizer(model, h)
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        with self._blamed("optimizer"):
+            made = self.build(parameters, lr=h.lr, momentum=h.momentum, weight_decay=h.weight_decay)
+        if not isinstance(made, torch.optim.Optimizer):
+            raise self._fault("optimizer", f"build returned {type(made).__name__}, not a torch.optim.Optimizer")
+        if {id(p) for group in made.param_groups for p in group["params"]} != set(map(id, parameters)):
+            raise self._fault("optimizer", "build left out some of the parameters, or added others")
+        return made
+
+    def rate(self, h: Hyperparameters, step: int, total_steps: int) -> float:
+        """The learning rate of optimiser step ``step`` (from 0) of ``total_steps``.
+
+        Raises:
+            PluginError: the plugin fails, or returns no finite number of at least 0.
+        """
+        if self.factor is None:
+            return learning_rate(h, step, total_steps)
+        rising, progress = warm_up(h, step, total_steps)
+        if rising < 1:
+            return h.lr * rising
+        with self._blamed("schedule"):
+            factor = self.factor(progress)
+        if not isinstance(factor, int | float) or not math.isfinite(factor) or factor < 0:
+            raise self._fault("schedule", f"the factor at progress {progress:.3g} is {factor!r}, not a number from 0")
+        return h.lr * float(factor)
+
+    def augment(self, inputs: Tensor, batch: int, part: slice, position: tuple[int, int, int]) -> Tensor:
+        """Apply the augmentation of a plugin to the inputs of a part of a batch.
+
+        Args:
+            inputs: ``[n, …]``, the inputs of the part; for mixup ``[2n, …]``, followed by their partners.
+            batch: samples in the whole batch.
+            part: which of them are computed here.
+            position: seed of the training, epoch and step, from which the random numbers are drawn.
+
+        Raises:
+            PluginError: the plugin fails, or returns something of another shape or type.
+        """
+        if self.draw is None or self.apply is None:
+            return inputs
+        generator = step_generator(*position, AUGMENTATION_STREAM)
+        with self._blamed("augment"):
+            drawn = self.draw((batch, *inputs.shape[1:]), generator)
+            if not isinstance(drawn, Tensor) or not drawn.ndim or len(drawn) != batch:
+                raise self._fault("augment", f"draw must return a tensor with {batch} rows, one for each sample")
+            rows = drawn[part]
+            if len(inputs) > len(rows):  # the partners of mixup
+                rows = torch.cat([rows, drawn.roll(-1, 0)[part]])
+            augmented = self.apply(inputs, rows.to(inputs.device))
+        if not isinstance(augmented, Tensor) or augmented.shape != inputs.shape:
+            raise self._fault("augment", f"apply must return a tensor of shape {tuple(inputs.shape)}")
+        if augmented.dtype not in (inputs.dtype, torch.float32):
+            raise self._fault("augment", f"apply returned {augmented.dtype}, not {inputs.dtype} or torch.float32")
+        return augmented
+
+    def loss(self, task: Task, outputs: Tensor, targets: Tensor, h: Hyperparameters) -> Tensor:
+        """The training loss, a scalar. ``outputs`` are those of the network.
+
+        Raises:
+            PluginError: the plugin fails, or returns no scalar.
+        """
+        if self.compute is None:
+            return task.loss(outputs, targets, h)
+        with self._blamed("loss"):
+            loss = self.compute(outputs, task.network_targets(targets))
+        if not isinstance(loss, Tensor) or loss.shape != ():
+            raise self._fault("loss", "compute must return a scalar tensor")
+        return loss
+
+    @contextmanager
+    def _blamed(self, kind: str) -> Iterator[None]:
+        """Context for plugin code: an exception says which part failed. Running out of memory has its own message."""
+        try:
+            yield
+        except (ZooError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise self._fault(kind, f"{type(error).__name__}: {one_line(error)}") from error
+
+    def _fault(self, kind: str, reason: str) -> PluginError:
+        return PluginError(f"The {kind} {self.names[kind]} failed: {reason}.")
+
+
+def load_parts(hyperparameters: Hyperparameters, task: str, registry: Registry) -> RecipeParts:
+    """The recipe parts that the hyperparameters name.
+
+    Raises:
+        UnknownName: no plugin registers a part of that name.
+        UsageError: the loss is not for this task.
+        PluginError: a function of a plugin cannot be imported.
+    """
+    chosen = plugin_parts(hyperparameters.as_dict())
+    functions: dict[str, Any] = dict.fromkeys(("build", "factor", "draw", "apply", "compute"))
+    for kind, name in chosen.items():
+        part = find_part(registry, kind, name)
+        if isinstance(part, Loss) and task not in part.tasks:
+            raise UsageError(f"The loss {name} is for {' and '.join(part.tasks)}, not for {task}.")
+        functions |= _functions(part, hyperparameters)
+    return RecipeParts(**functions, names=chosen)
+
+
+def _functions(part: RecipePart, h: Hyperparameters) -> dict[str, Callable[..., Any]]:
+    options = {option.name: h.part_options.get(option.name, option.default) for option in part.options}
+    return {field: partial(resolve_reference(reference), **options) for field, reference in part.references}
