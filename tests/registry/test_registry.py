@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import zoo
 from zoo import EntryPoint, PluginError, Registry, UnknownName, create_registry
 from zoo.registry.entry_points import find_entry_points
 from zoo.specs.references import resolve_reference
@@ -375,9 +376,34 @@ def test_a_third_party_plugin_cannot_replace_a_builtin_command(add_plugin, zoo_c
     assert "command 'train' is already registered by pluggy-zoo" in listed.out
 
 
-def test_a_failing_listener_is_named_and_stops_nothing():
-    import zoo
+def test_a_listener_cannot_change_what_others_see(tmp_path):
+    seen = []
 
+    class Careless:
+        @zoo.hookimpl
+        def epoch_ended(self, run, metrics):
+            metrics["validation"].clear()
+            run.config["status"] = "changed"
+            run.config["best"]["epoch"] = 99
+            raise ValueError("no disk")
+
+    class Next:
+        @zoo.hookimpl
+        def epoch_ended(self, run, metrics):
+            seen.append((run.config, run.writes, metrics))
+
+    registry = create_registry([])
+    for listener in (Next(), Careless(), Next()):
+        registry.listen(listener)
+    run = zoo.Run(tmp_path, {"status": "running", "best": {"epoch": 1}})
+    (problem,) = registry.notify("epoch_ended", run=run, metrics={"validation": {"loss": 1.0}})
+    assert problem == "Plugin Careless failed in epoch_ended: ValueError: no disk"
+    assert seen == [({"status": "running", "best": {"epoch": 1}}, False, {"validation": {"loss": 1.0}})] * 2
+    assert run.config == {"status": "running", "best": {"epoch": 1}}
+    assert run.writes
+
+
+def test_a_failing_listener_is_named_and_stops_nothing():
     registry = create_registry([])
 
     seen = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import signal
@@ -91,3 +92,21 @@ def call(implementation: pluggy.HookImpl, hook: str, who: object, arguments: Map
     given = [arguments[name] for name in implementation.argnames]
     with contextlib.redirect_stdout(sys.stderr):
         return traced(hook, who, lambda: implementation.function(*given))
+
+
+def call_listener(implementation: pluggy.HookImpl, hook: str, who: object, arguments: Mapping[str, Any]) -> str:
+    """Call one implementation of an event hook with its own copy of the arguments, and return its error, if any."""
+    try:
+        call(implementation, hook, who, copy.deepcopy(arguments))
+    except UNSTOPPABLE:
+        raise
+    except BaseException as error:
+        return f"Plugin {who} failed in {hook}: {describe_error(error)}"
+    return ""
+
+
+def listener_name(implementation: pluggy.HookImpl) -> str:
+    """The name of a listener that is no plugin: the one it is registered with, or that of its class or module."""
+    listener = implementation.plugin
+    given = implementation.plugin_name != str(id(listener))  # pluggy's name for an object without one
+    return implementation.plugin_name if given else str(getattr(listener, "__name__", type(listener).__name__))

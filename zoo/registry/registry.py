@@ -22,7 +22,7 @@ from ..specs.exporter import Exporter
 from ..specs.recipe_parts import PARTS, RecipePart
 from ..specs.spec import Spec
 from .entry_points import EntryPoint, find_entry_points
-from .hook_calls import UNSTOPPABLE, call, plugin_code
+from .hook_calls import UNSTOPPABLE, call, call_listener, listener_name, plugin_code
 from .loading import in_order, is_blocked, load_module
 from .module_checks import forgotten, refusal
 from .plugin import Plugin, StrictFailure, describe_error
@@ -205,17 +205,15 @@ class Registry:
             raise StrictFailure(f"Plugin {plugin}: {problem}")
 
     def notify(self, hook: str, **arguments: Any) -> list[str]:
-        """Call an event hook of all plugins and return the errors: a broken logger must not stop a training run."""
+        """Call an event hook of all plugins and return the errors: a broken logger must not stop a training run.
+
+        Each implementation gets its own copy of the arguments, so that no listener can change what others see.
+        """
         problems = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
-            who = self._modules.get(implementation.plugin_name, (None, implementation.plugin_name))[1]
-            try:
-                call(implementation, hook, who, arguments)
-            except UNSTOPPABLE:
-                raise
-            except BaseException as error:
-                problems.append(f"Plugin {who} failed in {hook}: {describe_error(error)}")
-        return problems
+            _, who = self._modules.get(implementation.plugin_name, (None, listener_name(implementation)))
+            problems.append(call_listener(implementation, hook, who, arguments))
+        return [problem for problem in problems if problem]
 
     def _ask_for(self, name: str) -> None:
         """Ask all plugins for an architecture that none of them listed. The first one that knows it registers it."""

@@ -6,6 +6,7 @@ run.json · metrics.jsonl · metrics.csv · best.safetensors · last/ · curves.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -35,12 +36,19 @@ class Run:
         writes: if several processes train together, true in only one of them.
     """
 
-    __slots__ = ("_config", "_content", "_record", "folder", "writes")
+    __slots__ = ("_config", "_content", "_copied", "_record", "folder", "writes")
 
     def __init__(self, folder: Path, config: dict[str, Any] | None = None, writes: bool = True) -> None:
         self.folder, self.writes = folder, writes
         self._config = config
         self._content, self._record = b"", None  # type: tuple[bytes, RunRecord | None]
+        self._copied: Run | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Run:
+        """A copy for listeners: it writes nothing, and its ``config``, copied when it is first used, is its own."""
+        made = Run(self.folder, writes=False)
+        made._copied = self
+        return made
 
     @classmethod
     def read(cls, folder: Path) -> Run:
@@ -59,6 +67,8 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The content of ``run.json``."""
+        if self._copied is not None:
+            self._config, self._copied = copy.deepcopy(self._copied.config), None
         if self._config is None:
             import msgspec
 
@@ -68,7 +78,7 @@ class Run:
 
     @config.setter
     def config(self, config: dict[str, Any]) -> None:
-        self._config, self._record = config, None
+        self._config, self._record, self._copied = config, None, None
 
     @property
     def record(self) -> RunRecord:
