@@ -52,6 +52,12 @@ def find_architecture(name: str) -> Architecture | None:
     return _declare(short, count(short, DATASET_OUTPUTS), f"torchvision's {short}")
 
 
+@hookimpl
+def sample_architectures() -> tuple[str, ...]:
+    """Some that are not listed."""
+    return f"{PREFIX}mobilenet_v3_small", f"{PREFIX}shufflenet_v2_x0_5"
+
+
 def _declare(name: str, parameters: int, summary: str) -> Architecture:
     return Architecture(
         name=PREFIX + name,

@@ -358,6 +358,69 @@ def test_an_architecture_that_is_not_listed_is_checked_too(registry):
     assert "only its shapes are checked" in results["learns"].reason
 
 
+def test_checks_that_need_a_failed_one_are_skipped(registry, tmp_path):
+    def broken(input_shape, num_outputs):
+        raise RuntimeError("no network today")
+
+    registry.add(zoo.Plugin("theirs", "third-party", "1.0", "theirs"), Plugin(architecture(broken, parameters=1)))
+    results = {result.check: result for result in zoo.check("theirs", registry=registry)}
+    assert [name for name, result in results.items() if result.status == "failed"] == ["shapes"]
+    assert "no network today" in results["shapes"].reason
+    after = [results[name] for name in ("parameters", "learns", "trains", "resume", "export", "weights")]
+    assert {(result.status, result.reason) for result in after} == {("skipped", "shapes failed")}
+
+
+def test_what_needs_a_check_comes_after_it():
+    for requirements in REQUIREMENTS.values():
+        names = [requirement.name for requirement in requirements]
+        for place, requirement in enumerate(requirements):
+            assert requirement.needs in ["", *names[:place]]
+
+
+FAMILY = """
+@zoo.hookimpl
+def find_architecture(name):
+    {find}
+@zoo.hookimpl
+def sample_architectures():
+    return {samples}
+def net(name):
+    return zoo.Architecture(name=name, summary="s", task="classification", builder="zoo.plugins.lenet.model:build",
+                            dataset="digits", parameters=61_706)
+"""
+
+
+@pytest.mark.parametrize(
+    ("find", "samples", "status", "reason"),
+    [
+        ("return net(name) if name.startswith('my/') else None", "('my/one', 'my/two')", "passed", "2 samples: my/one"),
+        ("return net(name) if name.startswith('my/') else None", "()", "skipped", "implement the hook sample_arch"),
+        ("return net(name) if name == 'my/one' else None", "('my/one', 'my/two')", "failed", "does not know 'my/two'"),
+        ("return net(name)", "('my/one',)", "failed", "knows 'zoo-check/no-such-network'"),
+        ("raise KeyError(name)", "('my/one',)", "failed", "find_architecture: KeyError"),
+        ("return net('other')", "()", "failed", "find_architecture returned"),
+        ("return None", "'my/one'", "failed", "sample_architectures returned 'my/one', not a tuple"),
+        ("return None", "7 / 0", "failed", "sample_architectures: ZeroDivisionError"),
+    ],
+)
+def test_a_family_is_looked_up_by_its_samples(add_plugin, find, samples, status, reason):
+    point = add_plugin("family", FAMILY.format(find=find, samples=samples))
+    registry = create_registry([point])
+    item = CheckedItem("plugin", "family", registry.plugins[0])
+    (requirement,) = [requirement for requirement in REQUIREMENTS["plugin"] if requirement.name == "family"]
+    with open_workspace(item, registry) as workspace:
+        result = run_check(workspace, requirement)
+    assert result.status == status
+    assert reason in result.reason
+
+
+def test_samples_of_a_family_are_checked_with_its_plugin(add_plugin, registry):
+    find = "return net(name) if name.startswith('my/') else None"
+    point = add_plugin("family", FAMILY.format(find=find, samples="('my/one',)"))
+    registry = create_registry([point])
+    assert [str(item) for item in find_items(registry, ["family"])] == ["plugin family", "architecture my/one"]
+
+
 def test_each_requirement_has_a_function_that_checks_it():
     for requirements in REQUIREMENTS.values():
         for requirement in requirements:

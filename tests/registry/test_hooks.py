@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.registry.declared import sample_architectures
 from zoo.specs import hookspecs
 
 HOOKS = sorted(name for name, value in vars(hookspecs).items() if hasattr(value, "zoo_spec"))
@@ -34,6 +35,8 @@ def everything(tiny_registry, runs_dir, zoo_command, monkeypatch):
     zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1)
     with pytest.raises(zoo.UnknownName):
         tiny_registry.architecture("nobody-knows-it")
+    (added,) = [found for found in tiny_registry.plugins if found.name == "everything"]
+    assert sample_architectures(tiny_registry, added) == []  # and an error: it returns None
     assert zoo_command("plugins", registry=tiny_registry).code == 0
     return plugin.calls
 
@@ -48,7 +51,7 @@ def test_every_hook_is_called_with_its_arguments(everything):
     assert everything["epoch_ended"]["metrics"]["epoch"] == 1
     assert everything["train_ended"]["run"].status == "finished"
     assert everything["find_architecture"]["name"] == "nobody-knows-it"
-    for name in ("architectures", "datasets", "exporters"):
+    for name in ("architectures", "datasets", "exporters", "optimizers", "schedules", "augmentations", "losses"):
         assert callable(everything[f"register_{name}"]["register"])
 
 

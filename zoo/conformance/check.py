@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnknownName, ZooError
+from ..registry.declared import sample_architectures
 from ..registry.plugin import Plugin, describe_error
 from ..registry.registry import Registry, create_registry
 from ..specs.architecture import Architecture
@@ -89,6 +90,7 @@ class Workspace:
         download: whether data may be downloaded.
         scratch: a temporary folder.
         cache: what several checks use, for example the run: the item is trained once.
+        failed: the names of the checks that failed.
     """
 
     item: CheckedItem
@@ -97,6 +99,7 @@ class Workspace:
     download: bool
     scratch: Path
     cache: dict[str, Any] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
     @property
     def architecture(self) -> Architecture:
@@ -144,6 +147,10 @@ def find_items(registry: Registry, names: Iterable[str] = (), commands: Iterable
     for name in wanted:
         with contextlib.suppress(UnknownName):
             registry.architecture(name)  # registers an architecture that its plugin does not list
+        for plugin in [plugin for plugin in registry.plugins if name in (plugin.name, plugin.distribution)]:
+            for sample in sample_architectures(registry, plugin):
+                with contextlib.suppress(UnknownName):
+                    registry.architecture(sample)
         items = _all_items(registry, commands)
         found = [item for item in items if name in (item.plugin.name, item.plugin.distribution)]
         found = found or [item for item in items if item.name == name]
@@ -210,6 +217,9 @@ def run_check(workspace: Workspace, requirement: Requirement) -> CheckResult:
     result = functools.partial(CheckResult, workspace.item.kind, workspace.item.name, requirement.name)
     began = time.perf_counter()
     try:
+        if requirement.needs in workspace.failed:
+            workspace.failed.add(requirement.name)
+            raise NotChecked(f"{requirement.needs} failed")
         with contextlib.redirect_stdout(io.StringIO()):
             reason = function(workspace)
         outcome = ("passed", reason or requirement.description, "")
@@ -221,4 +231,6 @@ def run_check(workspace: Workspace, requirement: Requirement) -> CheckResult:
         raise
     except BaseException as error:
         outcome = ("failed", describe_error(error), f"The contract requires: {requirement.description}.")
+    if outcome[0] == "failed":
+        workspace.failed.add(requirement.name)
     return result(*outcome, seconds=round(time.perf_counter() - began, 2))

@@ -13,15 +13,18 @@ class Requirement:
         name: of the check.
         description: what is required.
         module: the module of this package with the function that checks it.
+        needs: the check without which this one says nothing; if it fails, this one is skipped.
     """
 
     name: str
     description: str
     module: str
+    needs: str = ""
 
 
-def _requirements(module: str, **descriptions: str) -> tuple[Requirement, ...]:
-    return tuple(Requirement(name.replace("_", "-"), text, module) for name, text in descriptions.items())
+def _requirements(module: str, needs: str = "", **descriptions: str) -> tuple[Requirement, ...]:
+    """The requirements by name. Each of them needs the check ``needs``."""
+    return tuple(Requirement(name.replace("_", "-"), text, module, needs) for name, text in descriptions.items())
 
 
 REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
@@ -29,14 +32,27 @@ REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
         "plugin",
         loads="it can be imported, and everything that it registers is accepted",
         cheap="importing it is fast and imports no heavy package",
-        references="every import string names something that exists and can be called",
         package="its package declares which versions of pluggy-zoo it supports",
+    )
+    + _requirements(
+        "plugin",
+        needs="loads",
+        references="every import string names something that exists and can be called",
+        family="find_architecture knows its sample names, and returns None for any other name",
     ),
     "architecture": _requirements(
         "architecture",
         dataset="its dataset is registered and has the same task",
-        parameters="the number of trainable parameters is as declared",
+    )
+    + _requirements(
+        "architecture",
+        needs="dataset",
         shapes="it builds for several input shapes and output counts, or refuses with ValueError; outputs are finite",
+    )
+    + _requirements(
+        "architecture",
+        needs="shapes",
+        parameters="the number of trainable parameters is as declared",
         batches="the output of a sample does not depend on the rest of the batch, also at batch size 1",
         gradients="every parameter gets a finite gradient",
         logits="it returns logits or raw predictions, not probabilities",
@@ -46,6 +62,7 @@ REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
     )
     + _requirements(
         "training",
+        needs="shapes",
         trains="the trainer of the zoo can train it",
         checkpoint="a checkpoint that is loaded again gives the same outputs",
         resume="a run that is stopped after an epoch and resumed gives the same weights as one that was not stopped",
@@ -56,15 +73,23 @@ REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
         "dataset",
         described="it declares its licence, source, sizes and classes",
         offline="with download=False it uses no network; if files are missing it raises zoo.DataUnavailable",
+        stand_in="its stand-in is bundled and has the same task and number of dimensions",
         loads="shapes, types, ranges and sizes are as declared",
+    )
+    + _requirements(
+        "dataset",
+        needs="loads",
         fingerprint="loading it twice gives the same data, with the declared fingerprint if there is one",
         labels="every class occurs in the training split and in the test split",
         disjoint="the test samples are not in the training split",
-        stand_in="its stand-in is bundled and has the same task and number of dimensions",
     ),
     "exporter": _requirements(
         "exporter",
         writes="it exports a correct network, and its own checks pass",
+    )
+    + _requirements(
+        "exporter",
+        needs="writes",
         repeatable="the same network gives the same bytes",
         refuses_other_weights="its checks refuse a file with slightly different weights",
         refuses_damage="its checks refuse a truncated file",

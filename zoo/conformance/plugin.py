@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 
+from ..errors import UnknownName
 from ..interpreter import python_command, python_environment
+from ..registry.declared import sample_architectures
 from ..registry.loading import SLOW_IMPORT
 from ..registry.plugin import DISTRIBUTION, FILE
 from ..specs.references import missing, resolve_reference
 from .check import NotChecked, Problem, Workspace
 
 HEAVY = ("torch", "torchvision", "tensorflow", "jax", "onnx", "onnxruntime", "sklearn", "matplotlib", "pandas", "numpy")
+
+UNKNOWN = "zoo-check/no-such-network"
+"""A name that no plugin knows."""
 
 # Measures processor time, so that a busy machine does not fail a plugin. The zoo's own modules are imported before.
 _IMPORT = """
@@ -71,6 +77,32 @@ def references(workspace: Workspace) -> str:
             resolve_reference(reference)
             count += 1
     return f"{count} found" if count else "it has no import strings"
+
+
+def family(workspace: Workspace) -> str:
+    """Look up the sample names, and a name that nobody knows."""
+    registry, plugin = workspace.registry, workspace.item.plugin
+    if "find_architecture" not in plugin.hooks:
+        return "it implements no find_architecture"
+    remedy = "Return None for a name that it does not know, and an Architecture with that name for others."
+    before = len(plugin.errors)
+    with contextlib.suppress(UnknownName):
+        registry.architecture(UNKNOWN)
+        raise Problem(f"find_architecture knows {UNKNOWN!r}", remedy)
+    names = sample_architectures(registry, plugin)
+    unknown = []
+    for name in names:
+        try:
+            registry.architecture(name)
+        except UnknownName:
+            unknown.append(name)
+    if len(plugin.errors) > before:
+        raise Problem(plugin.errors[before], remedy)
+    if unknown:
+        raise Problem(f"find_architecture does not know {unknown[0]!r}, one of its samples", "Correct one of the two.")
+    if not names:
+        raise NotChecked("implement the hook sample_architectures to have some of its architectures checked")
+    return f"{len(names)} samples: {', '.join(names)}"
 
 
 def package(workspace: Workspace) -> str:

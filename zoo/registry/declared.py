@@ -1,11 +1,13 @@
-"""Checks of what third-party plugins declare that need all plugins, or look outside the declaration."""
+"""What plugins declare, as far as it needs all plugins: import strings, recipe parts, samples of a family."""
 
 from __future__ import annotations
 
+from ..formatting import brief
 from ..specs.architecture import Architecture
 from ..specs.dataset import Dataset
 from ..specs.references import missing
 from ..specs.spec import Spec
+from .plugin import Plugin
 from .recipe_parts import recipe_problem
 from .registry import Registry
 
@@ -27,3 +29,14 @@ def _problems(registry: Registry, spec: Spec, home: str) -> list[str]:
     if isinstance(spec, Architecture | Dataset):
         problems += [problem] if (problem := recipe_problem(registry, spec.hyperparameters)) else []
     return problems
+
+
+def sample_architectures(registry: Registry, plugin: Plugin) -> list[str]:
+    """The names that a plugin gives as samples of what its hook ``find_architecture`` knows."""
+    names: list[str] = []
+    for given in registry.ask(plugin, "sample_architectures"):
+        if isinstance(given, list | tuple) and all(isinstance(name, str) for name in given):
+            names += given
+        else:
+            registry.report(plugin, f"sample_architectures returned {brief(given)}, not a tuple of names.")
+    return names

@@ -183,6 +183,11 @@ class Registry:
         other._owners, other._modules = dict(self._owners), dict(self._modules)
         return other
 
+    def ask(self, plugin: Plugin, hook: str) -> list[Any]:
+        """What a plugin's implementations of a hook without arguments return; errors are reported."""
+        modules = [module for module, owner in self._modules.values() if owner is plugin]
+        return [result for module in modules for result in self._call(module, plugin, hook)]
+
     def module_name(self, plugin: Plugin) -> str:
         """Name of the module that was loaded for ``plugin``; empty if there is none."""
         return next(

@@ -40,6 +40,11 @@ def find_architecture(name: str) -> Architecture | None:
 
 
 @hookspec
+def sample_architectures() -> tuple[str, ...] | None:
+    """Return some names that :func:`find_architecture` knows, not registered ones; ``zoo check`` checks them."""
+
+
+@hookspec
 def register_datasets(register: Callable[[Dataset], None]) -> None:
     """Register datasets: call ``register(zoo.Dataset(...))`` once for each."""
 
