@@ -1,5 +1,6 @@
 import pytest
 
+import zoo
 from zoo import InvalidValue, Option, PluginError, UnknownName
 from zoo.registry.recipe_parts import part_options
 from zoo.specs.hyperparameters import OPTIONS, resolve
@@ -93,3 +94,46 @@ def test_the_error_for_an_unknown_setting_suggests_the_closest(tiny_registry):
     with pytest.raises(UnknownName, match="Did you mean 'dropout'") as caught:
         parse_settings(tiny_registry.architecture("tiny-cnn"), {"dropuot": "0.4"})
     assert "batch_size" in str(caught.value)
+
+
+def test_all_mistakes_of_a_declaration_are_named_at_once():
+    with pytest.raises(PluginError) as caught:
+        zoo.Architecture(name="net", sumary="s", task="classification", dataset=3, parameters="x", options=[])
+    text = str(caught.value)
+    for problem in (
+        "no field 'sumary'. Did you mean 'summary'?",
+        "the field 'summary' is missing.",
+        "the field 'builder' is missing.",
+        "dataset must be a string, not 3.",
+        "parameters must be a whole number, not 'x'.",
+        "options must be a tuple of zoo.Option(...)",
+    ):
+        assert problem in text
+    assert "\n" not in text
+
+
+def test_all_wrong_values_of_a_declaration_are_named_at_once():
+    with pytest.raises(PluginError) as caught:
+        zoo.Dataset(
+            name="Big Data",
+            summary="",
+            task="guessing",
+            loader="nowhere",
+            input_shape=(0,),
+            num_outputs=3,
+            labels=("one", "two"),
+            hyperparameters={"lr": -1},
+            options=(Option(name="a", default=1), Option(name="a", default=2)),
+        )
+    text = str(caught.value)
+    for problem in (
+        "a name is lower-case letters",
+        "summary must be one line",
+        "task 'guessing' is not one of",
+        "'nowhere' is not of the form 'package.module:name'.",
+        "input_shape and num_outputs must be 1 or more.",
+        "2 labels where 3 are needed.",
+        "lr must be a number (above 0), not -1",
+        "two options named 'a'",
+    ):
+        assert problem in text

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import PluginError
 from .declarations import declaration
-from .hyperparameters import NAMES as HYPERPARAMETER_NAMES
 from .options import Option
 from .references import Reference
-from .spec import Spec, check_option_names, check_training_fields
+from .spec import Spec, option_problems, training_problems
 
 
 @declaration
@@ -56,15 +54,13 @@ class Architecture(Spec):
     tags: tuple[str, ...] = ()
     source: str = ""
 
-    def __post_init__(self) -> None:
-        Spec.__post_init__(self)  # super() needs the class that slots=True replaces
-        check_training_fields(self.label, self.task, self.hyperparameters)
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong with the values of the fields, a sentence each."""
+        yield from Spec.problems(self)  # super() needs the class that slots=True replaces
+        yield from training_problems(self.task, self.hyperparameters)
         if self.parameters < 0 or self.image_size < 0:
-            raise PluginError(f"{self.label}: parameters and image_size must not be negative.")
-        check_option_names(self.label, self.options)
-        clashes = sorted({*HYPERPARAMETER_NAMES} & {option.name for option in self.options})
-        if clashes:
-            raise PluginError(f"{self.label}: option {clashes[0]!r} has the name of a hyperparameter; choose another.")
+            yield "parameters and image_size must not be negative."
+        yield from option_problems(self.options, beside_hyperparameters=True)
 
     @property
     def references(self) -> list[tuple[str, Reference]]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import PluginError
 from .columns import Column, network_shape
 from .declarations import declaration
 from .options import Option
 from .references import Reference
-from .spec import Spec, check_option_names, check_training_fields
+from .spec import Spec, option_problems, training_problems
 
 
 @declaration
@@ -66,19 +65,20 @@ class Dataset(Spec):
     options: tuple[Option, ...] = ()
     trials: tuple[Mapping[str, Any], ...] = ()
 
-    def __post_init__(self) -> None:
-        Spec.__post_init__(self)  # super() needs the class that slots=True replaces
-        check_training_fields(self.label, self.task, self.hyperparameters)
-        check_option_names(self.label, self.options)
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong with the values of the fields, a sentence each."""
+        yield from Spec.problems(self)  # super() needs the class that slots=True replaces
+        yield from training_problems(self.task, self.hyperparameters)
+        yield from option_problems(self.options)
         if not self.input_shape or min(self.input_shape) < 1 or self.num_outputs < 1:
-            raise PluginError(f"{self.label}: input_shape and num_outputs must be 1 or more.")
-        if self.task == "binary" and self.num_outputs != 1:
-            raise PluginError(f"{self.label}: binary means one output, not {self.num_outputs}.")
+            yield "input_shape and num_outputs must be 1 or more."
+        elif self.task == "binary" and self.num_outputs != 1:
+            yield f"binary means one output, not {self.num_outputs}."
         wanted = 2 if self.task == "binary" else self.num_outputs
         if self.labels and len(self.labels) != wanted:
-            raise PluginError(f"{self.label}: {len(self.labels)} labels where {wanted} are needed.")
+            yield f"{len(self.labels)} labels where {wanted} are needed."
         if self.columns and self.input_shape != (len(self.columns),):
-            raise PluginError(f"{self.label}: {len(self.columns)} columns for samples of shape {self.input_shape}.")
+            yield f"{len(self.columns)} columns for samples of shape {self.input_shape}."
 
     @property
     def references(self) -> list[tuple[str, Reference]]:

@@ -82,7 +82,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def declaration(cls: type[_T]) -> type[_T]:
-    """Class decorator on top of ``@dataclass``: wrong fields raise :class:`PluginError` with a one-line message."""
+    """Class decorator on top of ``@dataclass``: wrong fields raise :class:`PluginError`, all in one line."""
     known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
     required = [name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING]
     original = cls.__init__
@@ -102,16 +102,15 @@ def declaration(cls: type[_T]) -> type[_T]:
 def _problem(kind: str, known: Mapping[str, Any], required: list[str], args: tuple[object, ...], given: Any) -> str:
     if args:
         return f"fields are given by name, {kind}(name=…)."
+    problems = []
     for name in given:
         if name not in known:
             close = closest(name, known)
             guess = f" Did you mean {close!r}?" if close else f" It has: {', '.join(known)}."
-            return f"there is no field {name!r}.{guess}"
-    missing = [name for name in required if name not in given]
-    if missing:
-        return f"the field {missing[0]!r} is missing."
+            problems.append(f"there is no field {name!r}.{guess}")
+    problems += [f"the field {name!r} is missing." for name in required if name not in given]
     for name, value in given.items():
-        fits, wanted = _KINDS.get(known[name].type, (None, ""))
+        fits, wanted = _KINDS.get(known[name].type, (None, "")) if name in known else (None, "")
         if fits is not None and not fits(value):
-            return f"{name} must be {wanted}, not {brief(value)}."
-    return ""
+            problems.append(f"{name} must be {wanted}, not {brief(value)}.")
+    return " ".join(problems)

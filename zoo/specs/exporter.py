@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import PluginError
 from .declarations import declaration
 from .options import Option
 from .references import Reference
@@ -59,17 +58,18 @@ class Exporter(Spec):
     reductions: Mapping[str, Reference] = field(default_factory=dict)
     runners: tuple[Path, ...] = ()
 
-    def __post_init__(self) -> None:
-        Spec.__post_init__(self)  # super() needs the class that slots=True replaces
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong with the values of the fields, a sentence each."""
+        yield from Spec.problems(self)  # super() needs the class that slots=True replaces
         for flag in (self.name, *self.reductions, *(option.name.replace("_", "-") for option in self.options)):
             if flag in _RESERVED_FLAGS or not _FLAG.fullmatch(flag):
-                raise PluginError(f"{self.label}: --{flag} cannot be a flag of `zoo export`; choose another name.")
+                yield f"--{flag} cannot be a flag of `zoo export`; choose another name."
         if (self.inspect is None) != (self.open is None):
-            raise PluginError(f"{self.label}: inspect and open go together; give both, or neither.")
+            yield "inspect and open go together; give both, or neither."
         if self.open is None and (self.check is None or self.reductions):
-            raise PluginError(f"{self.label}: without inspect and open it must have a check, and no reductions.")
+            yield "without inspect and open it must have a check, and no reductions."
         if not self.suffix.startswith("."):
-            raise PluginError(f"{self.label}: suffix {self.suffix!r} must begin with a dot.")
+            yield f"suffix {self.suffix!r} must begin with a dot."
 
     @property
     def references(self) -> list[tuple[str, Reference]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..errors import PluginError
 from ..formatting import brief
 from .declarations import declaration
+from .hyperparameters import BUILT_IN
 from .options import Option
 from .references import Reference
-from .spec import TASK_NAMES, Spec, check_option_names, check_part_options
+from .spec import TASK_NAMES, Spec, option_problems
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -23,10 +23,12 @@ class RecipePart(Spec):
 
     options: tuple[Option, ...] = ()
 
-    def __post_init__(self) -> None:
-        Spec.__post_init__(self)  # super() needs the class that slots=True replaces
-        check_option_names(self.label, self.options)
-        check_part_options(self.label, self.name, self.options)
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong with the values of the fields, a sentence each."""
+        yield from Spec.problems(self)  # super() needs the class that slots=True replaces
+        yield from option_problems(self.options, beside_hyperparameters=True)
+        if any(self.name in own for own in BUILT_IN.values()):
+            yield "the library has a part of that name; choose another."
 
 
 @declaration
@@ -124,12 +126,11 @@ class Loss(RecipePart):
     compute: Reference
     tasks: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        RecipePart.__post_init__(self)
-        wrong = [task for task in self.tasks if task not in TASK_NAMES]
-        if wrong or not self.tasks:
-            found = f"{brief(wrong[0])} is" if wrong else "it names none"
-            raise PluginError(f"{self.label}: tasks must be some of {', '.join(TASK_NAMES)}; {found}.")
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong with the values of the fields, a sentence each."""
+        yield from RecipePart.problems(self)
+        if not self.tasks or not {*self.tasks} <= {*TASK_NAMES}:
+            yield f"tasks must be some of {', '.join(TASK_NAMES)}, not {brief(self.tasks)}."
 
     @property
     def references(self) -> list[tuple[str, Reference]]:

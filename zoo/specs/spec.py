@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import PluginError, UsageError
 from ..formatting import brief
-from .hyperparameters import BUILT_IN, NAMES, resolve
+from .hyperparameters import NAMES, resolve
 from .options import Option
 from .references import Reference, reference_problem
 
@@ -37,51 +37,34 @@ class Spec:
         """All references to code, each with the name of its field."""
         raise NotImplementedError
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong with the values of the fields, a sentence each."""
         if not self.summary.strip() or not self.summary.isprintable() or len(self.summary) > _LONGEST_SUMMARY:
-            raise PluginError(f"{self.label}: summary must be one line of 1 to 1,000 printable characters.")
+            yield "summary must be one line of 1 to 1,000 printable characters."
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
-            raise PluginError(f"{self.label}: a name is lower-case letters and digits, joined by '-', '_', '.' or '/'.")
-        for _, reference in self.references:
-            problem = reference_problem(reference)
-            if problem:
-                raise PluginError(f"{self.label}: {problem}")
+            yield "a name is lower-case letters and digits, joined by '-', '_', '.' or '/'."
+        yield from filter(None, [reference_problem(reference) for _, reference in self.references])
+
+    def __post_init__(self) -> None:
+        problems = list(self.problems())
+        if problems:
+            raise PluginError(f"{self.label}: {' '.join(problems)}")
 
 
-def check_training_fields(label: str, task: str, recipe: Mapping[str, Any]) -> None:
-    """Check what architectures and datasets share: the task exists, and the recipe has only valid hyperparameters.
-
-    Raises:
-        PluginError: one of them is wrong; the message begins with ``label``.
-    """
+def training_problems(task: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a task and a recipe, which architectures and datasets share."""
     if task not in TASK_NAMES:
-        raise PluginError(f"{label}: task {brief(task)} is not one of {', '.join(TASK_NAMES)}.")
+        yield f"task {brief(task)} is not one of {', '.join(TASK_NAMES)}."
     try:
         resolve(recipe)
     except UsageError as error:
-        raise PluginError(f"{label}: {error}") from error
+        yield str(error)
 
 
-def check_option_names(label: str, options: Iterable[Option]) -> None:
-    """Check that no two options have the same name.
-
-    Raises:
-        PluginError: two have; the message begins with ``label``.
-    """
+def option_problems(options: Iterable[Option], *, beside_hyperparameters: bool = False) -> Iterator[str]:
+    """Names that two options share, or an option and a hyperparameter."""
     names = [option.name for option in options]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise PluginError(f"{label}: there are two options named {twice[0]!r}.")
-
-
-def check_part_options(label: str, name: str, options: Iterable[Option]) -> None:
-    """Check the name of a recipe part and its options, which share one namespace with the hyperparameters.
-
-    Raises:
-        PluginError: the name is that of a part of the library, or an option has the name of a hyperparameter.
-    """
-    if any(name in own for own in BUILT_IN.values()):
-        raise PluginError(f"{label}: the library has a part of that name; choose another.")
-    clashes = sorted({option.name for option in options} & {*NAMES, "part_options"})
-    if clashes:
-        raise PluginError(f"{label}: option {clashes[0]!r} has the name of a hyperparameter; choose another.")
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"there are two options named {name!r}."
+    for name in sorted({*names} & {*NAMES, "part_options"}) if beside_hyperparameters else ():
+        yield f"option {name!r} has the name of a hyperparameter; choose another."
