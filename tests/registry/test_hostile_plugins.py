@@ -249,3 +249,40 @@ def test_an_unreadable_plugin_file_is_reported(tmp_path, monkeypatch):
     assert [plugin.status for plugin in registry.plugins if plugin.distribution == "file"] == ["failed"]
     monkeypatch.setenv("ZOO_PLUGINS_DIR", "~nosuchuser/plugins")
     assert [plugin.status for plugin in zoo.create_registry().plugins if plugin.distribution == "file"] == ["failed"]
+
+
+SLOW = """
+import time
+for _ in range(600):
+    try:
+        time.sleep(0.1)
+    except Exception:
+        pass
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (SLOW, "ImportTimeout: the import takes more than 0.2 s (ZOO_PLUGIN_TIMEOUT), so it is left out"),
+        (SLOW.replace("600", "8").replace("Exception", "BaseException"), "adds nothing"),  # it catches everything
+    ],
+    ids=["sleeps", "catches all"],
+)
+def test_an_import_over_the_time_limit_is_left_out(add_plugin, monkeypatch, source, error):
+    monkeypatch.setenv("ZOO_PLUGIN_TIMEOUT", "0.2")
+    before = signal.getsignal(signal.SIGALRM)
+    good = add_plugin("good", ARCHITECTURE.format(changes=""), distribution="zz-good")
+    registry = zoo.create_registry([add_plugin("slow", source), good])
+    assert [plugin.status for plugin in registry.plugins] == ["failed", "loaded"]
+    assert error in registry.plugins[0].errors[0]
+    assert signal.getsignal(signal.SIGALRM) == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
+def test_a_time_limit_that_is_no_number_is_refused(monkeypatch, text):
+    monkeypatch.setenv("ZOO_PLUGIN_TIMEOUT", text)
+    with pytest.raises(zoo.UsageError, match="ZOO_PLUGIN_TIMEOUT must be a number of seconds above 0"):
+        zoo.create_registry([])

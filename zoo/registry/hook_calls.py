@@ -67,6 +67,37 @@ def plugin_code() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
+class ImportTimeout(BaseException):
+    """The import of a plugin took too long. It is no ``Exception``, so that few plugins catch it."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Context to import a plugin in: after ``seconds`` the import is stopped. Only in the main thread of POSIX systems.
+
+    Raises:
+        ImportTimeout: the time is over.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if seconds is None or not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+    inside = [True]
+
+    def expire(number: int, frame: FrameType | None) -> None:
+        if inside[0]:
+            raise ImportTimeout(f"the import takes more than {seconds:g} s (ZOO_PLUGIN_TIMEOUT), so it is left out")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)  # again and again: the plugin may catch everything
+    try:
+        yield
+    finally:
+        inside[0] = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 trace_log = logging.getLogger("zoo.trace")
 
 _T = TypeVar("_T")

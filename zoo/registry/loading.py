@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
 from collections.abc import Iterable
 
-from ..errors import PluginError
+from ..errors import PluginError, UsageError
+from ..formatting import brief
 from .entry_points import EntryPoint, normalise
-from .hook_calls import plugin_code, traced
+from .hook_calls import plugin_code, time_limit, traced
 from .plugin import DISTRIBUTION, FILE, Plugin
 
 SLOW_IMPORT = 0.5
 """Imports that take this many seconds or more are reported, because every command waits for them."""
+
+TIMEOUT = "ZOO_PLUGIN_TIMEOUT"
 
 _HEAVY = (
     "torch",
@@ -47,20 +51,42 @@ def is_blocked(plugin: Plugin) -> bool:
     return plugin.distribution in _names(os.environ.get("ZOO_BLOCK_PLUGINS", ""))
 
 
-def load_module(point: EntryPoint, plugin: Plugin) -> object:
+def import_limit() -> float | None:
+    """The seconds that the import of a plugin may take, ``$ZOO_PLUGIN_TIMEOUT``; None for any number.
+
+    Raises:
+        UsageError: the variable is not a number above 0.
+    """
+    text = os.environ.get(TIMEOUT, "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{TIMEOUT} must be a number of seconds above 0, not {brief(text)}.")
+    return seconds
+
+
+def load_module(point: EntryPoint, plugin: Plugin, seconds: float | None = None) -> object:
     """Import a plugin and return its module. It raises whatever the import raises.
 
     Output of the import goes to standard error, because standard output is for the command's result.
 
+    Args:
+        seconds: how long the import may take.
+
     Raises:
         PluginError: the plugin's package does not support this version of the zoo.
+        ImportTimeout: the import took too long.
     """
     if point.requires:
         _check_version(point.requires, plugin)
     heavy = [name for name in _HEAVY if name not in sys.modules]
     began = time.perf_counter()
     try:
-        with plugin_code():
+        with plugin_code(), time_limit(seconds):
             return traced("import", plugin, point.load)
     finally:
         plugin.seconds = round(time.perf_counter() - began, 3)

@@ -23,7 +23,7 @@ from ..specs.recipe_parts import PARTS, RecipePart
 from ..specs.spec import Spec
 from .entry_points import EntryPoint, find_entry_points
 from .hook_calls import UNSTOPPABLE, call, call_listener, listener_name, plugin_code
-from .loading import in_order, is_blocked, load_module
+from .loading import import_limit, in_order, is_blocked, load_module
 from .module_checks import forgotten, refusal
 from .plugin import Plugin, StrictFailure, describe_error
 from .plugin_files import find_plugin_files
@@ -105,7 +105,7 @@ class Registry:
         return dict(sorted(self._specs[PARTS[kind]].items()))
 
     def declared(self) -> list[tuple[Spec, Plugin]]:
-        """All registered declarations with their plugins, in the order of registration."""
+        """All declarations with their plugins, in the order of registration."""
         return [(self._specs[kind][name], plugin) for (kind, name), plugin in self._owners.items()]
 
     def owner(self, spec: Spec) -> Plugin:
@@ -185,8 +185,8 @@ class Registry:
 
     def ask(self, plugin: Plugin, hook: str) -> list[Any]:
         """What a plugin's implementations of a hook without arguments return; errors are reported."""
-        modules = [module for module, owner in self._modules.values() if owner is plugin]
-        return [result for module in modules for result in self._call(module, plugin, hook)]
+        mine = [module for module, owner in self._modules.values() if owner is plugin]
+        return [result for module in mine for result in self._call(module, plugin, hook)]
 
     def module_name(self, plugin: Plugin) -> str:
         """Name of the module that was loaded for ``plugin``; empty if there is none."""
@@ -272,14 +272,14 @@ def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registr
     Args:
         entry_points: the plugins to load; by default, all installed ones and the files in ``$ZOO_PLUGINS_DIR``.
 
-    Environment variables: ``ZOO_LOAD_PLUGINS`` (comma-separated distributions; empty for none) limits the third-party
-    plugins that are imported, and ``ZOO_BLOCK_PLUGINS`` excludes some. The Python files in the folder
-    ``ZOO_PLUGINS_DIR`` are plugins too. ``ZOO_TRACE_PLUGINS=1`` logs each call of a plugin.
+    The environment variables ``ZOO_LOAD_PLUGINS``, ``ZOO_BLOCK_PLUGINS``, ``ZOO_PLUGINS_DIR``, ``ZOO_PLUGIN_TIMEOUT``,
+    ``ZOO_TRACE_PLUGINS`` and ``ZOO_STRICT`` have an effect; the page about plugins describes them.
 
     Raises:
         PluginError: a plugin failed and ``ZOO_STRICT=1`` is set.
+        UsageError: ``ZOO_PLUGIN_TIMEOUT`` is not a number of seconds.
     """
-    registry = Registry()
+    registry, seconds = Registry(), import_limit()
     found = [*find_entry_points(), *find_plugin_files()] if entry_points is None else list(entry_points)
     for item in in_order(found):
         plugin = Plugin(item.name, item.distribution, item.version, item.file or item.value)
@@ -288,7 +288,7 @@ def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registr
             plugin.blocked = True
             continue
         try:
-            module = load_module(item, plugin)
+            module = load_module(item, plugin, seconds)
         except UNSTOPPABLE:
             raise
         except BaseException as error:
