@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.commands import scaffolding
 from zoo.conformance.new_package import KINDS, new_package
-from zoo.registry.declared import check_declared
+from zoo.registry.declared import check_declared, sample_architectures
 
-EXPECTED = {"pyproject.toml", "README.md", "LICENSE", ".gitignore", ".github/workflows/test.yml"}
+EXPECTED = {"pyproject.toml", "README.md", "LICENSE", ".gitignore"}
+EXPECTED |= {".github/workflows/test.yml", ".github/workflows/publish.yml"}
 
 
 def files(folder):
@@ -46,8 +48,10 @@ def test_a_new_package_is_registered_without_errors(kind, tmp_path, registry, mo
     point = zoo.EntryPoint(name, "0.1.0", name, name.replace("-", "_"))
     registry = zoo.create_registry([point])
     assert registry.plugins[0].status == "loaded"
-    found = [*registry.architectures, *registry.datasets, *registry.exporters]
+    found = [*registry.architectures, *registry.datasets, *registry.exporters, *registry.recipe_parts("optimizer")]
     found += registry.commands(())
+    found += [plugin.name for plugin in registry.plugins if "epoch_ended" in plugin.hooks]
+    found += {sample.partition("/")[0] for sample in sample_architectures(registry, registry.plugins[0])}
     assert found == [name]
     check_declared(registry)
     assert registry.plugins[0].errors == []
@@ -60,6 +64,8 @@ def test_a_new_package_is_registered_without_errors(kind, tmp_path, registry, mo
         (["new", "lenet"], "already an architecture named 'lenet'"),
         (["new", "digits", "--kind", "dataset"], "already a dataset named 'digits'"),
         (["new", "onnx", "--kind", "exporter"], "already an exporter named 'onnx'"),
+        (["new", "adamw", "--kind", "optimizer"], "already an optimizer named 'adamw'"),
+        (["new", "tensorboard", "--kind", "listener"], "already a listener named 'tensorboard'"),
         (["new", "train", "--kind", "command"], "already a command named 'train'"),
         (["new", "json"], "already has a module or keyword 'json'"),
         (["new", "class"], "already has a module or keyword 'class'"),
@@ -120,3 +126,7 @@ def test_a_new_package_installs_passes_its_own_tests_and_can_be_removed(kind, fr
     run("zoo", "list")
     run("pip", "uninstall", "-y", "-q", name)
     assert name not in rows()
+
+
+def test_the_command_knows_every_kind():
+    assert scaffolding.KINDS == KINDS

@@ -9,7 +9,7 @@ import click
 import zoo
 from zoo.commandline import ZooCommand, load_everything, registry_of
 
-KINDS = ("architecture", "dataset", "exporter", "command")
+KINDS = ("architecture", "dataset", "exporter", "optimizer", "listener", "family", "command")
 
 
 @click.command(cls=ZooCommand)
@@ -41,7 +41,7 @@ def new(ctx: click.Context, name: str, kind: str, output: Path) -> None:
         raise zoo.UsageError(f"There is already a command named {name!r}; choose another name.")
     folder = zoo.new_package(name, kind, output, registry=registry_of(ctx))
     click.echo(
-        f"Created the package {folder} with {'an' if kind[0] in 'ae' else 'a'} {kind}, its tests and its CI. Next:"
+        f"Created the package {folder} with {'an' if kind[0] in 'aeiou' else 'a'} {kind}, its tests and its CI. Next:"
     )
     for line in (f"cd {folder}", "pip install -e '.[test]'", "pytest", zoo.first_command(name, kind)):
         click.echo(f"  {line}")

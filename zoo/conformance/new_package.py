@@ -9,6 +9,7 @@ import os
 import re
 import string
 import tempfile
+from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from ..errors import UnknownName, UsageError, ZooError
 from ..files import unwritable
 from ..folders import expanded
 from ..registry.registry import Registry, create_registry
+from ..specs.hyperparameters import BUILT_IN
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SUFFIX = ".template"
@@ -40,6 +42,11 @@ _KINDS = {
         "zoo train diabetes-mlp --dataset {name} --set activation=relu --set weight_decay=0",
     ),
     "exporter": _Kind("An export format", "weights with a description of the model", "zoo export lenet --{name}"),
+    "optimizer": _Kind(
+        "An optimiser", "the sign of an average of the gradients", "zoo train lenet --set optimizer={name} --lr 0.001"
+    ),
+    "listener": _Kind("A listener", "the validation loss of a training as a CSV file", "zoo train lenet --log {name}"),
+    "family": _Kind("A family of architectures", "MLPs whose name gives their widths", "zoo train {name}/64-32"),
     "command": _Kind("A command", "the parameters of a network, the largest first", "zoo {name} lenet"),
 }
 KINDS = tuple(_KINDS)
@@ -53,7 +60,7 @@ def new_package(
 
     Args:
         name: of the distribution, the folder and the item that the plugin registers; words joined by dashes.
-        kind: ``architecture``, ``dataset``, ``exporter`` or ``command``.
+        kind: one of :data:`KINDS`.
         folder: the folder for the package.
         registry: the plugins whose names are taken; those that are installed, unless given.
 
@@ -109,7 +116,13 @@ def _check_name(name: str, kind: str, registry: Registry) -> None:
         raise UsageError(
             f"{name!r} cannot be a package name: use lower-case letters and digits, words joined by dashes."
         )
-    taken = {"architecture": registry.architectures, "dataset": registry.datasets, "exporter": registry.exporters}
+    taken: dict[str, Container[str]] = {
+        "architecture": registry.architectures,
+        "dataset": registry.datasets,
+        "exporter": registry.exporters,
+        "optimizer": [*BUILT_IN["optimizer"], *registry.recipe_parts("optimizer")],
+        "listener": [plugin.name for plugin in registry.plugins],
+    }
     if name in taken.get(kind, {}):
         raise UsageError(f"There is already {_article(kind)} named {name!r}; choose another name.")
     module = name.replace("-", "_")
