@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import zoo
@@ -45,7 +44,7 @@ def recipe(name: str) -> dict:
         "parameters": spec.parameters,
         "data": data,
         "options": options,
-        "recipe": asdict(resolve(spec.hyperparameters)),
+        "recipe": dict(spec.hyperparameters),
     }
 
 
@@ -77,7 +76,7 @@ def draw_compared(path: Path, _: Path | None) -> None:
 def draw_trained(path: Path, folder: Path | None) -> None:
     """The curves of a training with seed 0."""
     run = zoo.Run.read(folder) if folder else zoo.train(TRAINED, seed=0)
-    expected = recipe(TRAINED)["recipe"]
+    expected = resolve(recipe(TRAINED)["recipe"]).as_dict()
     if run.config["seed"] or run.config["hyperparameters"] != expected:
         sys.exit(f"{run.folder} is not a training of {TRAINED} with its recipe and seed 0.")
     path.write_bytes(run.curves.read_bytes())

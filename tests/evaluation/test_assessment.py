@@ -145,7 +145,7 @@ def test_labels_are_not_interpreted_as_markup(tmp_path):
     assert len(zoo.draw_assessment(found, tmp_path)) == 2
     from zoo.reports.plots import confusion_figure, svg
 
-    text = svg(confusion_figure(found))
+    text = svg(confusion_figure(found), "confusion")
     assert r"$\nonsense$" in text
     assert "<b>" not in text
     assert "a" * 30 not in text

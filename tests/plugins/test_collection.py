@@ -1,7 +1,6 @@
 """Every architecture of the registry trains, is evaluated and is exported to a file that passes all gates."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -121,7 +120,7 @@ def test_recorded_results_are_of_the_current_recipe(name, registry):
     assert record["dataset"] == spec.dataset
     assert record["parameters"] == spec.parameters
     # hyperparameters that are newer than the record have their defaults
-    assert asdict(resolve(record["hyperparameters"])) == asdict(resolve(spec.hyperparameters))
+    assert resolve(record["hyperparameters"]).as_dict() == resolve(spec.hyperparameters).as_dict()
     dataset = registry.dataset(spec.dataset)
     assert len(record["trials"]) == len(dataset.trials or range(5))
     assert [trial["seed"] for trial in record["trials"]] == list(range(len(record["trials"])))

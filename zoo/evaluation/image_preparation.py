@@ -74,9 +74,9 @@ def prepare_image(
     fits = image.size == (width, height)
     if preparation.frame == "yes" or (preparation.frame == "auto" and takes_strokes(description) and not fits):
         return _framed(image, shape, preparation.invert)
-    if fits and preparation.frame == "auto" and takes_strokes(description):
-        if int(np.ptp(np.asarray(image))) < FAINTEST:
-            raise ValueError(NO_DIGIT)
+    checked = fits and preparation.frame == "auto" and takes_strokes(description)
+    if checked and int(np.ptp(np.asarray(image))) < FAINTEST:
+        raise ValueError(NO_DIGIT)
     steps = []
     if _to_invert(image, mean, shape[0], preparation.invert):
         image = ImageOps.invert(image)
