@@ -46,10 +46,16 @@ if TYPE_CHECKING:
     default="crop",
     help="How to fit images with another aspect ratio.",
 )
-@click.option("--encoding", metavar="NAME", default="", help="Encoding of CSV files, such as latin-1. [default: utf-8]")
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    default="",
+    show_default="utf-8",
+    help="Encoding of CSV files, such as latin-1.",
+)
 @click.option(
     "--show",
-    metavar="PATH",
+    metavar="FILE.png|FOLDER",
     help="Save the images that the network was given, with the answers: FILE.png for one image, else a new folder.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the result as CSV on standard output.")
