@@ -9,6 +9,7 @@ import torch
 import zoo
 from zoo import BuildError, Preprocess, create_registry
 from zoo.models.build import assemble, count_parameters
+from zoo.specs.hyperparameters import resolve
 from zoo.training.starting_weights import copy_matching
 
 blocks = importlib.import_module("zoo.plugins.resnet_mini.blocks")
@@ -257,10 +258,12 @@ OPTIONS = [
 @pytest.mark.parametrize(("name", "option", "choice"), OPTIONS)
 def test_every_choice_of_every_option_builds_a_network_that_learns(name, option, choice, registry):
     torch.manual_seed(0)
-    dataset = registry.dataset(registry.architecture(name).dataset)
+    spec = registry.architecture(name)
+    dataset, recipe = registry.dataset(spec.dataset), resolve(spec.hyperparameters)
     network = zoo.create_model(name, registry=registry, num_outputs=10, **{option: choice})
     inputs, targets = torch.randn(16, *dataset.network_shape), torch.arange(16) % 10
-    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    rate = recipe.lr if recipe.optimizer == "adamw" else 1e-2  # a recipe with SGD has larger rates
+    optimizer = torch.optim.Adam(network.parameters(), rate)
     losses = []
     for _ in range(300):
         loss = torch.nn.functional.cross_entropy(network(inputs), targets)
