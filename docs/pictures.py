@@ -1,6 +1,6 @@
 """Draws the plots of the documentation: ``python docs/pictures.py [NAME...]`` writes docs/images/NAME.png.
 
-``python docs/pictures.py --check`` draws nothing. It compares the numbers that each picture was drawn from, in
+``python docs/pictures.py --check`` draws nothing. It compares the numbers that each picture depends on, in
 docs/images/pictures.json, with those of today: recorded results, recipes and data. The exit code is 1 if one differs.
 The picture googlenet-mini trains for minutes, or takes the run of ``--run FOLDER``.
 """
@@ -49,7 +49,10 @@ def recipe(name: str) -> dict:
 
 
 def trained() -> dict:
-    """What docs/images/googlenet-mini.png shows: the training with seed 0."""
+    """What docs/images/googlenet-mini.png depends on: a recipe, and the record, which other weights would change.
+
+    It shows a training with seed 0. On another processor or with other threads, its last digits differ from the record.
+    """
     record = recorded_results(zoo.create_registry().architecture(TRAINED))
     assert record is not None
     first = next(trial for trial in record["trials"] if trial["seed"] == 0)

@@ -184,6 +184,13 @@ def digits_run(digits_runs: Path, registry: Registry) -> Run:
     return zoo.find_run("resnet-mini", digits_runs, registry.architectures)
 
 
+@pytest.fixture(scope="session")
+def digits_file(digits_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run in :func:`digits_runs`, exported to ONNX. Read it only."""
+    path = tmp_path_factory.mktemp("exported") / "digits.onnx"
+    return Path(zoo.export("resnet-mini", "onnx", path, runs_dir=digits_runs).file)
+
+
 @pytest.fixture(scope="module")
 def source(digits_runs: Path) -> ExportSource:
     """The model of the run in :func:`digits_runs` and its data, as exporters get them."""

@@ -21,13 +21,6 @@ def made_up(task="classification", labels=("a", "b", "c"), outputs=(), targets=(
     return Assessment(description, "torch", "data", "test", inputs, outputs, np.array(targets))
 
 
-@pytest.fixture(scope="module")
-def digits_file(digits_runs, tmp_path_factory):
-    return zoo.export(
-        "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
-    ).file
-
-
 def bundled():
     """The architectures that ship weights for bundled data."""
     registry = zoo.create_registry()

@@ -219,13 +219,6 @@ def test_only_runs_have_curves(zoo_command, tmp_path):
     assert "None of these is a run" in zoo_command("compare", "cnn-mini", "lenet", "--curves", tmp_path / "c.png").error
 
 
-@pytest.fixture(scope="module")
-def digits_file(digits_runs, tmp_path_factory):
-    return zoo.export(
-        "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
-    ).file
-
-
 def test_a_note_is_shown_once(zoo_command, tmp_path):
     done = zoo_command("bench", "linear-regression", "--runs-dir", tmp_path, "--seconds", 0.01, "--batch-size", 1)
     assert done.err.count("using its shipped weights") == 1

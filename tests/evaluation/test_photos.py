@@ -12,13 +12,6 @@ from zoo.models.inference import calibrate, confidence
 
 
 @pytest.fixture(scope="module")
-def digits_file(digits_runs, tmp_path_factory):
-    return zoo.export(
-        "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
-    ).file
-
-
-@pytest.fixture(scope="module")
 def digits():
     splits = zoo.load_dataset(zoo.create_registry().dataset("digits"), None).splits
     return splits.test.inputs.numpy()[:, 0], splits.test.targets.numpy()

@@ -24,13 +24,6 @@ class Stdin:
 
 
 @pytest.fixture(scope="module")
-def digits_file(digits_runs, tmp_path_factory):
-    return zoo.export(
-        "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
-    ).file
-
-
-@pytest.fixture(scope="module")
 def bikes_file(tmp_path_factory):
     """A network for a table with categories, trained for a few epochs."""
     folder = tmp_path_factory.mktemp("table")

@@ -48,13 +48,6 @@ HOSTILE = "<img src=q onerror=alert(1)>'`${alert(2)}{{ 7 * 7 }}\u2028*/-->"
 
 
 @pytest.fixture(scope="module")
-def digits_file(digits_runs, tmp_path_factory):
-    return zoo.export(
-        "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
-    ).file
-
-
-@pytest.fixture(scope="module")
 def table_file(tmp_path_factory):
     """A network for a table with a category. Its column, its category and its classes are called like markup."""
     folder = tmp_path_factory.mktemp("table")

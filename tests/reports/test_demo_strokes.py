@@ -170,13 +170,6 @@ def in_node(script, folder):
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module")
-def digits_file(digits_runs, tmp_path_factory):
-    return zoo.export(
-        "resnet-mini", "onnx", tmp_path_factory.mktemp("exported") / "digits.onnx", runs_dir=digits_runs
-    ).file
-
-
 @pytest.mark.skipif(not NODE, reason="needs node")
 def test_the_page_has_no_answer_without_a_digit(digits_file, tmp_path):
     script = script_of(zoo.demo_page(digits_file))

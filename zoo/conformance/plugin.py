@@ -17,7 +17,7 @@ from .check import NotChecked, Problem, Workspace
 HEAVY = ("torch", "torchvision", "tensorflow", "jax", "onnx", "onnxruntime", "sklearn", "matplotlib", "pandas", "numpy")
 
 UNKNOWN = "zoo-check/no-such-network"
-"""A name that no plugin knows."""
+"""A name of no architecture."""
 
 # Measures processor time, so that a busy machine does not fail a plugin. The zoo's own modules are imported before.
 _IMPORT = """
@@ -80,7 +80,7 @@ def references(workspace: Workspace) -> str:
 
 
 def family(workspace: Workspace) -> str:
-    """Look up the sample names, and a name that nobody knows."""
+    """Look up the sample names, and a name that does not exist."""
     registry, plugin = workspace.registry, workspace.item.plugin
     if "find_architecture" not in plugin.hooks:
         return "it implements no find_architecture"

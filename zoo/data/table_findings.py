@@ -25,7 +25,7 @@ REASONS = {
     "empty": "it is empty",
     "text": "nearly all its values are different texts, which are no categories",
     "identifier": "all its values are different, so it only names the rows",
-    "leak": "it gives away the target, because each of its values goes with one value of the target",
+    "leak": "it is another form of the target: each of its values belongs to exactly one value of the target",
     "constant": "it has the same value in all training rows",
 }
 """Why a column is left out."""

@@ -1,4 +1,4 @@
-"""What plugins declare, as far as it needs all plugins: import strings, recipe parts, samples of a family."""
+"""Checks of declarations that need all plugins: import strings, recipe parts, samples of a family."""
 
 from __future__ import annotations
 

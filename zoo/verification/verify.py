@@ -115,12 +115,7 @@ def verify(
     """
     path, registry = Path(file), registry or create_registry()
     recover(path)
-    if not path.is_file():
-        raise ZooError(f"There is no file {path}.")
-    if not 0 <= max_drop < float("inf"):
-        raise UsageError(f"max_drop must be a number of at least 0, not {max_drop:g}.")
-    if seed is not None and not 0 <= seed < LARGEST_SEED:
-        raise UsageError(f"seed must be from 0 to {LARGEST_SEED - 1}, not {seed}.")
+    _check_arguments(path, max_drop, seed)
     exporter = _exporter_of(path, registry)
     request = _Request(
         Weights(against, preprocess, runs_folder(runs_dir), data_dir, registry),
@@ -136,6 +131,15 @@ def verify(
         else:
             _check_opened(found, copy, exporter, request)
     return found
+
+
+def _check_arguments(path: Path, max_drop: float, seed: int | None) -> None:
+    if not path.is_file():
+        raise ZooError(f"There is no file {path}.")
+    if not 0 <= max_drop < float("inf"):
+        raise UsageError(f"max_drop must be a number of at least 0, not {max_drop:g}.")
+    if seed is not None and not 0 <= seed < LARGEST_SEED:
+        raise UsageError(f"seed must be from 0 to {LARGEST_SEED - 1}, not {seed}.")
 
 
 def _check_opened(found: Verification, copy: PrivateCopy, exporter: Exporter, request: _Request) -> None:
