@@ -37,7 +37,7 @@ from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource, load_test_data, make_source
 from zoo.models.build import assemble, build_network
 from zoo.models.preprocess import Preprocess
-from zoo.models.tasks import TASKS
+from zoo.models.tasks import load_task
 from zoo.models.trained import load_shipped
 from zoo.specs.references import resolve_reference
 
@@ -58,7 +58,7 @@ def source_of(name: str, registry: zoo.Registry, samples: int) -> ExportSource:
     enlarged = functional.interpolate(few, size=(LARGE_SIZE, LARGE_SIZE), mode="bilinear").round().to(torch.uint8)
     torch.manual_seed(0)
     network = build_network(architecture, (1, LARGE_SIZE, LARGE_SIZE), 10, {})
-    task = TASKS["classification"]
+    task = load_task(registry.task("classification"))
     return ExportSource(
         name=name,
         model=nn.Sequential(assemble(Preprocess.fit(enlarged), network), task.answers()).eval(),

@@ -23,7 +23,7 @@ from torch import nn
 import zoo
 from zoo.data.loading import LoadedDataset
 from zoo.exporting.source import ExportSource, make_source
-from zoo.models.tasks import TASKS
+from zoo.models.tasks import load_task
 from zoo.models.trained import load_trained
 from zoo.specs.hyperparameters import resolve
 from zoo.specs.references import resolve_reference
@@ -107,7 +107,7 @@ def untrained_source(name: str, registry: zoo.Registry, data: LoadedDataset, see
     """A network with initial weights."""
     architecture = registry.architecture(name)
     recipe = resolve(architecture.hyperparameters)
-    task = TASKS[architecture.task].fit(data.splits.train.targets, recipe)
+    task = load_task(registry.task(architecture.task)).fit(data.splits.train.targets, recipe)
     model = prepare_model(architecture, data, task, {}, recipe, seed)
     return ExportSource(
         name=name,

@@ -11,7 +11,8 @@ from zoo.specs import hookspecs
 
 ROOT = Path(__file__).parent.parent
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "zoo_spec")]
-DECLARED = ("Architecture", "Dataset", "Column", "Option", "Exporter", "Optimizer", "Schedule", "Augmentation", "Loss")
+DECLARED = ("Architecture", "Dataset", "Column", "Option", "Task", "Metric", "Exporter")
+PARTS = ("Optimizer", "Schedule", "Augmentation", "Loss")
 GIVEN = ("Split", "Splits", "ExportSource", "Check", "TrainingStart", "Progress", "EpochMetrics")
 
 
@@ -33,6 +34,22 @@ def hooks() -> str:
 def classes(names: tuple[str, ...]) -> str:
     """Each class: a table of its fields."""
     return "\n".join(_class(getattr(zoo, name)) for name in names)
+
+
+def methods(name: str) -> str:
+    """The methods and properties of a class that plugins subclass, in the order of the source."""
+    cls = getattr(zoo, name)
+    parts = [f"### zoo.{name}", "", _plain((inspect.getdoc(cls) or "").partition("\n\nArgs:\n")[0]), ""]
+    for member, value in vars(cls).items():
+        if member.startswith("_"):
+            continue
+        if isinstance(value, property):
+            parts += [f"#### {member}", "", _plain(inspect.getdoc(value)), ""]
+        elif inspect.isfunction(value):
+            arguments = ", ".join(list(inspect.signature(value).parameters)[1:])
+            needed = " (required)" if member in cls.__abstractmethods__ else ""
+            parts += [f"#### {member}({arguments}){needed}", "", _plain(inspect.getdoc(value)), ""]
+    return "\n".join(parts)
 
 
 def checks() -> str:

@@ -103,10 +103,11 @@ _HOMES = {
         "predict_logits",
     ),
     "exporting.export": ("export",),
-    "specs.events": (
+    "specs.hookspecs": (
         "EpochMetrics",
         "Progress",
         "TrainingStart",
+        "hookimpl",
     ),
     "specs.exporter": ("Exporter",),
     "registry.facts": (
@@ -119,7 +120,6 @@ _HOMES = {
         "runs_folder",
     ),
     "evaluation.image_preparation": ("ImagePreparation",),
-    "specs.hookspecs": ("hookimpl",),
     "specs.hyperparameters": ("Hyperparameters",),
     "models.inference": ("InferenceModel",),
     "evaluation.intervals": ("Interval",),
@@ -136,7 +136,11 @@ _HOMES = {
         "Prediction",
         "predict",
     ),
-    "models.preprocess": ("Preprocess",),
+    "models.preprocess": (
+        "Preprocess",
+        "Rescale",
+    ),
+    "models.tasks": ("TaskMethods",),
     "training.lr_finder": (
         "LRFinderResult",
         "find_lr",
@@ -181,6 +185,10 @@ _HOMES = {
         "Schedule",
     ),
     "specs.settings": ("parse_settings",),
+    "specs.task": (
+        "Metric",
+        "Task",
+    ),
     "exporting.source": ("ExportSource",),
     "exporting.tracing": ("trace_program",),
     "models.trained": ("TrainedModel",),

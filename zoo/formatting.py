@@ -8,12 +8,27 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO
 
-ORDER = ("accuracy", "auc", "f1", "mae", "rmse", "r2")
-"""The metrics of the tasks in display order. The first one that a task has is its main metric."""
-PERCENTAGES = frozenset({"accuracy"})
-NAMES = {"mae": "MAE", "rmse": "RMSE", "r2": "R²", "auc": "AUC", "f1": "F1"}
+
+class MetricFormat(NamedTuple):
+    """How the values of a metric are shown; see :class:`zoo.Metric`."""
+
+    title: str
+    percent: bool = False
+    unit: str = ""
+    higher_is_better: bool = True
+
+
+METRICS = {
+    "accuracy": MetricFormat("accuracy", percent=True),
+    "auc": MetricFormat("AUC"),
+    "f1": MetricFormat("F1"),
+    "mae": MetricFormat("MAE", higher_is_better=False),
+    "rmse": MetricFormat("RMSE", higher_is_better=False),
+    "r2": MetricFormat("R²"),
+}
+"""The usual metrics in display order, then those that tasks of plugins declare. The first one is the main metric."""
 WIDTH = 100
 """The width of a table that is printed into a pipe or file."""
 _LEGIBLE, _LONG_WORD = 16, 24
@@ -69,9 +84,10 @@ def _escape(character: str) -> str:
 
 
 def metric_names(metrics: Iterable[str]) -> list[str]:
-    """The names of all metrics but the loss, in :data:`ORDER`; other names follow in the given order."""
+    """The names of all metrics but the loss, in the order of :data:`METRICS`; others follow in the given order."""
+    order = list(METRICS)
     names = [name for name in metrics if name != "loss"]
-    return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+    return sorted(names, key=lambda name: order.index(name) if name in METRICS else len(order))
 
 
 def main_metric(metrics: Iterable[str]) -> str:
@@ -81,16 +97,34 @@ def main_metric(metrics: Iterable[str]) -> str:
 
 def metric_name(name: str) -> str:
     """Display name of a metric: ``MAE`` for ``mae``."""
-    return NAMES.get(name, name)
+    return METRICS[name].title if name in METRICS else name
+
+
+def is_known_metric(name: str) -> bool:
+    """Whether it is known how a metric is shown; those of plugins are known when the plugins are loaded."""
+    return name == "loss" or name in METRICS
+
+
+def is_percentage(name: str) -> bool:
+    """Whether the values of a metric are shown as percentages."""
+    return name in METRICS and METRICS[name].percent
+
+
+def is_better(name: str, value: float, other: float) -> bool:
+    """Whether ``value`` of a metric is better than ``other``."""
+    higher = name not in METRICS or METRICS[name].higher_is_better
+    return value > other if higher else value < other
 
 
 def metric_text(name: str, value: float) -> str:
-    """``99.29%`` for an accuracy; about four digits for other metrics."""
-    if name in PERCENTAGES and abs(value) < _LARGEST_IN_FULL:
+    """``99.29%`` for an accuracy; about four digits for other metrics, and their unit."""
+    if is_percentage(name) and abs(value) < _LARGEST_IN_FULL:
         return f"{value:.2%}"
+    unit = f" {METRICS[name].unit}" if name in METRICS and METRICS[name].unit else ""
     if abs(value) >= _LARGEST_IN_FULL:
-        return f"{value:.3g}"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 10_000 else f"{value:,.0f}"
+        return f"{value:.3g}{unit}"
+    digits = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return digits + unit
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:

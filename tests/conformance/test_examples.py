@@ -37,7 +37,7 @@ def test_an_example_loads_without_errors(example):
 def test_the_readme_lists_every_example(registry):
     table = (EXAMPLES / "README.md").read_text()
     assert [name for name in NAMES if f"[{name}]({name})" in table] == NAMES
-    assert len(NAMES) == 4
+    assert len(NAMES) == 5
 
 
 @pytest.mark.slow

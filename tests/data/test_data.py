@@ -82,9 +82,10 @@ def test_batches_cover_a_split_once_in_order():
 def test_data_that_contradicts_its_declaration_is_refused(change, problem, tiny_registry):
     bars = tiny_registry.dataset("bars")
     good = some_splits(200, 60)
-    check_splits(bars, good)
+    task = tiny_registry.task(bars.task)
+    check_splits(bars, task, good)
     with pytest.raises(DataError, match=problem):
-        check_splits(bars, Splits(change(good.train), good.test))
+        check_splits(bars, task, Splits(change(good.train), good.test))
 
 
 def test_preprocess_standardises_images_by_channel():

@@ -520,19 +520,19 @@ def declare_some(**fields):
     return zoo.Dataset(name="some", summary="some numbers", **known, **fields)
 
 
-def test_an_option_may_change_the_number_of_samples(tmp_path):
+def test_an_option_may_change_the_number_of_samples(tmp_path, registry):
     from zoo.data.read import read_dataset
 
     mark = zoo.fingerprint(load_some(tmp_path, False, count=10))
     spec = declare_some(sizes={"train": 8, "test": 2}, fingerprint=mark)
-    assert len(read_dataset(spec, tmp_path, options={"count": 30}).splits.train) == 25
-    assert read_dataset(spec, tmp_path).fingerprint == mark
+    assert len(read_dataset(spec, registry, tmp_path, options={"count": 30}).splits.train) == 25
+    assert read_dataset(spec, registry, tmp_path).fingerprint == mark
     wrong = declare_some(sizes={"train": 9})
-    assert len(read_dataset(wrong, tmp_path, options={"count": 30}).splits.train) == 25
+    assert len(read_dataset(wrong, registry, tmp_path, options={"count": 30}).splits.train) == 25
     with pytest.raises(DataError, match="has 8 samples, not 9 as declared in `sizes` for the default options"):
-        read_dataset(wrong, tmp_path)
+        read_dataset(wrong, registry, tmp_path)
     with pytest.raises(DataError, match="other data than published"):
-        read_dataset(declare_some(fingerprint="0" * 64), tmp_path, options={"count": 30})
+        read_dataset(declare_some(fingerprint="0" * 64), registry, tmp_path, options={"count": 30})
 
 
 def test_the_options_of_a_folder_of_images(tmp_path, registry):

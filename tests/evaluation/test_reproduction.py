@@ -105,10 +105,7 @@ def test_the_shipped_weights_are_those_of_the_median_by_validation(tiny_registry
 
 def test_of_trials_on_several_splits_one_on_the_first_is_shipped():
     def run(seed, fingerprint, loss):
-        results = {"validation": {"loss": loss, "accuracy": 0.5}}
-        return SimpleNamespace(
-            config={"seed": seed, "task": "binary", "data": {"fingerprint": fingerprint}, "results": results}
-        )
+        return SimpleNamespace(config={"seed": seed, "data": {"fingerprint": fingerprint}, "best": {"score": [-loss]}})
 
     assert median_run([run(0, "a", 0.9), run(1, "b", 0.5), run(2, "c", 0.7)]).config["seed"] == 0
     assert median_run([run(0, "a", 0.9), run(1, "a", 0.5), run(2, "a", 0.7)]).config["seed"] == 2

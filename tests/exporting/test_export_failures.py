@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from builtin_tasks import TASKS
 
 import zoo
 from zoo import Check, Exporter, ExportError, ExportRefused
@@ -21,7 +22,6 @@ from zoo.exporting.export import write_verified
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
 from zoo.files import sha256
-from zoo.models.tasks import TASKS
 
 TESTS = Path(__file__).parent
 
@@ -116,15 +116,16 @@ from test_export_failures import Network
 from zoo.exporting.export import write_verified
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
-from zoo.models.tasks import TASKS
+from zoo.models.tasks import load_task
 
 torch.manual_seed(int(sys.argv[1]))
 test = zoo.Split(torch.rand(40, 4), torch.zeros(40, dtype=torch.int64))
 description = {{"architecture": "tiny", "labels": ["a", "b", "c"], "columns": [], "note": "x" * 20_000}}
-exporter = zoo.create_registry().exporter("onnx")
+registry = zoo.create_registry()
+exporter, task = registry.exporter("onnx"), load_task(registry.task("classification"))
 
 def export():
-    source = ExportSource("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
+    source = ExportSource("tiny", torch.nn.Sequential(Network()), task, test, None, description)
     return write_verified(source, ExportRequest(exporter, Path({target!r}), {{"opset": 20}}))
 """
 

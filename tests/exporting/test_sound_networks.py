@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from builtin_tasks import TASKS
 from torch import nn
 from torch.nn import functional
 
@@ -19,7 +20,6 @@ from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
 from zoo.models.float64 import Float64Reference
 from zoo.models.preprocess import Preprocess
-from zoo.models.tasks import TASKS
 
 
 class Small(nn.Module):

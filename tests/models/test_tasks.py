@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from builtin_tasks import TASKS
 
 from zoo import DataError, Split, evaluate
 from zoo.models.preprocess import Rescale
-from zoo.models.tasks import TASKS
 from zoo.specs.hyperparameters import resolve
 
 PLAIN = resolve()

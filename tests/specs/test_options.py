@@ -129,10 +129,8 @@ def test_all_wrong_values_of_a_declaration_are_named_at_once():
     for problem in (
         "a name is lower-case letters",
         "summary must be one line",
-        "task 'guessing' is not one of",
         "'nowhere' is not of the form 'package.module:name'.",
         "input_shape and num_outputs must be 1 or more.",
-        "2 labels where 3 are needed.",
         "lr must be a number (above 0), not -1",
         "two options named 'a'",
     ):

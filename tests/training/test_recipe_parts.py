@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
+from builtin_tasks import TASKS
 from training_helpers import tensors_of, train
 
 import zoo
 from zoo import InvalidValue, PluginError, UnknownName, UsageError
-from zoo.models.tasks import TASKS
 from zoo.registry.declared import check_declared
 from zoo.registry.plugin import Plugin
 from zoo.registry.recipe_parts import part_options

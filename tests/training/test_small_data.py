@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from builtin_tasks import TASKS
 from PIL import Image
 from training_helpers import StopAt, assert_same_tensors, train
 
 import zoo
 from zoo.data.loading import LoadedDataset
-from zoo.models.tasks import TASKS
 from zoo.runs.command_line import repeat_command
 from zoo.specs.hyperparameters import resolve
 from zoo.training.recipe import FEW_STEPS, LEAST_STEPS, adapt_recipe, count_steps

@@ -20,17 +20,22 @@ option was on the command line.
 stands beside ``--resume``, :func:`check_dataset_name` the name of a dataset.
 
 *Output.* :func:`show` prints lines of a result, :func:`print_json` a result as JSON, :func:`table` lays out rows;
-:func:`duration`, :func:`time_text` and :func:`size_text` format numbers,
+:func:`duration`, :func:`time_text` and :func:`size_text` format numbers, :func:`main_metric` and
+:func:`is_better` tell how metrics are compared, :func:`is_known_metric` whether a plugin is needed to show one,
 :func:`printable` makes a name safe for a terminal. :class:`TrainingDisplay` and
 :class:`CountDisplay` show progress on standard error. The modules :mod:`views` and :mod:`tables` turn results of the
 library into text as the built-in commands print it.
 
-*Completion.* :func:`complete_architecture`, :func:`complete_dataset`, :func:`complete_plugin` and
-:func:`complete_trained` are for ``shell_complete=``; :data:`ENVIRONMENT` is the variable that a shell sets to ask.
+*Completion.* :func:`complete_architecture`, :func:`complete_dataset`, :func:`complete_plugin`,
+:func:`complete_task` and :func:`complete_trained` are for ``shell_complete=``; :data:`ENVIRONMENT` is the variable that
+a shell sets to ask.
 """
 
 from ..evaluation import tables as tables
 from ..formatting import duration as duration
+from ..formatting import is_better as is_better
+from ..formatting import is_known_metric as is_known_metric
+from ..formatting import main_metric as main_metric
 from ..formatting import printable as printable
 from ..formatting import size_text as size_text
 from ..formatting import table as table
@@ -43,6 +48,7 @@ from .completion import ENVIRONMENT as ENVIRONMENT
 from .completion import complete_architecture as complete_architecture
 from .completion import complete_dataset as complete_dataset
 from .completion import complete_plugin as complete_plugin
+from .completion import complete_task as complete_task
 from .completion import complete_trained as complete_trained
 from .group import ZooGroup as ZooGroup
 from .group import arguments_of as arguments_of

@@ -1,4 +1,4 @@
-"""Shell completion of names: architectures, datasets, plugins and runs."""
+"""Shell completion of names: architectures, datasets, tasks, plugins and runs."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ def complete_plugin(ctx: click.Context, param: click.Parameter, incomplete: str)
     plugins = _registry(ctx).plugins
     names = {plugin.distribution: "" for plugin in plugins} | {plugin.name: plugin.status for plugin in plugins}
     return _matching(incomplete, names.items())
+
+
+def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of tasks, with their summaries."""
+    return _matching(incomplete, ((task.name, task.summary) for task in _registry(ctx).tasks.values()))
 
 
 def _registry(ctx: click.Context) -> Registry:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..formatting import (
     counted,
     duration,
+    is_better,
     main_metric,
     metric_name,
     metric_names,
@@ -169,8 +170,12 @@ def runs(found: Sequence[Run], damaged: Sequence[DamagedRun] = ()) -> list[str]:
     return [table(columns, rows, numeric=columns[3:], optional=optional), *([""] if reasons else []), *reasons]
 
 
-def trained(run: Run) -> list[str]:
-    """``zoo train``: the test result, and where everything is."""
+def trained(run: Run, constant: str) -> list[str]:
+    """``zoo train``: the test result, and where everything is.
+
+    Args:
+        constant: the best constant prediction of the task in words; see :class:`zoo.Task`.
+    """
     results, data = run.config["results"], run.config["data"]
     stand_in = f" (in place of {data['stand_in_for']})" if data["stand_in_for"] else ""
     return [
@@ -178,22 +183,25 @@ def trained(run: Run) -> list[str]:
             f"{metrics_text(results['test'])} on {counted(results['test_samples'], 'test sample')} of {data['name']}"
             f"{stand_in}, checkpoint of epoch {results['epoch']}, {duration(results['train_seconds'])} of training"
         ),
-        *baseline_lines(run.config["task"], results),
+        *baseline_lines(constant, results),
         f"run     {run.folder}",
         f"curves  {run.curves}",
         f"export  zoo export {run.folder} --onnx",
     ]
 
 
-def baseline_lines(task: str, results: Facts) -> list[str]:
-    """The result without a network, and what to try if the network is not better; nothing for runs that lack it."""
-    if "baseline" not in results:
+def baseline_lines(constant: str, results: Facts) -> list[str]:
+    """The result without a network, and what to try if the network is not better; nothing for runs that lack it.
+
+    Args:
+        constant: the best constant prediction of the task in words.
+    """
+    if not results.get("baseline"):
         return []
     name = main_metric(results["baseline"])
     mine, trivial = results["test"][name], results["baseline"][name]
-    constant = "median of the training targets" if task == "regression" else "most frequent class"
     line = f"Always predicting the {constant} gives {metrics_text(results['baseline'])}"
-    if mine < trivial if task == "regression" else mine > trivial:
+    if is_better(name, mine, trivial):
         return [wrapped(f"{line}.")]
     return [
         wrapped(

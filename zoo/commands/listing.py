@@ -18,9 +18,13 @@ from zoo.commandline import (
     complete_architecture,
     complete_dataset,
     complete_plugin,
+    complete_task,
     data_dir_option,
+    is_better,
+    is_known_metric,
     json_option,
     load_everything,
+    main_metric,
     number,
     print_json,
     registry_of,
@@ -41,9 +45,13 @@ def _recorded(facts: dict[str, Any], name: str) -> float:
 
 
 def _rank(facts: dict[str, Any]) -> tuple[str, float]:
-    """The sort key for the accuracy: by dataset, then best recorded result first; those without one come last."""
-    accuracy, error = _metric(facts, "accuracy"), _metric(facts, "mae")
-    return facts["dataset"], -accuracy if accuracy is not None else error if error is not None else math.inf
+    """The sort key for the result: by dataset, then best recorded main metric first; those without one come last."""
+    if not facts["results"]:
+        return facts["dataset"], math.inf
+    name = main_metric(facts["results"]["metrics"])
+    value = _metric(facts, name)
+    assert value is not None
+    return facts["dataset"], -value if is_better(name, 1.0, 0.0) else value
 
 
 SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -62,8 +70,8 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 @click.option(
     "--task",
     metavar="TASK",
-    type=click.Choice(["classification", "binary", "regression"]),
-    help="Only this task: classification, binary or regression.",
+    shell_complete=complete_task,
+    help="Only this task: classification, binary, regression, or one of a plugin.",
 )
 @click.option(
     "--dataset", metavar="NAME", shell_complete=complete_dataset, help="Only architectures with this default dataset."
@@ -99,6 +107,8 @@ def list_(
     if percent is not None and 0 < percent < 1:
         meant = f"{100 * percent:.10g}"
         raise zoo.UsageError(f"--min-accuracy is in percent. Did you mean --min-accuracy {meant}, not {percent:g}?")
+    if wanted["task"] is not None:
+        registry.task(wanted["task"])  # an error that suggests the closest name
     specs = zoo.list_architectures(registry, plugin=plugin)
     if wanted["dataset"] not in {None, *(spec.dataset for spec in registry.architectures.values())}:
         registry.dataset(wanted["dataset"])  # an error that suggests the closest name, unless it only has no network
@@ -210,6 +220,8 @@ def runs(
         unread = [{"run": str(run.folder), "status": "damaged", "error": run.reason} for run in damaged]
         print_json([*({"run": str(run.folder), **run.config} for run in found), *unread])
         return
+    if not all(is_known_metric(name) for run in found if run.record.best for name in run.record.best.validation):
+        registry_of(ctx)  # plugins say how their metrics are shown
     if not found and not damaged:
         click.echo(f"There are no such runs in {folder} yet. `zoo train NAME` starts one.", err=True)
         return

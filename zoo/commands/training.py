@@ -178,7 +178,8 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
     if as_json:
         print_json({"run": str(run.folder), **run.config})
     else:
-        show(*(views.dry_run(run) if given["dry_run"] else views.trained(run)))
+        constant = registry.task(run.config["task"]).constant
+        show(*(views.dry_run(run) if given["dry_run"] else views.trained(run, constant)))
 
 
 @click.command("find-lr", cls=ZooCommand)

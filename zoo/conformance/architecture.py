@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ..errors import BuildError, UnknownName, ZooError
 from ..models.build import build_network, count_parameters
-from ..models.tasks import TASKS
+from ..models.tasks import TaskMethods, load_task
 from ..specs.hyperparameters import resolve
+from ..specs.task import Task
 from .check import Problem, Workspace
 
 Shape = tuple[int, ...]
@@ -49,7 +50,8 @@ def parameters(workspace: Workspace) -> str:
 def shapes(workspace: Workspace) -> str:
     """Build and run it for other input shapes and output counts than those of its dataset."""
     own = _own_shape(workspace)
-    counts = (1,) if workspace.architecture.task == "binary" else (workspace.dataset.num_outputs, 2, 10)
+    fixed = _task(workspace).num_outputs
+    counts = (fixed,) if fixed else (workspace.dataset.num_outputs, 2, 10)
     for count in counts:
         _check_outputs(workspace, own, count)
     others = [shape for shape in _SHAPES.get(len(own), ()) if shape != own]
@@ -107,19 +109,19 @@ def gradients(workspace: Workspace) -> str:
 
 def logits(workspace: Workspace) -> str:
     """Look at the outputs with large random weights: logits leave the range 0 to 1, probabilities do not."""
-    task = workspace.architecture.task
-    if task == "regression":
-        return "a regression may return any number"
+    task = _task(workspace)
+    if task.predicts != "class":
+        return f"{task.name} may return any number"
     network = _build_to_run(workspace).eval()
     random = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         parameter.data = 3 * torch.randn(parameter.shape, generator=random)
     outputs = _outputs(network, _random_inputs(_own_shape(workspace), 32))
     inside = bool(((outputs >= 0) & (outputs <= 1)).all())
-    if task == "classification" and outputs.shape[1] > 1:
+    if outputs.shape[1] > 1:
         inside = inside and bool(torch.allclose(outputs.sum(dim=1), torch.ones(len(outputs)), atol=1e-4))
     if inside:
-        kind = "softmax" if task == "classification" else "sigmoid"
+        kind = "softmax" if outputs.shape[1] > 1 else "sigmoid"
         raise Problem(
             f"the outputs are probabilities: the network ends with a {kind}",
             f"Return the logits; the loss applies the {kind}.",
@@ -163,14 +165,15 @@ def evaluation(workspace: Workspace) -> str:
 
 def learns(workspace: Workspace) -> str:
     """Train it on one batch until the loss is low."""
-    spec = workspace.architecture
+    methods = load_task(_task(workspace))
+    # random targets of other tasks, such as masks, are harder to learn than classes
+    enough = 0.3 if methods.spec.predicts in ("class", "numbers") else 0.9
     best = 1.0
     for rate in (1e-2, 1e-3):
         torch.manual_seed(0)
         network = _build_to_run(workspace).train()
-        inputs, targets = _learnable_batch(_own_shape(workspace), spec.task, workspace.dataset.num_outputs)
-        task, recipe = TASKS[spec.task], resolve({})
-        loss_of = functools.partial(task.loss, targets=targets, hyperparameters=recipe)
+        inputs, targets = _learnable_batch(workspace, methods)
+        loss_of = functools.partial(methods.loss, targets=targets, hyperparameters=resolve({}))
         optimizer = torch.optim.Adam(network.parameters(), rate)
         first = 0.0
         for step in range(_STEPS):
@@ -178,7 +181,7 @@ def learns(workspace: Workspace) -> str:
             now = float(loss.detach())
             first = first or now
             best = min(best, now / first) if first else 0.0
-            if best < 0.3:
+            if best < enough:
                 return f"the loss falls to {best:.0%} in {step + 1} steps"
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -215,7 +218,8 @@ def _check_outputs(workspace: Workspace, shape: Shape, count: int) -> None:
                 f"{what} it can be built, but not run: {text}",
                 "Compute the layer sizes from input_shape, or raise ValueError in the builder.",
             ) from error
-    if tuple(outputs.shape) != (3, count):
+    free = _task(workspace).predicts not in ("class", "numbers")
+    if len(outputs) != 3 if free else tuple(outputs.shape) != (3, count):
         raise Problem(
             f"{what} the output shape is {list(outputs.shape)} for a batch of 3, not [3, {count}]",
             "The last layer must have num_outputs outputs, and the batch must stay the first dimension.",
@@ -224,6 +228,10 @@ def _check_outputs(workspace: Workspace, shape: Shape, count: int) -> None:
         raise Problem(
             f"{what} the outputs are not finite", "Look for a division by zero, a logarithm or a square root."
         )
+
+
+def _task(workspace: Workspace) -> Task:
+    return workspace.registry.task(workspace.architecture.task)
 
 
 def _own_shape(workspace: Workspace) -> Shape:
@@ -252,13 +260,20 @@ def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     return outputs
 
 
-def _learnable_batch(shape: Shape, task: str, num_outputs: int) -> tuple[Tensor, Tensor]:
-    """Inputs and targets that a network can learn: noisy prototypes of classes, or a linear function for regression."""
+def _learnable_batch(workspace: Workspace, methods: TaskMethods) -> tuple[Tensor, Tensor]:
+    """Inputs and targets that a network can learn: noisy prototypes of classes, or a linear function for regression.
+
+    For other tasks, random targets.
+    """
+    shape, num_outputs, task = _own_shape(workspace), workspace.dataset.num_outputs, methods.spec
     noise = _random_inputs(shape, _SAMPLES)
-    if task == "regression":
+    if task.predicts not in ("class", "numbers"):
+        random = torch.Generator().manual_seed(0)
+        return noise, methods.example_targets(_SAMPLES, workspace.dataset.input_shape, num_outputs, random)
+    if task.predicts == "numbers":
         flat = noise.flatten(1)
         return noise, (flat.sum(dim=1, keepdim=True) / flat.shape[1] ** 0.5).expand(-1, num_outputs).contiguous()
-    classes = 2 if task == "binary" else max(2, min(num_outputs, 4))
+    classes = max(2, min(task.label_count(num_outputs), 4))
     targets = torch.arange(_SAMPLES) % classes
     steps = torch.linspace(-2, 2, classes)[targets].view(-1, *[1] * len(shape))
     prototypes = torch.randn(classes, *shape, generator=torch.Generator().manual_seed(1))

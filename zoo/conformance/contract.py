@@ -94,6 +94,20 @@ REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
         refuses_other_weights="its checks refuse a file with slightly different weights",
         refuses_damage="its checks refuse a truncated file",
     ),
+    "task": _requirements(
+        "task",
+        loss="its training loss is a finite scalar with finite gradients",
+    )
+    + _requirements(
+        "task",
+        needs="loss",
+        averages="its loss is a mean over the batch: a batch in two parts gives the same loss",
+        metrics="it computes the metrics that it declares; those of a sample do not depend on the batch",
+        choice="a lower loss, or a better main metric, gives a higher score",
+        decisions="discrete predictions change only if the outputs change by their margin or more",
+        answers="an exported model has the outputs that it declares",
+        describes="a prediction is described by named numbers",
+    ),
     "optimizer": _requirements(
         "recipe_parts",
         trains="a network trains with it",

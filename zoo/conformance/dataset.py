@@ -28,7 +28,7 @@ def described(workspace: Workspace) -> str:
         if not value:
             example = "{'train': …, 'test': …}" if name == "sizes" else "'…'"
             raise Problem(f"it declares no {name}", f"Declare {name}={example}.")
-    if spec.task != "regression" and not spec.labels:
+    if workspace.registry.task(spec.task).predicts == "class" and not spec.labels:
         raise Problem("it declares no labels", "Declare labels=('…', '…'), in the order of the class indices.")
     return f"{spec.licence}; {sum(spec.sizes.values()):,} samples"
 
@@ -40,7 +40,7 @@ def offline(workspace: Workspace) -> str:
     empty.mkdir(exist_ok=True)
     try:
         with _no_network():
-            read_dataset(spec, empty, download=False)
+            read_dataset(spec, workspace.registry, empty, download=False)
     except DataUnavailable as error:
         if not spec.files:
             raise Problem(f"it declares no files, so it must be bundled, but: {error}", "Declare files=(…).") from error
@@ -71,7 +71,7 @@ def loads(workspace: Workspace) -> str:
 def fingerprint(workspace: Workspace) -> str:
     """Load it twice and compare the fingerprints."""
     first = _load(workspace).fingerprint
-    second = read_dataset(workspace.dataset, workspace.data_dir, download=False).fingerprint
+    second = read_dataset(workspace.dataset, workspace.registry, workspace.data_dir, download=False).fingerprint
     if first != second:
         raise Problem(
             "loading it twice gives different data", "Fix the order of the files and the seed of every random split."
@@ -85,8 +85,8 @@ def labels(workspace: Workspace) -> str:
     """Look for every class in both splits."""
     spec = workspace.dataset
     splits = _load(workspace).splits
-    if spec.task == "regression":
-        return "a regression has no classes"
+    if workspace.registry.task(spec.task).predicts != "class":
+        return f"{spec.task} has no classes"
     names = spec.labels or tuple(str(number) for number in range(max(2, spec.num_outputs)))
     for which, split in (("training", splits.train), ("test", splits.test)):
         absent = [name for number, name in enumerate(names) if not (split.targets == number).any()]
@@ -163,7 +163,9 @@ def _load(workspace: Workspace) -> LoadedDataset:
                 f"it is not in {workspace.data_dir}; `zoo check --download` or `zoo fetch {spec.name}` downloads it"
             )
         try:
-            workspace.cache["data"] = read_dataset(spec, workspace.data_dir, download=workspace.download)
+            workspace.cache["data"] = read_dataset(
+                spec, workspace.registry, workspace.data_dir, download=workspace.download
+            )
         except DataUnavailable as error:
             raise NotChecked(str(error)) from error
         except DataError as error:

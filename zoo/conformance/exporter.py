@@ -97,7 +97,7 @@ def _exported(workspace: Workspace) -> Certificate:
 def _source(workspace: Workspace) -> ExportSource:
     if "source" not in workspace.cache:
         registry = workspace.registry
-        add_network(registry)
+        add_network(registry, registry.usual_task("class"))
         try:
             run = train(
                 NETWORK,
@@ -108,7 +108,7 @@ def _source(workspace: Workspace) -> ExportSource:
             )
         except ZooError as error:  # not the fault of the exporter
             raise RuntimeError(f"the test network could not be trained: {error}") from error
-        data = read_dataset(registry.dataset(DATA), workspace.scratch)
+        data = read_dataset(registry.dataset(DATA), registry, workspace.scratch)
         workspace.cache["source"] = make_source(load_trained(run, registry), data)
     source: ExportSource = workspace.cache["source"]
     return source

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ..data.splits import Split, Splits
+from ..models.tasks import load_task
 from ..registry.plugin import DISTRIBUTION, Plugin
 from ..specs.architecture import Architecture
 from ..specs.columns import Column
 from ..specs.dataset import Dataset
 from ..specs.hookspecs import hookimpl
+from ..specs.task import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,11 +45,11 @@ class _FixturePlugin:
             register(self.architecture)
 
 
-def synthetic(spec: Dataset) -> Dataset:
+def synthetic(spec: Dataset, task: Task) -> Dataset:
     """A small bundled dataset of random numbers with the shape, columns and task of ``spec``, always the same."""
 
     def load(folder: Path, download: bool) -> Splits:
-        return Splits(_split(spec, _TRAIN, seed=1), _split(spec, _TEST, seed=2))
+        return Splits(_split(spec, task, _TRAIN, seed=1), _split(spec, task, _TEST, seed=2))
 
     return Dataset(
         name=DATA,
@@ -63,34 +65,42 @@ def synthetic(spec: Dataset) -> Dataset:
 
 def add_dataset(registry: Registry, spec: Dataset) -> None:
     """Register a synthetic dataset for ``spec``."""
-    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(spec), None))
+    registry.add(
+        Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(spec, registry.task(spec.task)), None)
+    )
 
 
-def add_network(registry: Registry, task: str = "classification") -> None:
+def add_network(registry: Registry, task: Task) -> None:
     """Register a small convolutional network for ``task``, and a synthetic dataset of small images for it.
 
-    A classification has three classes, a regression two targets.
+    Args:
+        task: predicts a class (then there are three of them, unless the task says how many) or numbers (two).
     """
-    outputs = {"classification": 3, "binary": 1, "regression": 2}[task]
+    outputs = example_outputs(task)
     images = Dataset(
         name="images",
         summary="small images",
-        task=task,
+        task=task.name,
         loader=_no_loader,
         input_shape=(1, 8, 8),
         num_outputs=outputs,
-        labels=("one", "two", "three")[: 2 if task == "binary" else outputs],
+        labels=("one", "two", "three")[: task.label_count(outputs)],
     )
     network = Architecture(
         name=NETWORK,
         summary="one convolution, one linear layer",
-        task=task,
+        task=task.name,
         builder=_build,
         dataset=DATA,
         parameters=4 * 10 + (4 * 36 + 1) * outputs,
         hyperparameters={"epochs": 2, "batch_size": 16},
     )
-    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(images), network))
+    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(images, task), network))
+
+
+def example_outputs(task: Task) -> int:
+    """A number of outputs for a task that predicts a class or numbers."""
+    return task.num_outputs or (3 if task.predicts == "class" else 2)
 
 
 def _no_loader(folder: Path, download: bool) -> Splits:
@@ -104,7 +114,7 @@ def _build(input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
     )
 
 
-def _split(spec: Dataset, size: int, seed: int) -> Split:
+def _split(spec: Dataset, task: Task, size: int, seed: int) -> Split:
     random = torch.Generator().manual_seed(seed)
     if len(spec.input_shape) == 3:
         inputs = torch.randint(0, 256, (size, *spec.input_shape), generator=random).to(torch.uint8)
@@ -112,10 +122,9 @@ def _split(spec: Dataset, size: int, seed: int) -> Split:
         inputs = torch.stack([_column(column, size, random) for column in spec.columns], dim=1)
     else:
         inputs = torch.randn(size, *spec.input_shape, generator=random)
-    if spec.task == "regression":
+    if task.predicts == "numbers":  # no example_targets: a scale such as the logarithm needs positive ones
         return Split(inputs, torch.rand(size, spec.num_outputs, generator=random) * 10 + 1)
-    classes = 2 if spec.task == "binary" else spec.num_outputs
-    return Split(inputs, torch.arange(size) % classes)
+    return Split(inputs, load_task(task).example_targets(size, spec.input_shape, spec.num_outputs, random))
 
 
 def _column(column: Column, size: int, random: torch.Generator) -> Tensor:

@@ -10,16 +10,18 @@ import torch
 from torch import Tensor
 
 from ..errors import ZooError
+from ..models.tasks import load_task
 from ..runs.run import Run
 from ..specs.recipe_parts import PARTS, Loss, RecipePart
 from ..specs.references import resolve_reference
+from ..specs.task import Task
 from ..training.train import train
 from .check import NotChecked, Problem, Workspace
-from .fixtures import NETWORK, add_network
+from .fixtures import NETWORK, add_network, example_outputs
 from .training import compare_resumed, short_training
 
 _POINTS = [0.0, 1e-6, 0.1, 0.25, 0.5, 0.75, 0.9, 0.999]
-_SAMPLES, _OUTPUTS = 8, {"classification": 3, "binary": 1, "regression": 2}
+_SAMPLES = 8
 
 
 def factors(workspace: Workspace) -> str:
@@ -76,7 +78,7 @@ def computes(workspace: Workspace) -> str:
     assert isinstance(part, Loss)
     found = []
     for task in part.tasks:
-        outputs, targets = _predictions(task)
+        outputs, targets = _predictions(workspace, task)
         loss = compute(outputs.requires_grad_(), targets)
         if not isinstance(loss, Tensor) or loss.shape != ():
             raise Problem(f"for {task} it returns no scalar tensor", "Average over the batch: .mean().")
@@ -94,7 +96,7 @@ def averages(workspace: Workspace) -> str:
     part, compute = _part(workspace), _function(workspace, "compute")
     assert isinstance(part, Loss)
     for task in part.tasks:
-        outputs, targets = _predictions(task)
+        outputs, targets = _predictions(workspace, task)
         whole = float(compute(outputs, targets))
         parts = [float(compute(outputs[piece], targets[piece])) for piece in (slice(0, 6), slice(6, _SAMPLES))]
         mean = (6 * parts[0] + (_SAMPLES - 6) * parts[1]) / _SAMPLES
@@ -125,7 +127,10 @@ def _run(workspace: Workspace) -> Run:
     if "run" not in workspace.cache:
         part = _part(workspace)
         if NETWORK not in workspace.registry.architectures:
-            add_network(workspace.registry, part.tasks[0] if isinstance(part, Loss) else "classification")
+            tasks = workspace.registry
+            add_network(
+                tasks, _known(workspace, part.tasks[0]) if isinstance(part, Loss) else tasks.usual_task("class")
+            )
         scratch, settings = workspace.scratch, {**short_training(), **_choice(workspace)}
         try:
             workspace.cache["run"] = train(
@@ -161,9 +166,16 @@ def _images() -> Tensor:
     return torch.randint(0, 256, (_SAMPLES, 1, 8, 8), generator=random).to(torch.uint8)
 
 
-def _predictions(task: str) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(0)
-    outputs = torch.randn(_SAMPLES, _OUTPUTS[task], generator=random)
-    if task == "regression":
-        return outputs, torch.randn(_SAMPLES, _OUTPUTS[task], generator=random)
-    return outputs, torch.arange(_SAMPLES) % (2 if task == "binary" else _OUTPUTS[task])
+def _known(workspace: Workspace, name: str) -> Task:
+    """A task that predicts a class or numbers; a network for another one is not known here."""
+    task = workspace.registry.task(name)
+    if task.predicts not in ("class", "numbers"):
+        raise NotChecked(f"{name} has outputs of its own; an architecture for it checks the loss")
+    return task
+
+
+def _predictions(workspace: Workspace, name: str) -> tuple[Tensor, Tensor]:
+    task = _known(workspace, name)
+    random, count = torch.Generator().manual_seed(0), example_outputs(task)
+    outputs = torch.randn(_SAMPLES, count, generator=random)
+    return outputs, load_task(task).example_targets(_SAMPLES, (1, 8, 8), count, random)

@@ -162,4 +162,4 @@ def _run(workspace: Workspace) -> Run:
 def _test_split(workspace: Workspace) -> Split:
     from ..data.loading import read_dataset
 
-    return read_dataset(workspace.registry.dataset(DATA), workspace.scratch).splits.test
+    return read_dataset(workspace.registry.dataset(DATA), workspace.registry, workspace.scratch).splits.test

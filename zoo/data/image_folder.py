@@ -62,11 +62,12 @@ _SPLIT_NAMES = {"train": ("train", "training"), "validation": ("val", "valid", "
 _Sample = tuple[Path, int]
 
 
-def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: int = 0) -> Dataset:
+def open_folder(folder: Path, name: str, task: str, options: dict[str, Any], usual_size: int = 0) -> Dataset:
     """Read the header of every image, and declare the folder as a dataset.
 
     Args:
         name: for the dataset.
+        task: the name of the task, which predicts a class.
         options: all of :data:`OPTIONS`.
         usual_size: height and width for images that differ in size or are large; 0: :data:`USUAL_SIZE`.
 
@@ -96,7 +97,7 @@ def open_folder(folder: Path, name: str, options: dict[str, Any], usual_size: in
     return Dataset(
         name=name,
         summary=printable(f"images in {folder}")[:1_000],
-        task="classification",
+        task=task,
         loader=load,
         input_shape=shape,
         num_outputs=len(labels),

@@ -18,7 +18,7 @@ from ..specs.architecture import Architecture
 from ..specs.columns import columns_from_json
 from ..specs.dataset import Dataset
 from ..specs.options import Option, check_all
-from ..specs.spec import TASK_NAMES
+from ..specs.task import Task
 from .image_folder import OPTIONS as FOLDER_OPTIONS
 from .image_folder import open_folder
 from .images import why_no_dataset
@@ -70,10 +70,10 @@ def load_dataset(
         DataError: the files are damaged or contain other data.
     """
     folder, given = data_folder(data_dir), dict(options or {})
+    registry = registry or create_registry()
     if isinstance(dataset, Dataset):
         _refuse_table_arguments(dataset.name, target, task)
-        return read_dataset(dataset, folder, download=download, options=given)
-    registry = registry or create_registry()
+        return read_dataset(dataset, registry, folder, download=download, options=given)
     reference = str(dataset)
     path = own_data_path(reference, registry)
     if path is not None and not path.is_dir():
@@ -81,10 +81,10 @@ def load_dataset(
         return _load_table(reference, registry, folder, task, given)
     _refuse_table_arguments(reference, target, task)
     if path is not None:
-        return load_named(reference, registry, "classification", folder, given)
+        return load_named(reference, registry, registry.usual_task("class").name, folder, given)
     spec = registry.dataset(reference)
     try:
-        return read_dataset(spec, folder, download=download, options=given)
+        return read_dataset(spec, registry, folder, download=download, options=given)
     except DataUnavailable as error:
         remedy = f"Run `zoo fetch {spec.name}` with a network, or pass a data_dir that contains it."
         raise DataUnavailable(f"{error} {remedy}") from error
@@ -103,24 +103,29 @@ def _load_table(
     reference: str, registry: Registry, folder: Path, task: str | None, options: Mapping[str, object]
 ) -> LoadedDataset:
     """Load a CSV file; without ``task``, find it by the target column."""
-    if task is not None and task not in TASK_NAMES:
-        raise UsageError(f"task must be one of {', '.join(TASK_NAMES)}, not {task!r}.")
+    known = [name for name, found in registry.tasks.items() if found.predicts in ("class", "numbers")]
+    if task is not None and task not in known:
+        raise UsageError(f"task must be one of {', '.join(known)}, not {task!r}.")
+
+    def load(predicts: str, labels: int = 0) -> LoadedDataset:
+        return load_named(reference, registry, registry.usual_task(predicts, labels).name, folder, options)
+
     if task is not None:
         return load_named(reference, registry, task, folder, options)
     try:
-        numbers = load_named(reference, registry, "regression", folder, options)
+        numbers = load("numbers")
     except DataUnavailable:
         raise
     except DataError:  # words; if the file cannot be read at all, the next call says so
-        classes = load_named(reference, registry, "classification", folder, options)
-        return load_named(reference, registry, "binary", folder, options) if len(classes.labels) == 2 else classes
+        classes = load("class")
+        return load("class", 2) if len(classes.labels) == 2 else classes
     targets = torch.cat([split.targets for split in (numbers.train, numbers.validation, numbers.test)])
     different = set(targets.flatten().tolist())
     whole = all(value.is_integer() for value in different)
     if len(different) == 2:
-        return load_named(reference, registry, "binary", folder, options)
+        return load("class", 2)
     if whole and 2 < len(different) <= MOST_GUESSED_CLASSES:
-        return load_named(reference, registry, "classification", folder, options)
+        return load("class")
     return numbers
 
 
@@ -182,21 +187,31 @@ def load_named(
     """
     path = own_data_path(reference, registry)
     if path is None:
-        return read_dataset(registry.dataset(reference), folder, options=options)
+        return read_dataset(registry.dataset(reference), registry, folder, options=options)
     _check_name(path)
+    wanted = registry.task(task)
+    if wanted.predicts not in ("class", "numbers"):
+        raise _no_file_targets(path, wanted)
     checked = check_all(dataset_options(reference, registry), options, path.name)
     name = re.sub(r"[^a-z0-9]+", "-", path.name.removesuffix(".gz").lower()).strip("-") or "data"
     name = f"own-{name}" if name in registry.datasets else name
     table = None
     if path.is_dir():
-        spec = open_folder(path, name, checked, usual_size)
+        classes = wanted if wanted.predicts == "class" and not wanted.num_outputs else registry.usual_task("class")
+        spec = open_folder(path, name, classes.name, checked, usual_size)
         checked["size"] = spec.input_shape[1:]
     else:
-        table = open_table(path, name, task, checked, declared)
+        table = open_table(path, name, wanted, checked, declared)
         spec = table.spec
-    data = read_dataset(spec, folder, options=checked)
+    data = read_dataset(spec, registry, folder, options=checked)
     _warn_of_overlap(data)
     return replace(data, path=path.resolve(), table=table)
+
+
+def _no_file_targets(path: Path, task: Task) -> DataError:
+    """The error for user files and a task whose targets neither a CSV file nor a folder of images can hold."""
+    reason = f"{path} cannot be used for {task.name}: folders of images and CSV files contain classes or numbers."
+    return DataError(f"{reason} Declare the data as a dataset in a plugin: `zoo new NAME --kind dataset` makes one.")
 
 
 def _warn_of_overlap(data: LoadedDataset) -> None:
@@ -250,7 +265,7 @@ def load_for(
         remedy = f"Run `zoo fetch {spec.name}` with a network, or set --data-dir to a folder that contains it."
         if not (fall_back and spec.stand_in):
             raise DataUnavailable(f"{error} {remedy}") from error
-        stand_in = read_dataset(registry.dataset(spec.stand_in), folder, download=False)
+        stand_in = read_dataset(registry.dataset(spec.stand_in), registry, folder, download=False)
         log.warning("%s Training on the bundled stand-in %s. %s", error, spec.stand_in, remedy)
         return replace(stand_in, stand_in_for=spec.name)
     if data.spec.task != architecture.task:

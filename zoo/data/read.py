@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
+from ..registry.registry import Registry
 from ..specs.dataset import Dataset, is_present
 from ..specs.options import Value, check_all
 from ..specs.references import resolve_reference
@@ -68,24 +69,32 @@ class LoadedDataset:
 
 
 def read_dataset(
-    spec: Dataset, folder: Path, *, download: bool = True, options: Mapping[str, object] | None = None
+    spec: Dataset,
+    registry: Registry,
+    folder: Path,
+    *,
+    download: bool = True,
+    options: Mapping[str, object] | None = None,
 ) -> LoadedDataset:
     """Read a declared dataset from the data folder; download it first if it is missing.
 
     Args:
+        registry: knows the task of the dataset.
         folder: the data folder.
         download: whether it may be downloaded.
         options: of the dataset.
 
     Raises:
+        UnknownName: no plugin registers the task of the dataset.
         UnknownName, InvalidValue: an option that the dataset does not have, or a wrong value for it.
         DataUnavailable: the dataset is not in the folder and cannot be downloaded.
         DataError: the files in the folder are damaged or contain other data.
     """
+    task = registry.task(spec.task)
     checked = check_all(spec.options, options or {}, spec.name)
     splits = _load(spec, folder, download and not is_present(spec, folder), checked)
     try:
-        check_splits(spec, splits, usual=checked == _defaults(spec))
+        check_splits(spec, task, splits, usual=checked == _defaults(spec))
     except DataError as error:
         raise DataError(f"{error} {_remedy(spec)}" if spec.fingerprint else str(error)) from error
     actual = splits.fingerprint or fingerprint(splits)

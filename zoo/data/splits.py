@@ -15,6 +15,7 @@ from torch.utils import data
 
 from ..errors import DataError
 from ..specs.dataset import Dataset
+from ..specs.task import Task
 
 VALIDATION_FRACTION = 0.1
 VALIDATION_LIMIT = 5_000
@@ -31,7 +32,8 @@ class Split(data.Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         inputs: images as uint8 ``[N, C, H, W]``, or columns as float32 ``[N, F]`` in their own units.
-        targets: class indices as int64 ``[N]``; for regression float32 ``[N, K]`` in their own units.
+        targets: class indices as int64 ``[N]``; for regression float32 ``[N, K]`` in their own units; for the task of a
+            plugin as it says, ``[N, …]``.
         mapped: whether the inputs are a file mapped into memory; they are then moved to a device batch by batch only.
         groups: for samples that depend on each other, the number of the group of each, int64 ``[N]``: the day of an
             hour, the patient of an image. Confidence intervals then resample whole groups, and the zoo holds out whole
@@ -128,7 +130,7 @@ def stratified_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor,
 
 def random_split(targets: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
     """As :func:`stratified_split`; for targets that are not class indices, without regard to them."""
-    if not targets.is_floating_point():
+    if targets.ndim == 1 and not targets.is_floating_point():
         return stratified_split(targets, held_out, seed)
     order = np.random.RandomState(seed).permutation(len(targets))
     return torch.from_numpy(np.sort(order[held_out:])), torch.from_numpy(np.sort(order[:held_out]))
@@ -200,10 +202,11 @@ def hash_pieces(*splits: Pieces) -> str:
     return digest.hexdigest()
 
 
-def check_splits(spec: Dataset, splits: Splits, usual: bool = True) -> None:
+def check_splits(spec: Dataset, task: Task, splits: Splits, usual: bool = True) -> None:
     """Check the splits of a loader against the declaration of its dataset.
 
     Args:
+        task: of the dataset.
         usual: whether all options have their defaults: ``sizes`` are declared for those.
 
     Raises:
@@ -212,7 +215,7 @@ def check_splits(spec: Dataset, splits: Splits, usual: bool = True) -> None:
     for name, split in (("train", splits.train), ("test", splits.test), ("validation", splits.validation)):
         if split is None:
             continue
-        problem = _problem(spec, split)
+        problem = _problem(spec, split) or _problem_of_targets(spec, task, split.targets)
         if problem:
             raise DataError(f"Dataset {spec.name}: the {name} split {problem}.")
         declared = spec.sizes.get(name)
@@ -242,18 +245,21 @@ def _problem(spec: Dataset, split: Split) -> str:
             return "has inputs that are infinite"
         if inputs.isnan().any() and not spec.columns:
             return "has missing inputs (NaN), but declares no columns"
-    return _problem_of_targets(spec, targets)
+    return ""
 
 
-def _problem_of_targets(spec: Dataset, targets: Tensor) -> str:
+def _problem_of_targets(spec: Dataset, task: Task, targets: Tensor) -> str:
     kind = f"has targets of type {targets.dtype} and shape {tuple(targets.shape)}"
-    if spec.task == "regression":
+    if task.predicts == "numbers":
         if targets.dtype != torch.float32 or targets.ndim != 2 or targets.shape[1] != spec.num_outputs:
             return f"{kind}, not float32 [N, {spec.num_outputs}]"
         return "" if targets.isfinite().all() else "has targets that are not finite"
+    if task.predicts != "class":
+        problem: str = task.load().target_problem(targets, spec.num_outputs)
+        return problem
     if targets.dtype != torch.int64 or targets.ndim != 1:
         return f"{kind}, not int64 [N]"
-    classes = 2 if spec.task == "binary" else spec.num_outputs
+    classes = task.label_count(spec.num_outputs)
     if int(targets.min()) < 0 or int(targets.max()) >= classes:
         return f"has targets outside 0 … {classes - 1}"
     return ""

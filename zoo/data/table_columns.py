@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..formatting import brief
 from ..specs.columns import Column
 from ..specs.options import Option
+from ..specs.task import Task
 from .cells import PARTS, PLAIN, WEEKDAYS, Notation, category_key, why_no_number
 from .table_statistics import MOST_CATEGORIES, ColumnCells, Reading
 
@@ -256,14 +257,14 @@ def _declare_date(name: str, form: str, times: bool) -> list[Column]:
     return columns
 
 
-def find_labels(target: ColumnCells, task: str, reading: Reading) -> tuple[tuple[str, ...], Notation]:
+def find_labels(target: ColumnCells, task: Task, reading: Reading) -> tuple[tuple[str, ...], Notation]:
     """The names of the classes, or of the target of a regression; and how its numbers are written.
 
     Raises:
         DataError: the target does not suit the task.
     """
     name, file = target.name, reading.file
-    if task == "regression":
+    if task.predicts == "numbers":
         notation = find_notation(target, reading, is_target=True)
         if notation is None:
             line, cell = target.numbers[reading.usual].first_other or (0, "")
@@ -273,14 +274,14 @@ def find_labels(target: ColumnCells, task: str, reading: Reading) -> tuple[tuple
         return (name,), notation
     labels = target.labels()
     different = str(len(labels)) if target.few else f"more than {MOST_CATEGORIES}"
-    if task == "binary" and len(labels) != 2:
+    if task.labels and len(labels) != len(task.labels):
         raise DataError(
-            f"{file}: {name} has {different} different values, but a binary target has two. "
-            "`zoo list --task classification` and `--task regression` show architectures for other targets."
+            f"{file}: {name} has {different} different values, but a {task.name} target has {len(task.labels)}. "
+            "`zoo list --task TASK` shows architectures for other targets."
         )
     if len(labels) < 2 or not target.few:
         raise DataError(
             f"{file}: {name} has {different} different values, which are no classes. "
-            "`zoo list --task regression` shows architectures that predict a number."
+            "`zoo list --task TASK` shows architectures for another task, such as regression."
         )
     return labels, PLAIN

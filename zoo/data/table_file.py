@@ -17,6 +17,7 @@ from ..errors import DataError, UnknownName, UsageError
 from ..formatting import brief, counted, printable, shortened
 from ..specs.columns import Column, ColumnSummary
 from ..specs.dataset import Dataset
+from ..specs.task import Task
 from .cells import Notation, category_values, find_categories, is_missing, parse_numbers, to_values, why_no_number
 from .splits import Split, Splits, hold_out_validation, random_split
 from .table_columns import OPTIONS, Declared, declare_all, find_labels
@@ -56,7 +57,7 @@ class OpenedTable:
 
 
 def open_table(
-    path: Path, name: str, task: str, options: Mapping[str, Any], declared: Declared | None = None
+    path: Path, name: str, task: Task, options: Mapping[str, Any], declared: Declared | None = None
 ) -> OpenedTable:
     """Read a CSV file and declare it as a dataset.
 
@@ -65,7 +66,7 @@ def open_table(
 
     Args:
         name: for the dataset.
-        task: of the architecture; the target column must suit it.
+        task: of the architecture, which predicts a class or numbers; the target column must suit it.
         options: all of :data:`OPTIONS`.
         declared: how to read the file, if a model was trained already.
 
@@ -85,7 +86,7 @@ def open_table(
 
 def _target_notation(table: _Table, declared: Declared) -> Notation:
     """How the numbers of the target are written."""
-    if declared.target_reading is not None or table.task != "regression":
+    if declared.target_reading is not None or table.task.predicts != "numbers":
         return Notation.parse(declared.target_reading or "")
     table.columns = []
     return find_labels(table.count()[0], table.task, table.reading)[1]
@@ -99,7 +100,7 @@ def _open_new(table: _Table, name: str, options: Mapping[str, Any]) -> OpenedTab
     columns, unused = declare_all(cells, table.categories, table.reading)
     inputs, targets = table.read(columns, labels, notation)
     plain = targets.flatten().numpy()
-    if task == "regression":
+    if task.predicts == "numbers":
         check_target(file, target.name, plain)
     unused |= find_unused(inputs, plain, columns, {own.name: own for own in cells}, table.keep)
     columns, inputs = _leave_out(columns, inputs, [k for k, c in enumerate(columns) if c.file_column in unused])
@@ -147,10 +148,10 @@ def _declare_dataset(
     return Dataset(
         name=name,
         summary=printable(f"{table.target} of {table.path.name}")[:1_000],
-        task=table.task,
+        task=table.task.name,
         loader=load,
         input_shape=(len(columns),),
-        num_outputs=len(labels) if table.task == "classification" else 1,
+        num_outputs=table.task.num_outputs or len(labels),
         labels=labels,
         columns=tuple(columns),
         options=OPTIONS,
@@ -179,7 +180,7 @@ class _Table:
         UsageError, DataError: as for :func:`open_table`.
     """
 
-    def __init__(self, path: Path, task: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, task: Task, options: Mapping[str, Any]) -> None:
         self.path, self.task = path, task
         self.reading = Reading.of(str(path), options)
         self._encoding = "" if options["encoding"] == "auto" else options["encoding"]
@@ -235,13 +236,13 @@ class _Table:
                 log.warning(text, self.path.name, counted(count, "row"), shortened(name, 100))
         values = np.concatenate(targets)
         made = torch.from_numpy(values)
-        return np.concatenate(inputs), made[:, None] if self.task == "regression" else made
+        return np.concatenate(inputs), made[:, None] if self.task.predicts == "numbers" else made
 
     def _targets(self, block: pl.DataFrame, labels: Sequence[str], notation: Notation) -> NDArray[Any]:
         import polars as pl
 
         cells = block[self._place(self.target)]
-        if self.task == "regression":
+        if self.task.predicts == "numbers":
             values, what = parse_numbers(cells, notation)[0].cast(pl.Float32), "which is not a number"
         else:
             places = tuple(map(float, range(len(labels))))
@@ -253,7 +254,7 @@ class _Table:
         if values.null_count():
             row = values.is_null().arg_max() or 0
             raise DataError(self._at(block, row, self.target, what + why_no_number(cells[row])))
-        return values.to_numpy() if self.task == "regression" else values.cast(pl.Int64).to_numpy()
+        return values.to_numpy() if self.task.predicts == "numbers" else values.cast(pl.Int64).to_numpy()
 
     def _at(self, block: pl.DataFrame, row: int, name: str, what: str) -> str:
         line, cell = block["line"][int(row)], block[self._place(name)][int(row)]

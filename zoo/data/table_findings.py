@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..formatting import counted, shortened
 from ..specs.columns import Column, ColumnSummary
+from ..specs.task import Task
 from .table_statistics import ColumnCells
 
 log = logging.getLogger("zoo")
@@ -187,7 +188,7 @@ def check_target(file: str, name: str, targets: NDArray[np.float32]) -> None:
 
 def summarise(
     target: ColumnCells,
-    task: str,
+    task: Task,
     cells: Sequence[ColumnCells],
     columns: Sequence[Column],
     inputs: NDArray[np.float32],
@@ -199,8 +200,8 @@ def summarise(
         columns: those that are used, with their values in ``inputs`` ``[N, F]``.
         unused: why others are left out: a key of :data:`REASONS`.
     """
-    kind = "target" if task == "regression" else f"target, {counted(len(target.labels()), 'class')}"
-    words = ", ".join(target.labels()) if task != "regression" else ""
+    kind = "target" if task.predicts == "numbers" else f"target, {counted(len(target.labels()), 'class')}"
+    words = ", ".join(target.labels()) if task.predicts == "class" else ""
     lines = [ColumnSummary(target.name, kind.replace("classs", "classes"), target.distinct, target.missing, words)]
     for own in cells:
         used = [place for place, column in enumerate(columns) if column.file_column == own.name]

@@ -17,7 +17,7 @@ from ..models.inference import InferenceModel
 from ..models.torch_model import TorchModel
 from ..registry.registry import Registry, create_registry
 from ..specs.columns import columns_to_json
-from .assessment import Assessment
+from .assessment import USUAL, Assessment
 
 SPLITS = ("test", "validation", "train")
 
@@ -42,6 +42,7 @@ def assess(
 
     Raises:
         RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
+        UnknownName: no plugin registers the task of the model.
         DataUnavailable: the dataset is not in the data folder.
         DataError: it is not the dataset that the model was trained on, or does not fit the model.
     """
@@ -62,7 +63,22 @@ def assess(
         model.outputs(inputs),
         chosen.targets.numpy(),
         None if groups is None else groups.numpy(),
+        _methods(model.description, registry),
     )
+
+
+def _methods(description: ModelDescription, registry: Registry) -> Any:
+    """The methods of the task, if the evaluation needs them: the usual metrics are computed without torch."""
+    known = USUAL.get(description.predicts)
+    spec = registry.tasks.get(description.task)
+    if spec is None and known is not None:
+        return None
+    spec = spec or registry.task(description.task)
+    if known is not None and {metric.name for metric in spec.metrics} <= known:
+        return None
+    from ..models.tasks import load_task
+
+    return load_task(spec)
 
 
 def _data(
@@ -92,7 +108,7 @@ def _recorded_data(
             f"Give --dataset PATH{'' if description.takes_images else ' and --target COLUMN'}."
         )
     try:
-        data = read_dataset(spec, folder, options=options)
+        data = read_dataset(spec, registry, folder, options=options)
     except DataUnavailable as error:
         raise DataUnavailable(
             f"{error} Run `zoo fetch {spec.name}`, or choose another data folder with --data-dir."
@@ -118,11 +134,11 @@ def _other_data(
         raise DataError(
             f"{description.name} was trained for {description.task}, but {data} is a dataset for {spec.task}."
         )
-    if spec.input_shape != description.input_shape or spec.num_outputs != _outputs(description, spec.num_outputs):
+    outputs = _outputs(description, registry, spec.num_outputs)
+    if spec.input_shape != description.input_shape or spec.num_outputs != outputs:
         raise DataError(
-            f"{description.name} takes samples of shape {description.input_shape} and has "
-            f"{_outputs(description, spec.num_outputs)} outputs; {data} has samples of shape {spec.input_shape} for "
-            f"{spec.num_outputs} outputs."
+            f"{description.name} takes samples of shape {description.input_shape} and has {outputs} outputs; {data} "
+            f"has samples of shape {spec.input_shape} for {spec.num_outputs} outputs."
         )
     if description.labels and spec.labels and description.labels != spec.labels:
         labels = ", ".join(description.labels[:5]) + (" …" if len(description.labels) > 5 else "")
@@ -132,8 +148,9 @@ def _other_data(
     return data
 
 
-def _outputs(description: ModelDescription, usual: int) -> int:
+def _outputs(description: ModelDescription, registry: Registry, usual: int) -> int:
     """How many outputs the model has; ``usual`` if its description does not say."""
-    if description.task == "binary":
-        return 1
+    spec = registry.tasks.get(description.task)
+    if spec is not None and spec.num_outputs:
+        return spec.num_outputs
     return len(description.labels) or usual

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,13 @@ from ..formatting import html_table, metric_name, metric_text
 from ..models.description import ModelDescription
 from ..models.inference import Array
 from .intervals import CONFIDENCE, Interval, Metric, auc_of, bootstrap, f1_of, mean_of, r2_of, share_of, wilson
+from .task_metrics import measured, worst_samples, worst_values
 
+if TYPE_CHECKING:
+    from ..models.tasks import TaskMethods
+
+USUAL = {"class": {"accuracy", "auc", "f1"}, "numbers": {"mae", "rmse", "r2"}}
+"""The metrics that are computed without torch, for each prediction; see :class:`zoo.Task`."""
 BINS = 10
 """The number of bins of the confidence, for calibration."""
 
@@ -75,9 +81,10 @@ class Assessment:
         split: ``test``, ``validation`` or ``train``.
         inputs: raw samples, uint8 ``[N, C, H, W]`` or float32 ``[N, F]``.
         outputs: float32 logits ``[N, K]``, ``K`` is 1 for a binary task; for a regression, predictions ``[N, K]`` in
-            the target's units.
+            the target's units. The task of a plugin can have other outputs and targets.
         targets: int64 class indices ``[N]``; for a regression, float32 values ``[N, K]`` in the target's units.
         groups: the group of each sample, int64 ``[N]``, see :class:`zoo.Split`; None if all are independent.
+        methods: of the task, for the metrics that are not in :data:`USUAL`; None if all are.
     """
 
     model: ModelDescription
@@ -88,6 +95,7 @@ class Assessment:
     outputs: Array = field(repr=False)
     targets: Array = field(repr=False)
     groups: Array | None = field(default=None, repr=False)
+    methods: TaskMethods | None = field(default=None, repr=False)
 
     @property
     def samples(self) -> int:
@@ -105,16 +113,20 @@ class Assessment:
 
         For samples in groups, all are intervals of a bootstrap of whole groups.
         """
-        if not self.model.decides:
-            return self._bootstrap(self._regression_metrics())
+        others = {} if self.methods is None else measured(self.methods, self.outputs, self.targets)
+        if self.model.predicts == "numbers":
+            return self._bootstrap(self._regression_metrics() | others)
+        return self._class_metrics(others) if self.model.decides else self._bootstrap(others)
+
+    def _class_metrics(self, more: dict[str, Metric]) -> dict[str, Interval]:
         losses = -np.log(np.maximum(self._probability_of(self.targets), np.finfo(float).tiny))
         others = {"loss": mean_of(losses)}
-        if self.model.task == "binary":
+        if self.outputs.shape[1] == 1:  # two classes: one logit
             scores = self.outputs[:, 0].astype(float)
             others |= {"auc": auc_of(scores, self.targets)} if 0 < self.targets.sum() < self.samples else {}
             others |= {"f1": f1_of(self.decisions, self.targets)}
         everything = np.ones(self.samples, dtype=bool)
-        return {"accuracy": self._share(self.correct, everything), **self._bootstrap(others)}
+        return {"accuracy": self._share(self.correct, everything), **self._bootstrap(more | others)}
 
     def _bootstrap(self, metrics: dict[str, Metric]) -> dict[str, Interval]:
         return bootstrap(metrics, self.samples, groups=self.groups)
@@ -128,7 +140,7 @@ class Assessment:
     @cached_property
     def decisions(self) -> Array:
         """The predicted class of each sample, int64 ``[N]``."""
-        if self.model.task == "binary":
+        if self.outputs.shape[1] == 1:
             return (self.outputs[:, 0] > 0).astype(np.int64)
         return self.outputs.argmax(axis=1)  # type: ignore[no-any-return]
 
@@ -139,9 +151,9 @@ class Assessment:
 
     @cached_property
     def probabilities(self) -> Array:
-        """The probability of every class, float64 ``[N, classes]``; a binary task has two."""
+        """The probability of every class, float64 ``[N, classes]``; one logit is that of the second of two classes."""
         logits = self.outputs.astype(float)
-        if self.model.task == "binary":
+        if self.outputs.shape[1] == 1:
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
         return raised / raised.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
@@ -186,9 +198,11 @@ class Assessment:
     def worst(self, count: int) -> Array:
         """The indices of the worst samples, at most ``count``, int64, the worst first.
 
-        For a classifier only wrong predictions, ordered by the probability of the predicted class minus that of the
-        true one; for a regression ordered by the absolute error, averaged over the targets.
+        Of a classifier only wrong ones, by the probability of the predicted class minus that of the true one; of a
+        regression by the absolute error, averaged over the targets; of other tasks by the main metric.
         """
+        if self.methods is not None and self.model.predicts not in USUAL:
+            return worst_samples(self.methods, self.outputs, self.targets)[:count]
         if not self.model.decides:
             return np.argsort(-np.abs(self.residuals).mean(axis=1), kind="stable")[:count]
         wrong = np.flatnonzero(~self.correct)
@@ -208,6 +222,8 @@ class Assessment:
             "confidence": CONFIDENCE,
             "metrics": {name: interval.to_dict() for name, interval in self.metrics.items()},
         }
+        if self.methods is not None and self.model.predicts not in USUAL:
+            return content | {"worst": worst_values(self.methods, self.outputs, self.targets, 20)}
         return content | (self._decisions_dict() if self.model.decides else self._residuals_dict())
 
     def _repr_html_(self) -> str:

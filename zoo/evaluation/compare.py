@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import RunNotFound, UsageError
 from ..folders import expanded, runs_folder
-from ..formatting import html_table, main_metric, metric_text
+from ..formatting import html_table, is_better, main_metric, metric_text
 from ..models.api import is_onnx_file, open_model
 from ..registry.registry import Registry, create_registry
 from ..runs.finding import find_run, list_runs
@@ -18,7 +18,6 @@ from ..specs.results import mean_and_deviation, pareto, recorded_results
 from .benchmark import latency_of
 
 COSTS = ("parameters", "bytes", "latency")
-LOWER_IS_BETTER = frozenset({"mae", "rmse", "loss"})
 SIGNIFICANT = 0.05
 """A difference with a smaller p-value is significant."""
 TEST = "Games-Howell, corrected for the choice of the best; it covers the chance of the seeds only"
@@ -141,7 +140,7 @@ class Comparison:
         return html_table(columns, rows)
 
     def _goodness(self, candidate: Candidate) -> float:
-        return -candidate.mean if self.metric in LOWER_IS_BETTER else candidate.mean
+        return candidate.mean if is_better(self.metric, 1.0, 0.0) else -candidate.mean
 
 
 def compare(
@@ -189,8 +188,8 @@ def compare(
                 f"{first.name} was evaluated on {first.dataset}, {other.name} on {other.dataset}. "
                 "Only models on the same dataset can be compared."
             )
-    lower = first.metric in LOWER_IS_BETTER
-    found.sort(key=lambda candidate: candidate.mean if lower else -candidate.mean)
+    higher = is_better(first.metric, 1.0, 0.0)
+    found.sort(key=lambda candidate: -candidate.mean if higher else candidate.mean)
     return Comparison(first.metric, first.dataset, tuple(found), _p_values(found))
 
 

@@ -6,7 +6,7 @@ import io
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,11 +21,13 @@ from ..errors import DataError
 from ..models.api import open_model
 from ..models.description import ModelDescription
 from ..models.inference import Array, InferenceModel, confidence
-from ..registry.registry import Registry
+from ..registry.registry import Registry, create_registry
 from .image_preparation import ImagePreparation, prepare_image
 from .rows import NOTHING, Row, is_row, parse_row, read_rows
 
 _T = TypeVar("_T")
+Describe = Callable[[Array], dict[str, float]]
+"""An answer of the model for one sample as named numbers."""
 BATCH_SIZE = 64
 STDIN = "-"
 LARGEST_STDIN = 2**30
@@ -41,9 +43,10 @@ class Prediction:
 
     Args:
         source: the file, with the line number for a row (``patients.csv:7``); the row itself if it was passed as text.
-        label: the name of the predicted class; empty for a regression.
-        probabilities: the probability of each class, 0 to 1, by class name; None for a regression.
-        values: the predicted value of each target in its own unit, by target name; None for a classifier.
+        label: the name of the predicted class; empty for other tasks.
+        probabilities: the probability of each class, 0 to 1, by class name; None for other tasks.
+        values: for a regression the predicted value of each target in its own unit, by target name; for the task of a
+            plugin what it says; None for a classifier.
         steps: how the image was prepared: ``inverted``, ``framed``, ``crop to 28x28`` (or ``pad``, ``stretch``).
         error: why there is no prediction, in one line; empty if there is one.
         unsure: whether the calibrated confidence is below the limit that was chosen on validation; see docs/using.md.
@@ -107,22 +110,37 @@ def predict(
 
     Raises:
         RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
+        UnknownName: no plugin registers the task of the model.
     """
     if isinstance(inputs, str | Path):
         inputs = (inputs,)  # one input, not a sequence of letters
     given = reference if isinstance(reference, InferenceModel) else None
     model = given or open_model(reference, runs_dir=runs_dir, registry=registry)  # type: ignore[arg-type]
     check_encoding(encoding)
-    return _answers(model, inputs, preparation or ImagePreparation(), encoding)
+    return _answers(model, inputs, preparation or ImagePreparation(), encoding, _describe(model.description, registry))
+
+
+def _describe(description: ModelDescription, registry: Registry | None) -> Describe | None:
+    """How the task of a plugin describes an answer; None if the prediction is a class or numbers."""
+    if description.predicts in ("class", "numbers"):
+        return None
+    from ..models.tasks import load_task
+
+    methods = load_task((registry or create_registry()).task(description.task))
+    return lambda answer: methods.describe(answer, description.labels)
 
 
 def _answers(
-    model: InferenceModel, inputs: Iterable[Path | str], preparation: ImagePreparation, encoding: str
+    model: InferenceModel,
+    inputs: Iterable[Path | str],
+    preparation: ImagePreparation,
+    encoding: str,
+    describe: Describe | None,
 ) -> Iterator[Prediction]:
     description = model.description
     if not description.takes_images:
         for batch in _batches(_rows(inputs, description, encoding)):
-            yield from _batch_answers(model, batch)
+            yield from _batch_answers(model, batch, describe)
         return
 
     def read(source: tuple[str, Path | bytes | str]) -> _Sample:
@@ -130,10 +148,12 @@ def _answers(
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:  # decoding releases the GIL
         for sources in _batches(_image_sources(inputs)):
-            yield from _batch_answers(model, list(pool.map(read, sources)))
+            yield from _batch_answers(model, list(pool.map(read, sources)), describe)
 
 
-def _batch_answers(model: InferenceModel, samples: Sequence[_Sample]) -> Iterator[Prediction]:
+def _batch_answers(
+    model: InferenceModel, samples: Sequence[_Sample], describe: Describe | None
+) -> Iterator[Prediction]:
     good = [sample.array for sample in samples if sample.array is not None]
     outputs = model.run(np.stack(good)) if good else ()
     answers: Iterator[Array] = iter(outputs[-1] if good else ())
@@ -146,7 +166,7 @@ def _batch_answers(model: InferenceModel, samples: Sequence[_Sample]) -> Iterato
         if not np.isfinite(answer).all():
             yield Prediction(sample.source, error="the output of the model is NaN or infinite")
         else:
-            made = _prediction(model.description, sample, answer, doubt)
+            made = _prediction(model.description, sample, answer, doubt, describe)
             yield replace(made, pixels=sample.array) if model.description.takes_images else made
 
 
@@ -159,9 +179,15 @@ def _unsure(description: ModelDescription, logits: Array) -> Iterator[bool | Non
 
 
 def _prediction(
-    description: ModelDescription, sample: _Sample, answer: Array, unsure: bool | None = None
+    description: ModelDescription,
+    sample: _Sample,
+    answer: Array,
+    unsure: bool | None = None,
+    describe: Describe | None = None,
 ) -> Prediction:
-    """``answer`` is the model's last output for one sample, ``[K]``."""
+    """``answer`` is the model's last output for one sample, ``[K]``; for the task of a plugin what it says."""
+    if describe is not None:
+        return Prediction(sample.source, values=describe(answer), steps=sample.steps, unseen=sample.unseen)
     named = {description.label(place): float(value) for place, value in enumerate(answer)}
     if not description.decides:
         if not description.labels:

@@ -20,9 +20,8 @@ from ..errors import UsageError, ZooError
 from ..exporting.export import export
 from ..files import make_folder, sha256, write_json
 from ..folders import data_folder, runs_folder
-from ..formatting import PERCENTAGES, main_metric
+from ..formatting import is_percentage, main_metric
 from ..models.build import blank_model, count_parameters
-from ..models.tasks import TASKS
 from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry, create_registry
 from ..runs.checkpoint import load_tensors, save_tensors
@@ -85,7 +84,7 @@ class Reproduction:
         name = self.metric
         deviation = self.recorded["metrics"][name]["std"] or self.record["metrics"][name]["std"]
         error = deviation * (1 / fresh + 1 / old) ** 0.5
-        if name in PERCENTAGES:
+        if is_percentage(name):
             return float(DEVIATIONS * error + 1 / self.record["test_samples"])
         trivial = self.record.get("baseline", {}).get(name, 0.0)
         margin = max(abs(self.recorded["metrics"][name]["mean"]) / 100, abs(trivial) / 1000)
@@ -180,8 +179,7 @@ def median_run(runs: Sequence[Run]) -> Run:
     """The run with the median score on the validation split, of those on the same data as the first."""
     data = runs[0].config["data"]["fingerprint"]
     equal = [run for run in runs if run.config["data"]["fingerprint"] == data]
-    task = TASKS[runs[0].config["task"]]
-    ascending = sorted(equal, key=lambda run: task.score(run.config["results"]["validation"]))
+    ascending = sorted(equal, key=lambda run: tuple(run.config["best"]["score"]))
     return ascending[(len(ascending) - 1) // 2]
 
 
@@ -248,7 +246,7 @@ def _record(spec: Architecture, registry: Registry, runs: Sequence[Run]) -> Reco
     tests = [result["test"] for result in results]
     names = [name for name in tests[0] if all(name in test for test in tests)]
     _, metadata = load_tensors(runs[0].best)
-    module = blank_model(spec, metadata).eval()
+    module = blank_model(spec, registry.task(metadata["task"]), metadata).eval()
     trivial = [result.get("baseline", {}) for result in results]
     shape = metadata["data"]["input_shape"]
     sample = torch.zeros(2, *shape, dtype=torch.uint8 if len(shape) == 3 else torch.float32)

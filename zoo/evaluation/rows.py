@@ -170,7 +170,7 @@ def _find_columns(header: Sequence[str], names: Sequence[str], description: Mode
     """
     exact: dict[str, list[int]] = {}
     folded: dict[str, list[int]] = {}
-    others = set() if description.decides else set(description.labels) - set(names)
+    others = set(description.labels) - set(names) if description.predicts == "numbers" else set()
     for place, cell in enumerate(header):
         exact.setdefault(cell, []).append(place)
         if cell not in others:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..formatting import counted, metric_name, metric_names, metric_text, size_text, table, time_text
+from ..formatting import counted, main_metric, metric_name, metric_names, metric_text, size_text, table, time_text
 
 if TYPE_CHECKING:
     from ..models.description import ModelDescription
@@ -37,12 +37,22 @@ def assessment(found: Assessment) -> list[str]:
         f"{counted(found.samples, found.split + ' sample')} of {found.data}"
     ]
     names = [*metric_names(found.metrics), *(["loss"] if "loss" in found.metrics else [])]
-    parts = [(metric_name(name), interval_text(name, found.metrics[name]).partition(" ")) for name in names]
-    rows = [(name, value, spread.strip("()") or "-") for name, (value, _, spread) in parts]
+    parts = [(metric_name(name), interval_text(name, found.metrics[name]).partition(" (")) for name in names]
+    rows = [(name, value, spread.strip(")") or "-") for name, (value, _, spread) in parts]
     lines += ["", table(("METRIC", "VALUE", "95% CONFIDENCE INTERVAL"), rows, numeric=("VALUE",))]
     if found.group_count:
         lines += [f"The samples are in {counted(found.group_count, 'group')}; the intervals resample whole groups."]
+    if model.predicts not in ("class", "numbers"):
+        return lines + _worst(found)
     return lines + (_classes(found) if model.decides else _residuals(found))
+
+
+def _worst(found: Assessment) -> list[str]:
+    """What ``zoo eval`` shows of a plugin's task: the samples with the worst main metric."""
+    places = found.to_dict()["worst"][:MOST_MISTAKES]
+    name = main_metric(found.metrics)
+    rows = [(f"#{place['sample']}", metric_text(name, place[name])) for place in places]
+    return ["", table(("WORST SAMPLES", metric_name(name).upper()), rows, numeric=(metric_name(name).upper(),))]
 
 
 def _classes(found: Assessment) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from ..captured_output import log_paths
 from ..errors import UsageError, ZooError
 from ..files import json_text
+from ..models.description import ModelDescription
 from ..schema import read_json
 from ..signing import signature_path
 from .certificate import Certificate, certificate_path
@@ -78,6 +79,10 @@ def _is_own_log_or_part(path: Path, target: Path) -> bool:
     return path.name.startswith(f".{target.name}.") or path in log_paths(target) or path.name.endswith(".part")
 
 
+_PROBLEMS = {"class": "single_label_classification", "numbers": "regression"}
+"""The ``problem_type`` of the transformers library for what a task predicts."""
+
+
 def label_names(certificate: Certificate) -> list[str]:
     """A name for each value of the last output: its label, or its index if the data has no labels."""
     assert certificate.vectors is not None
@@ -88,10 +93,11 @@ def label_names(certificate: Certificate) -> list[str]:
 def model_config(certificate: Certificate) -> dict[str, Any]:
     """The content of ``config.json``, with the entries of the transformers library."""
     described, labels = certificate.description, label_names(certificate)
+    predicts = ModelDescription.from_dict(described).predicts
     config: dict[str, Any] = {
         "architectures": [described["architecture"]],
         "model_type": _MODEL_TYPE,
-        "problem_type": "regression" if described["task"] == "regression" else "single_label_classification",
+        **({"problem_type": _PROBLEMS[predicts]} if predicts in _PROBLEMS else {}),
         "num_labels": len(labels),
         "id2label": {str(place): label for place, label in enumerate(labels)},
         "label2id": {label: place for place, label in enumerate(labels)},

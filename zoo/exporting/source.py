@@ -16,7 +16,7 @@ from ..data.splits import Split
 from ..errors import DataUnavailable
 from ..models.float64 import Float64Reference
 from ..models.scores import predict_logits
-from ..models.tasks import Task
+from ..models.tasks import TaskMethods
 from ..models.trained import TrainedModel
 from ..registry.registry import Registry
 from ..specs.columns import columns_from_json
@@ -54,7 +54,7 @@ class ExportSource:
 
     name: str
     model: nn.Module
-    task: Task
+    task: TaskMethods
     test: Split
     recorded: dict[str, float] | None
     description: dict[str, Any]
@@ -95,7 +95,7 @@ def load_test_data(trained: TrainedModel, registry: Registry, folder: Path) -> L
         stand_in = registry.datasets.get(registry.dataset(name).stand_in) if name in registry.datasets else None
         if trained.shipped and stand_in and _has_same_inputs(stand_in, recorded):
             log.warning("%s The bundled %s is used instead.", error, stand_in.name)
-            return replace(read_dataset(stand_in, folder, download=False), stand_in_for=name)
+            return replace(read_dataset(stand_in, registry, folder, download=False), stand_in_for=name)
         raise DataUnavailable(
             f"{error} The test split of {name} is needed; --data-dir sets the folder that it is in."
         ) from error

@@ -44,15 +44,18 @@ def file_outputs(runtime: Runtime, inputs: Tensor) -> Tensor:
 
 
 def _check_classes(source: ExportSource, runtime: Runtime, in_torch: Tensor) -> Check:
-    """Every predicted class is the same as in torch, except for ties."""
+    """Every predicted class, or other discrete prediction, is the same as in torch, except for ties."""
     task, test = source.task, source.test
     got = file_outputs(runtime, test.inputs)
-    changed = torch.nonzero(task.decisions(got) != task.decisions(in_torch)).flatten()
+    different = task.decisions(got) != task.decisions(in_torch)
+    changed = torch.nonzero(different.flatten(1).any(1) if different.ndim > 1 else different).flatten()
     margins: list[float] = []
     wrong = 0
     if len(changed):
         reference = _FirstOutput(source.in_float64())
-        margins = task.margins(predict_logits(reference, test.inputs[changed], TEST_BATCH)).tolist()
+        every = task.margins(predict_logits(reference, test.inputs[changed], TEST_BATCH))
+        # of several decisions for a sample, the changed one with the widest margin counts
+        margins = every.where(different[changed], 0.0).reshape(len(changed), -1).amax(1).tolist()
         widest = changed[torch.tensor(margins).argsort(descending=True)[:CLOSEST]]
         tie = _tie(reference, test.inputs[widest])
         wrong = sum(margin > tie for margin in margins)
@@ -98,7 +101,8 @@ def differs_by_more_than_ties(source: ExportSource, in_torch: Tensor, difference
     samples = difference * len(source.test)
     if samples <= 1e-6:
         return False
-    margins = source.task.margins(in_torch)
+    every = source.task.margins(in_torch)
+    margins = every.reshape(len(every), -1).amin(1)  # of several decisions for a sample, the closest one
     closest = margins.argsort()[:CLOSEST]
     tie = _tie(_FirstOutput(source.in_float64()), source.test.inputs[closest])
     return samples > int((margins <= tie).sum()) + 1e-6

@@ -15,8 +15,9 @@ from ..specs.columns import columns_from_json, network_shape
 from ..specs.hyperparameters import resolve
 from ..specs.options import check_all
 from ..specs.references import resolve_reference
+from ..specs.task import Task
 from .preprocess import blank_preprocess
-from .tasks import TASKS
+from .tasks import load_task
 
 
 def build_network(
@@ -58,12 +59,12 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def blank_model(architecture: Architecture, metadata: Mapping[str, Any]) -> nn.Sequential:
+def blank_model(architecture: Architecture, task: Task, metadata: Mapping[str, Any]) -> nn.Sequential:
     """The model of a checkpoint, by its metadata, without the weights."""
     data = metadata["data"]
     input_shape, num_outputs = tuple(data["input_shape"]), data["num_outputs"]
     columns = columns_from_json(data.get("columns", ()))
     network = build_network(architecture, network_shape(input_shape, columns), num_outputs, metadata["options"])
     recipe = resolve(metadata.get("hyperparameters", {}))
-    task = TASKS[metadata["task"]].fit(torch.zeros(1, num_outputs), recipe)
-    return assemble(blank_preprocess(input_shape, columns), network, task.postprocess())
+    postprocess = load_task(task).fit(torch.zeros(1, num_outputs), recipe).postprocess()
+    return assemble(blank_preprocess(input_shape, columns), network, postprocess)

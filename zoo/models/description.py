@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import PluginError, ZooError
-from ..runs.record import ColumnRecord, Name, Size, Task
+from ..runs.record import ColumnRecord, Name, Size
 from ..schema import convert
 from ..specs.columns import Column, columns_from_json
+from ..specs.task import Task
 
 _TEXTS = ("architecture", "task", "dataset", "dataset_fingerprint", "checkpoint_sha256", "precision")
 """The entries of an ONNX file's metadata that are text, even if they look like JSON."""
-_YES_OR_NO = ("no", "yes")
+_BEFORE = {"classification": ("class", ()), "binary": ("class", ("no", "yes")), "regression": ("numbers", ())}
+"""What the tasks predict that descriptions without the entry ``predicts`` can have, and the usual names of classes."""
 
 
 class _Normalisation(Struct):
@@ -36,10 +38,11 @@ class _Content(Struct):
     """The entries that are used. Others are kept as they are."""
 
     architecture: Name
-    task: Task
+    task: Name
     input_shape: Annotated[list[Size], Meta(min_length=1, max_length=8)]
     labels: list[str]
     dataset: str
+    predicts: Literal["", "class", "numbers", "discrete", "continuous"] = ""
     columns: list[ColumnRecord] | None = None
     checkpoint_sha256: str = ""
     test: dict[str, float] | None = None
@@ -53,7 +56,7 @@ class ModelDescription:
 
     Args:
         name: the name of the architecture.
-        task: ``classification``, ``binary`` or ``regression``.
+        task: ``classification``, ``binary``, ``regression``, or the task of a plugin.
         input_shape: the shape of one raw sample: ``(channels, height, width)`` for images (uint8, 0 to 255),
             ``(columns,)`` for rows of a table (float32, each column in its own unit).
         labels: the names of the classes, in the order of the outputs (two for a binary task, no and yes); for a
@@ -88,8 +91,13 @@ class ModelDescription:
             ZooError: an entry is missing, or has the wrong type. The message names it.
         """
         found = convert(dict(content), _Content, "the description of the model")
-        if len(found.labels) not in (0, 2 if found.task == "binary" else len(found.labels)):
-            raise ZooError(f"The description of the model is damaged: {len(found.labels)} labels for a binary task.")
+        predicts, usual = _BEFORE.get(found.task, ("", ()))
+        if not (found.predicts or predicts):
+            raise ZooError("The description of the model is damaged: it has no entry 'predicts'.")
+        if usual and len(found.labels) not in (0, len(usual)):
+            raise ZooError(
+                f"The description of the model is damaged: {len(found.labels)} labels for a {found.task} task."
+            )
         if found.columns and [len(found.columns)] != found.input_shape:
             raise ZooError("The description of the model is damaged: its columns do not fit the input_shape.")
         if len(found.input_shape) == 3:
@@ -127,13 +135,18 @@ class ModelDescription:
         return len(self.input_shape) == 3
 
     @property
+    def predicts(self) -> str:
+        """What the task predicts: ``class``, ``numbers``, ``discrete`` or ``continuous``; see :class:`zoo.Task`."""
+        return str(self.content.get("predicts") or _BEFORE[self.task][0])
+
+    @property
     def decides(self) -> bool:
-        """Whether the model predicts a class, and not a number."""
-        return self.task != "regression"
+        """Whether the model predicts a class."""
+        return self.predicts == "class"
 
     def label(self, index: int) -> str:
         """The name of a class or target; its index if it has no name."""
-        labels = self.labels or (_YES_OR_NO if self.task == "binary" else ())
+        labels = self.labels or _BEFORE.get(self.task, ("", ()))[1]
         return labels[index] if index < len(labels) else str(index)
 
     def column_name(self, index: int) -> str:
@@ -151,6 +164,15 @@ class ModelDescription:
         """The mean pixel of the training images, 0 to 255; None for tables, and if it is unknown."""
         means = (self.content.get("normalisation") or {}).get("mean")
         return sum(means) / len(means) if self.takes_images and means else None
+
+
+def task_entries(task: Task, labels: list[str]) -> dict[str, Any]:
+    """The entries of a description that say what a task predicts; none for the tasks that files always had.
+
+    Args:
+        labels: of the dataset; if it has none, those of the task.
+    """
+    return {} if task.name in _BEFORE else {"predicts": task.predicts, "labels": labels or list(task.labels)}
 
 
 def _parsed(text: str) -> Any:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..data.splits import Split
+from ..registry.registry import create_registry
 from .devices import exact
-from .tasks import TASKS, Task
+from .tasks import TaskMethods, load_task
 
 BATCH_SIZE = 1_000
 
@@ -47,18 +48,23 @@ class Processes(Protocol):
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, split: Split, task: Task | str, batch_size: int = BATCH_SIZE, *, world: Processes | None = None
+    model: nn.Module,
+    split: Split,
+    task: TaskMethods | str,
+    batch_size: int = BATCH_SIZE,
+    *,
+    world: Processes | None = None,
 ) -> Scores:
     """Evaluate ``model`` on every sample of ``split``, in evaluation mode; its mode is restored afterwards.
 
     Args:
         model: raw samples ``[N, …]`` to logits, or to predictions in the target's units.
         split: on the model's device, unless it is mapped from disk.
-        task: the task of the model, or its name.
+        task: the task of the model, or its name among all installed plugins.
         batch_size: samples in one call of the model. The metrics do not depend on it, except for rounding.
         world: the processes that share the evaluation: each takes a part of the samples, all get the same metrics.
     """
-    task = TASKS[task] if isinstance(task, str) else task
+    task = load_task(create_registry().task(task)) if isinstance(task, str) else task
     device = next((parameter.device for parameter in model.parameters()), split.targets.device)
     wide = torch.float32 if device.type == "mps" else torch.float64
     if world is not None and len(split) < world.size:

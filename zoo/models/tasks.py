@@ -1,42 +1,73 @@
-"""The tasks: their loss, metrics, choice of the best checkpoint, and exported outputs."""
+"""What a task needs torch for: its loss, metrics, choice of the best checkpoint, and exported outputs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from ..errors import PluginError
+from ..formatting import is_better
 from ..specs.hyperparameters import Hyperparameters
-from .preprocess import Rescale
+from ..specs.task import Task
 
 
-class Task(ABC):
-    """What a network learns: ``classification``, ``binary`` or ``regression``.
+class TaskMethods(ABC):
+    """The base class of what a task computes; ``zoo.Task(methods=…)`` names a subclass.
 
-    In all methods ``outputs`` are the outputs of the model, float ``[N, K]`` (K is 1 for a binary task), and
+    In all methods ``outputs`` are the first output of the model, float ``[N, …]``, in the targets' units, and
     ``targets`` the targets of the same samples.
 
     :meth:`measure` gives metrics for each sample, which are averaged over batches of any size. :meth:`summarise` gives
     the metrics that need all samples of a split at once.
+
+    A task that predicts ``class`` or ``numbers`` needs :meth:`loss` and :meth:`measure`. One that predicts ``discrete``
+    needs also :meth:`decisions`, :meth:`margins`, :meth:`target_problem`, :meth:`example_targets` and
+    :meth:`describe`; ``continuous`` the last three.
+
+    Args:
+        spec: the declaration of the task.
     """
 
-    name: str
-    metric: str
-    """The metric that is shown while training."""
-    outputs: tuple[str, ...]
-    """The names of an exported model's outputs; the first is the output of the network."""
     whole_split = False
     """Whether :meth:`summarise` adds metrics."""
-    decides = True
-    """Whether it predicts a class, so that a small numerical error changes the prediction completely or not at all."""
 
-    def fit(self, targets: Tensor, hyperparameters: Hyperparameters) -> Task:
+    def __init__(self, spec: Task) -> None:
+        self.spec = spec
+
+    @property
+    def name(self) -> str:
+        """The name of the task."""
+        return self.spec.name
+
+    @property
+    def metric(self) -> str:
+        """The main metric."""
+        return self.spec.metric
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of an exported model's outputs; the first is the output of the network."""
+        return self.spec.outputs
+
+    @property
+    def decides(self) -> bool:
+        """Whether predictions are discrete: a small numerical error changes one completely or not at all."""
+        return self.spec.decides
+
+    # training
+
+    def fit(self, targets: Tensor, hyperparameters: Hyperparameters) -> TaskMethods:
         """The task with the scale of the training targets ``[N, …]``, if it has one."""
         return self
 
-    def to(self, device: torch.device) -> Task:
+    def restore(self, postprocess: nn.Module | None) -> TaskMethods:
+        """The task of a loaded model, whose module behind the network is ``postprocess``."""
+        return self
+
+    def to(self, device: torch.device) -> TaskMethods:
         """The task with its tensors on ``device``, so that no step waits for a copy."""
         return self
 
@@ -44,7 +75,7 @@ class Task(ABC):
         """The targets in the units of the network's outputs, for losses of plugins."""
         return targets
 
-    def postprocess(self) -> Rescale | None:
+    def postprocess(self) -> nn.Module | None:
         """The module behind the network that converts its outputs to the target's units; None if there is none."""
         return None
 
@@ -52,224 +83,104 @@ class Task(ABC):
     def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
         """The training loss, a scalar: the mean over the batch. ``outputs`` are those before :meth:`postprocess`."""
 
-    @abstractmethod
-    def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """:attr:`metric` for each sample, ``[N]``."""
+    # evaluation
 
     @abstractmethod
     def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Every metric that is a mean over samples, ``[N]`` each, by name: ``loss``, then :attr:`metric`."""
+        """Every metric that is a mean over samples, float ``[N]`` each, by name: ``loss``, then :attr:`metric`, …"""
+
+    def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """:attr:`metric` for each sample, float ``[N]``. Override it if :meth:`measure` is slow."""
+        return self.measure(outputs, targets)[self.metric]
 
     def summarise(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
         """The metrics that are not means over samples, by name, from all outputs and targets of a split."""
         return {}
 
     def baseline(self, known: Tensor, targets: Tensor) -> dict[str, float]:
-        """:attr:`metric` of the same prediction for every sample: the most frequent class of the training targets.
+        """:attr:`metric` of the best constant prediction, which ``Task.constant`` names; empty if there is none.
 
         Args:
             known: the targets of the training split.
             targets: the targets of the split to predict.
         """
-        return {self.metric: float((targets == known.mode().values).double().mean())}
-
-    @abstractmethod
-    def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
-        """The score of an epoch's validation metrics; the epoch with the highest is the best checkpoint."""
-
-    def decisions(self, outputs: Tensor) -> Tensor:
-        """The predicted class of each sample, int64 ``[N]``."""
-        raise NotImplementedError
-
-    def margins(self, outputs: Tensor) -> Tensor:
-        """How far each prediction is from another class, ``[N]``, in units of the logits."""
-        raise NotImplementedError
-
-    @abstractmethod
-    def answers(self) -> nn.Module:
-        """A module from the model's outputs to the tuple of an exported model's outputs."""
-
-
-class Classification(Task):
-    """One class out of several: cross-entropy, accuracy. Targets are class indices, int64 ``[N]``."""
-
-    name = "classification"
-    metric = "accuracy"
-    outputs = ("logits", "probabilities")
-
-    def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-        """Cross-entropy, with the label smoothing of the recipe."""
-        return functional.cross_entropy(outputs, targets, label_smoothing=hyperparameters.label_smoothing)
-
-    def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """1 if the largest logit is that of the target, else 0."""
-        return (outputs.argmax(dim=1) == targets).to(outputs.dtype)
-
-    def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy without label smoothing, and accuracy."""
-        return {
-            "loss": functional.cross_entropy(outputs, targets, reduction="none"),
-            "accuracy": self.metric_of_each(outputs, targets),
-        }
+        return {}
 
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
-        """The accuracy, then the negative loss to break ties."""
-        return metrics["accuracy"], -metrics["loss"]
+        """The score of an epoch's validation metrics; the epoch with the highest is the best checkpoint.
 
-    def decisions(self, outputs: Tensor) -> Tensor:
-        """The class with the largest logit."""
-        return outputs.argmax(dim=1)
-
-    def margins(self, outputs: Tensor) -> Tensor:
-        """The largest logit minus the second largest."""
-        top = outputs.topk(2, dim=1).values
-        return top[:, 0] - top[:, 1]
-
-    def answers(self) -> nn.Module:
-        """Logits and softmax."""
-        return _Softmax()
-
-
-class Binary(Task):
-    """Yes or no: one logit, binary cross-entropy. Targets are int64 ``[N]``, 0 or 1."""
-
-    name = "binary"
-    whole_split = True
-    metric = "accuracy"
-    outputs = ("logits", "probabilities")
-
-    def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-        """Binary cross-entropy, with the label smoothing of the recipe."""
-        smoothing = hyperparameters.label_smoothing
-        wanted = targets.to(outputs.dtype) * (1 - smoothing) + smoothing / 2
-        return functional.binary_cross_entropy_with_logits(outputs[:, 0], wanted)
-
-    def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """1 if the predicted class is the target, else 0."""
-        return (self.decisions(outputs) == targets).to(outputs.dtype)
-
-    def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Binary cross-entropy without label smoothing, and accuracy."""
-        wanted = targets.to(outputs.dtype)
-        return {
-            "loss": functional.binary_cross_entropy_with_logits(outputs[:, 0], wanted, reduction="none"),
-            "accuracy": self.metric_of_each(outputs, targets),
-        }
-
-    def summarise(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """The area under the ROC curve (if both classes occur), and F1 of class 1."""
-        from sklearn.metrics import f1_score, roc_auc_score
-
-        truth, logits = targets.cpu().numpy(), outputs[:, 0].double().cpu().numpy()
-        auc = {"auc": float(roc_auc_score(truth, logits))} if 0 < truth.sum() < len(truth) else {}
-        return auc | {"f1": float(f1_score(truth, logits > 0, zero_division=0.0))}
-
-    def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
-        """The negative loss: tables have few validation samples, so that accuracy is too coarse."""
-        return (-metrics["loss"],)
-
-    def decisions(self, outputs: Tensor) -> Tensor:
-        """1 if the logit is positive, else 0."""
-        return (outputs[:, 0] > 0).to(torch.int64)
-
-    def margins(self, outputs: Tensor) -> Tensor:
-        """The absolute value of the logit."""
-        return outputs[:, 0].abs()
-
-    def answers(self) -> nn.Module:
-        """The logit ``[N, 1]``, and the probabilities of no and yes ``[N, 2]``."""
-        return _Sigmoid()
-
-
-class Regression(Task):
-    """One number or several: squared error. Targets are float32 ``[N, K]`` in their own units.
-
-    The network learns standardised targets, and :class:`Rescale` converts its outputs to the target's units. The loss
-    is computed on standardised targets, every other metric in the target's units.
-    """
-
-    name = "regression"
-    whole_split = True
-    metric = "mae"
-    outputs = ("prediction",)
-    decides = False
-
-    def __init__(self, rescale: Rescale | None = None) -> None:
-        self.rescale = rescale or Rescale(torch.zeros(1), torch.ones(1), "linear")
-
-    def fit(self, targets: Tensor, hyperparameters: Hyperparameters) -> Task:
-        """The task with the mean and standard deviation of ``targets``, on the scale of the recipe.
-
-        Raises:
-            DataError: the scale does not allow these targets.
+        Default: :attr:`metric`, then the loss to break ties.
         """
-        return Regression(Rescale.fit(targets, hyperparameters.target_scale))
+        value = metrics[self.metric]
+        return (value if is_better(self.metric, 1.0, 0.0) else -value), -metrics["loss"]
 
-    def to(self, device: torch.device) -> Task:
-        """The task with the scale of the targets on ``device``."""
-        return Regression(self.postprocess().to(device))
+    # export
 
-    def network_targets(self, targets: Tensor) -> Tensor:
-        """Standardised targets."""
-        return self.rescale.standardise(targets)
+    def decisions(self, outputs: Tensor) -> Tensor:
+        """The discrete predictions, int64 ``[N]`` (the class), or ``[N, …]`` if a sample has several."""
+        raise NotImplementedError
 
-    def postprocess(self) -> Rescale:
-        """The conversion from standardised outputs to the target's units."""
-        return Rescale(self.rescale.mean.clone(), self.rescale.std.clone(), self.rescale.scale)
-
-    def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-        """Mean squared error, or Huber loss if the recipe says so, on standardised targets."""
-        wanted = self.rescale.standardise(targets)
-        if hyperparameters.huber:
-            return functional.huber_loss(outputs, wanted, delta=hyperparameters.huber)
-        return functional.mse_loss(outputs, wanted)
-
-    def metric_of_each(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The absolute error in the target's units, averaged over the K targets."""
-        return (outputs - targets).abs().mean(dim=1)
-
-    def measure(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Squared error of standardised targets, and absolute error in the target's units."""
-        return {
-            "loss": (self.rescale.standardise(outputs) - self.rescale.standardise(targets)).square().mean(dim=1),
-            "mae": self.metric_of_each(outputs, targets),
-        }
-
-    def summarise(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """The root mean squared error in the target's units, and R² if the targets vary."""
-        from sklearn.metrics import r2_score
-
-        truth, predicted = targets.double().cpu().numpy(), outputs.double().cpu().numpy()
-        rmse = {"rmse": float(((truth - predicted) ** 2).mean()) ** 0.5}
-        varies = len(truth) > 1 and bool((truth.std(axis=0) > 0).all())
-        return rmse | ({"r2": float(r2_score(truth, predicted))} if varies else {})
-
-    def baseline(self, known: Tensor, targets: Tensor) -> dict[str, float]:
-        """The mean absolute error of the best constant: the median of the training targets ``known``."""
-        return {"mae": float((targets.double() - known.double().median(dim=0).values).abs().mean())}
-
-    def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
-        """The negative absolute error, then the negative loss to break ties."""
-        return -metrics["mae"], -metrics["loss"]
+    def margins(self, outputs: Tensor) -> Tensor:
+        """How far each of the :meth:`decisions` is from another one, of the same shape, in units of the outputs."""
+        raise NotImplementedError
 
     def answers(self) -> nn.Module:
-        """Only the prediction."""
-        return _Prediction()
+        """A module from the model's outputs to the tuple of an exported model's outputs.
+
+        Default: the output of the network alone.
+        """
+        return _Alone()
+
+    # data and predictions of tasks that predict neither a class nor numbers
+
+    def target_problem(self, targets: Tensor, num_outputs: int) -> str:
+        """What is wrong with the targets of a split, in words that follow "the train split …"; empty if nothing is."""
+        return ""
+
+    def example_targets(
+        self, count: int, input_shape: tuple[int, ...], num_outputs: int, generator: torch.Generator
+    ) -> Tensor:
+        """``count`` random targets of the right shape and type, for checks of networks.
+
+        Args:
+            input_shape: shape of a raw sample.
+            num_outputs: of the dataset.
+        """
+        if self.spec.predicts == "class":
+            return torch.arange(count) % self.spec.label_count(num_outputs)
+        if self.spec.predicts == "numbers":
+            return torch.randn(count, num_outputs, generator=generator)
+        raise NotImplementedError
+
+    def describe(self, answer: Any, labels: tuple[str, ...]) -> dict[str, float]:
+        """The prediction for a sample as named numbers, for ``zoo predict`` and the report.
+
+        Args:
+            answer: the last output of the exported model for the sample, a NumPy array without the batch dimension.
+            labels: of the dataset.
+        """
+        raise NotImplementedError
 
 
-class _Softmax(nn.Module):
-    def forward(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        return logits, torch.softmax(logits, dim=1)
+def load_task(task: Task) -> TaskMethods:
+    """The methods of ``task``.
+
+    Raises:
+        PluginError: they cannot be imported, are incomplete, or are no :class:`TaskMethods`.
+    """
+    try:
+        methods = task.load()
+    except PluginError:
+        raise
+    except Exception as error:  # the code of a plugin may raise anything
+        text = " ".join(str(error).split())
+        raise PluginError(f"{task.label}: methods failed: {type(error).__name__}: {text}.") from error
+    if not isinstance(methods, TaskMethods):
+        kind = type(methods).__name__
+        raise PluginError(f"{task.label}: methods must be a subclass of zoo.TaskMethods, not {kind}.")
+    return methods
 
 
-class _Sigmoid(nn.Module):
-    def forward(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        return logits, torch.sigmoid(torch.cat([-logits, logits], dim=1))
-
-
-class _Prediction(nn.Module):
-    def forward(self, prediction: Tensor) -> tuple[Tensor]:
-        return (prediction,)
-
-
-TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Binary(), Regression())}
+class _Alone(nn.Module):
+    def forward(self, outputs: Tensor) -> tuple[Tensor]:
+        return (outputs,)

@@ -20,8 +20,9 @@ from ..runs.run import Run, load_run
 from ..specs.columns import columns_from_json, network_shape
 from ..specs.results import shipped_calibration
 from .build import blank_model
-from .preprocess import Preprocess, Rescale, TablePreprocess
-from .tasks import TASKS, Regression, Task
+from .description import task_entries
+from .preprocess import Preprocess, TablePreprocess
+from .tasks import TaskMethods, load_task
 
 log = logging.getLogger("zoo")
 
@@ -31,6 +32,7 @@ class TrainedModel:
     """A model with its trained weights.
 
     Args:
+        task: the task of the model, with the scale of its targets.
         module: raw samples ``[N, …]`` to logits, or to predictions in the target's units, ``[N, K]``; in evaluation
             mode, float32, on the CPU.
         metadata: the metadata of the checkpoint: architecture, options, labels, data, validation metrics.
@@ -44,6 +46,7 @@ class TrainedModel:
             unsure; None if none were recorded.
     """
 
+    task: TaskMethods
     module: nn.Sequential
     metadata: dict[str, Any]
     checkpoint: Path
@@ -53,12 +56,6 @@ class TrainedModel:
     data_folder: str | None = None
     shipped: bool = False
     calibration: dict[str, float] | None = None
-
-    @property
-    def task(self) -> Task:
-        """The task of the model, with the scale of its targets."""
-        postprocess = dict(self.module.named_children()).get("postprocess")
-        return Regression(postprocess) if isinstance(postprocess, Rescale) else TASKS[self.metadata["task"]]
 
     @property
     def recorded(self) -> dict[str, float] | None:
@@ -80,6 +77,7 @@ class TrainedModel:
         assert isinstance(normalise, Preprocess | TablePreprocess)
         known = self.calibration or (self.results or {}).get("calibration")
         raw = "raw pixels, 0 to 255" if images else "raw columns, each in its own unit"
+        calibration = {"calibration": {key: known[key] for key in ("temperature", "limit")}} if known else {}
         return {
             "architecture": metadata["architecture"],
             "plugin": metadata["plugin"],
@@ -103,7 +101,9 @@ class TrainedModel:
             "test": self.recorded,
             "checkpoint_sha256": self.sha256,
             "versions": versions(),
-        } | ({"calibration": {key: known[key] for key in ("temperature", "limit")}} if known else {})
+            **task_entries(self.task.spec, data["labels"]),
+            **calibration,
+        }
 
 
 def load_trained(run: Run, registry: Registry) -> TrainedModel:
@@ -116,9 +116,9 @@ def load_trained(run: Run, registry: Registry) -> TrainedModel:
         PluginError: the architecture's plugin is missing or has changed since; the message says how to restore it.
         ZooError: the checkpoint is damaged.
     """
-    module, metadata, digest = _load(run.best, registry)
+    task, module, metadata, digest = _load(run.best, registry)
     folder = run.config.get("data_folder")
-    return TrainedModel(module, metadata, run.best, digest, run.name, _results(run, metadata), folder)
+    return TrainedModel(task, module, metadata, run.best, digest, run.name, _results(run, metadata), folder)
 
 
 def load_shipped(name: str, registry: Registry) -> TrainedModel:
@@ -132,11 +132,11 @@ def load_shipped(name: str, registry: Registry) -> TrainedModel:
     path = registry.architecture(name).shipped_weights
     if path is None:
         raise RunNotFound(f"{name} ships no weights. Run `zoo train {name}` first.")
-    module, metadata, digest = _load(path, registry)
+    task, module, metadata, digest = _load(path, registry)
     calibration = shipped_calibration(registry.architecture(name), digest)
     results = metadata.get("results")
     origin = f"weights of {name}"
-    return TrainedModel(module, metadata, path, digest, origin, results, shipped=True, calibration=calibration)
+    return TrainedModel(task, module, metadata, path, digest, origin, results, shipped=True, calibration=calibration)
 
 
 def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedModel:
@@ -182,9 +182,12 @@ def _results(run: Run, metadata: dict[str, Any]) -> dict[str, Any] | None:
     return results
 
 
-def _load(path: Path, registry: Registry) -> tuple[nn.Sequential, dict[str, Any], str]:
+def _load(path: Path, registry: Registry) -> tuple[TaskMethods, nn.Sequential, dict[str, Any], str]:
     tensors, metadata, digest = load_tensors_with_hash(path)
     with as_trained(registry, metadata):
-        module = blank_model(trained_architecture(registry, metadata), metadata)
+        architecture = trained_architecture(registry, metadata)
+        task = registry.task(metadata["task"])
+        module = blank_model(architecture, task, metadata)
         load_model_state(module, tensors)
-    return module.eval(), metadata, digest
+    postprocess = dict(module.named_children()).get("postprocess")
+    return load_task(task).restore(postprocess), module.eval(), metadata, digest

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Container, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Container, Iterable
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ..errors import UnknownName
-from ..formatting import brief
+from ..formatting import METRICS, brief
 from ..specs import hookspecs
 from ..specs.architecture import Architecture
-from ..specs.dataset import Dataset
-from ..specs.exporter import Exporter
-from ..specs.recipe_parts import PARTS, RecipePart
 from ..specs.spec import Spec
+from ..specs.task import Task
 from .entry_points import EntryPoint, find_entry_points
 from .hook_calls import UNSTOPPABLE, call, call_listener, listener_name, plugin_code
 from .loading import import_limit, in_order, is_blocked, load_module
+from .lookup import DECLARATIONS, Lookup
 from .module_checks import forgotten, refusal
 from .plugin import Plugin, StrictFailure, describe_error
 from .plugin_files import find_plugin_files
@@ -33,84 +31,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("zoo")
 
-_S = TypeVar("_S", bound=Spec)
 
-_DECLARATIONS: dict[str, type[Spec]] = {
-    "register_architectures": Architecture,
-    "register_datasets": Dataset,
-    "register_exporters": Exporter,
-    "register_optimizers": PARTS["optimizer"],
-    "register_schedules": PARTS["schedule"],
-    "register_augmentations": PARTS["augment"],
-    "register_losses": PARTS["loss"],
-}
-
-
-class Registry:
+class Registry(Lookup):
     """The plugins and everything that they registered. :meth:`architecture` and the like look up names."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
-        self._specs: dict[type[Spec], dict[str, Any]] = {kind: {} for kind in _DECLARATIONS.values()}
-        self._owners: dict[tuple[type[Spec], str], Plugin] = {}
         self._modules: dict[str, tuple[object, Plugin]] = {}
         self._commands: dict[str, click.Command] | None = None
         self._command_owners: dict[str, Plugin] = {}
-
-    @property
-    def architectures(self) -> Mapping[str, Architecture]:
-        """All registered architectures by name, sorted by name."""
-        return dict(sorted(self._specs[Architecture].items()))
-
-    @property
-    def datasets(self) -> Mapping[str, Dataset]:
-        """All datasets by name, sorted by name."""
-        return dict(sorted(self._specs[Dataset].items()))
-
-    @property
-    def exporters(self) -> Mapping[str, Exporter]:
-        """All export formats by name, sorted by name."""
-        return dict(sorted(self._specs[Exporter].items()))
-
-    def architecture(self, name: str) -> Architecture:
-        """The architecture called ``name``. Plugins may know more than they list (hook ``find_architecture``).
-
-        Raises:
-            UnknownName: there is none; the message contains the closest name.
-        """
-        if name not in self._specs[Architecture]:
-            self._ask_for(name)
-        return self._find(Architecture, name, "`zoo list` shows them all.")
-
-    def dataset(self, name: str) -> Dataset:
-        """The dataset called ``name``.
-
-        Raises:
-            UnknownName: there is none; the message contains the closest name.
-        """
-        return self._find(Dataset, name, "`zoo datasets` shows them all.")
-
-    def exporter(self, name: str) -> Exporter:
-        """The export format called ``name``.
-
-        Raises:
-            UnknownName: there is none; the message contains the closest name.
-        """
-        return self._find(Exporter, name, "`zoo export --help` shows them all.")
-
-    def recipe_parts(self, kind: str) -> Mapping[str, RecipePart]:
-        """The recipe parts of plugins by name, sorted by name. ``kind`` is a hyperparameter: ``optimizer``."""
-        return dict(sorted(self._specs[PARTS[kind]].items()))
-
-    def declared(self) -> list[tuple[Spec, Plugin]]:
-        """All declarations with their plugins, in the order of registration."""
-        return [(self._specs[kind][name], plugin) for (kind, name), plugin in self._owners.items()]
-
-    def owner(self, spec: Spec) -> Plugin:
-        """The plugin that registered ``spec``."""
-        return self._owners[type(spec), spec.name]
 
     def command_owner(self, name: str) -> Plugin | None:
         """The plugin of a command; None for a built-in one. Call :meth:`commands` first."""
@@ -170,7 +102,7 @@ class Registry:
         self._modules[name] = (module, plugin)
         for hook in unmarked:
             self.report(plugin, f"{hook} is not marked with @zoo.hookimpl, so it is never called.")
-        for hook, kind in _DECLARATIONS.items():
+        for hook, kind in DECLARATIONS.items():
             self._call(module, plugin, hook, register=self._registrar(plugin, kind))
 
     def copy(self) -> Registry:
@@ -209,6 +141,14 @@ class Registry:
         if os.environ.get("ZOO_STRICT") == "1":
             raise StrictFailure(f"Plugin {plugin}: {problem}")
 
+    def refuse_unknown_tasks(self) -> None:
+        """Report and remove what does not fit a task that is registered. Call it when all plugins are loaded."""
+        for spec, plugin in self.declared() if self.tasks else ():
+            problems = self.task_problems(spec)
+            if problems:
+                del self._specs[type(spec)][spec.name], self._owners[type(spec), spec.name]
+                self.report(plugin, f"{spec.label}: {' '.join(problems)}")
+
     def notify(self, hook: str, **arguments: Any) -> list[str]:
         """Call an event hook of all plugins and return the errors: a broken logger must not stop a training run.
 
@@ -237,7 +177,7 @@ class Registry:
                 try:
                     with plugin_code():
                         given.append(call(implementation, hook, plugin, arguments))
-                    if hook in _DECLARATIONS and isinstance(given[-1], list | tuple):
+                    if hook in DECLARATIONS and isinstance(given[-1], list | tuple):
                         self.report(plugin, f"{hook} returned {brief(given[-1])}; call register(...) for each.")
                 except UNSTOPPABLE:
                     raise
@@ -256,14 +196,10 @@ class Registry:
             else:
                 self._specs[kind][spec.name] = spec
                 self._owners[kind, spec.name] = plugin
+                if isinstance(spec, Task):  # names of metrics are shown by code that knows no registry
+                    METRICS.update({metric.name: metric.format for metric in spec.metrics})
 
         return register
-
-    def _find(self, kind: type[_S], name: str, hint: str) -> _S:
-        known: dict[str, _S] = self._specs[kind]
-        if name not in known:
-            raise UnknownName(kind.__name__.lower(), name, known, hint)
-        return known[name]
 
 
 def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registry:
@@ -297,4 +233,5 @@ def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registr
             registry.add(plugin, module)
         for note in plugin.notes:
             log.warning("plugin %s: %s", plugin, note)
+    registry.refuse_unknown_tasks()
     return registry

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..evaluation.benchmark import Bench
 from ..evaluation.compare import COSTS, Candidate, Comparison
 from ..folders import picture_path
-from ..formatting import PERCENTAGES, main_metric, metric_name
+from ..formatting import is_percentage, main_metric, metric_name
 from .labels import place_names
 from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
 
@@ -205,7 +205,7 @@ def _short(value: float) -> str:
 
 
 def _finish(axes: Axes, metric: str) -> None:
-    if metric in PERCENTAGES:
+    if is_percentage(metric):
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))
     axes.grid(alpha=0.25, color=GREY)

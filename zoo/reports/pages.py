@@ -13,6 +13,7 @@ from markupsafe import Markup
 from ..files import make_folder, write_text
 from ..folders import expanded
 from ..formatting import one_line
+from ..models.description import ModelDescription
 
 
 def render(template: str, **facts: Any) -> str:
@@ -66,9 +67,9 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def task_text(task: str) -> str:
-    """A task in words: ``binary classification`` for ``binary``."""
-    return "binary classification" if task == "binary" else task
+def task_text(model: ModelDescription) -> str:
+    """The task of a model in words: ``binary classification`` for ``binary``."""
+    return f"{model.task} classification" if model.decides and "classification" not in model.task else model.task
 
 
 def write_page(page: str, path: Path | str) -> Path:

@@ -237,8 +237,13 @@ def mistake_text(assessment: Assessment, place: int) -> str:
 
 
 def draw_assessment(assessment: Assessment, folder: Path | str) -> list[Path]:
-    """Write all plots of an assessment to ``folder`` as PNG files, and return their paths."""
+    """Write all plots of an assessment to ``folder`` as PNG files, and return their paths.
+
+    There are none for a task that predicts neither a class nor numbers.
+    """
     folder = make_folder(expanded(folder))
+    if assessment.model.predicts not in ("class", "numbers"):
+        return []
     if not assessment.model.decides:
         return [save_png(residuals_figure(assessment), folder / "residuals.png")]
     made = [

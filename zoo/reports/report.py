@@ -18,6 +18,7 @@ from ..files import make_folder, write_together
 from ..folders import expanded, runs_folder
 from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, size_text
 from ..models.api import is_onnx_file
+from ..models.description import ModelDescription
 from ..models.inference import InferenceModel
 from ..models.torch_model import TorchModel
 from ..models.trained import find_trained
@@ -35,14 +36,6 @@ log = logging.getLogger("zoo")
 
 MOST_WRONG = 24
 REPORT, CARD = "report.html", "model-card.md"
-_PIPELINES = {
-    (True, "classification"): "image-classification",
-    (False, "classification"): "tabular-classification",
-    (False, "binary"): "tabular-classification",
-    (True, "binary"): "image-classification",
-    (False, "regression"): "tabular-regression",
-    (True, "regression"): "image-feature-extraction",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +166,23 @@ def _facts(
             {name: recorded[name] for name in metric_names(recorded)},
             None if run else config["plugin"]["distribution"],
         ),
-        "pipeline": _PIPELINES[description.takes_images, description.task],
+        "pipeline": _pipeline(description, registry),
         "assessment": assessment,
         "exported": verified,
         "problem": exported.problem if exported else "",
         "size": size_text(verified.bytes) if verified else "",
         "file_name": exported.path.name if exported else f"{config['architecture'].replace('/', '-')}.onnx",
         "command": repeat_command(config, registry),
-        "task": task_text(description.task),
+        "task": task_text(description),
         "input_text": _input_text(description.takes_images, description.input_shape),
         "sample": _sample(description.takes_images, description.input_shape),
         "interval_text": interval_text,
     }
+
+
+def _pipeline(description: ModelDescription, registry: Registry) -> str:
+    """The pipeline of the Hugging Face Hub for a model; empty if its task names none."""
+    return registry.task(description.task).pipelines.get("image" if description.takes_images else "table", "")
 
 
 def _input_text(images: bool, shape: tuple[int, ...]) -> str:
@@ -214,9 +212,12 @@ def _plots(run: Run | None, assessment: Assessment | None) -> dict[str, Any]:
         "calibration_text": "",
         "residuals": "",
         "wrong_predictions": [],
+        "worst_samples": [],
     }
     if assessment is None:
         return plots
+    if assessment.model.predicts not in ("class", "numbers"):
+        return plots | {"worst_samples": _worst_samples(assessment)}
     if not assessment.model.decides:
         return plots | {"residuals": svg(residuals_figure(assessment), _residuals_text(assessment))}
     return plots | {
@@ -258,10 +259,28 @@ def _wrong_prediction(assessment: Assessment, place: int) -> dict[str, Any]:
         "image": "",
     }
     if assessment.model.takes_images:
-        from PIL import Image
-
-        array = assessment.inputs[place]
-        content = io.BytesIO()
-        Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)).save(content, "png")
-        found["image"] = "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+        found["image"] = _image(assessment, place)
     return found
+
+
+def _worst_samples(assessment: Assessment) -> list[dict[str, Any]]:
+    """The samples with the worst main metric: number, metric, and the image if there is one."""
+    name = main_metric(assessment.metrics)
+    return [
+        {
+            "sample": place["sample"],
+            "metric": f"{metric_name(name)} {metric_text(name, place[name])}",
+            "image": _image(assessment, place["sample"]) if assessment.model.takes_images else "",
+        }
+        for place in assessment.to_dict()["worst"]
+    ]
+
+
+def _image(assessment: Assessment, place: int) -> str:
+    """The image of a sample as the address of a PNG file in the page itself."""
+    from PIL import Image
+
+    array = assessment.inputs[place]
+    content = io.BytesIO()
+    Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)).save(content, "png")
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import replacing
-from ..formatting import metric_name
+from ..formatting import is_percentage, metric_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,15 +45,20 @@ def curves_figure(title: str, metric: str, entries: list[dict[str, Any]], best_e
         if best_epoch is not None:
             axes.axvline(best_epoch, color="#666666", linestyle="--", linewidth=1, label="checkpoint kept")
         axes.set_xlabel("epoch")
-        axes.set_ylabel(f"loss ({_LOSSES[metric]})" if name == "loss" else metric_name(name))
+        axes.set_ylabel(_loss_label(metric) if name == "loss" else metric_name(name))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(set(epochs)) == 1:  # the locator would choose fractions of an epoch
             axes.set_xticks(epochs)
-        if name == "accuracy":
+        if is_percentage(name):
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(alpha=0.3)
         axes.legend(framealpha=0)
     return figure
+
+
+def _loss_label(metric: str) -> str:
+    """The label of the loss of a task, by its main metric."""
+    return f"loss ({_LOSSES[metric]})" if metric in _LOSSES else "loss"
 
 
 def draw_rates(

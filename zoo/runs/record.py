@@ -11,15 +11,14 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ..errors import ZooError
-from ..formatting import ORDER, main_metric
+from ..formatting import METRICS, main_metric
 from ..schema import LARGEST_JSON, convert, parse_json, read_limited
 
 FORMAT = 1
 """The format of ``run.json``."""
 
 Name = Annotated[str, Meta(pattern=r"\A[a-z0-9]+([-/_.][a-z0-9]+)*\Z", max_length=200)]
-"""The name of an architecture: what :class:`zoo.specs.spec.Spec` accepts."""
-Task = Literal["classification", "binary", "regression"]
+"""The name of an architecture or a task: what :class:`zoo.specs.spec.Spec` accepts."""
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Number = Annotated[int, Meta(ge=1, le=2**53)]
 Size = Annotated[int, Meta(ge=1, le=2**24)]
@@ -101,7 +100,7 @@ class CheckpointsRecord(Struct, gc=False):
 
 def _main(metrics: Metrics) -> str:
     """The name of the main metric; empty if there is none."""
-    for name in ORDER:  # quick: `zoo runs` asks this three times for each run
+    for name in METRICS:  # quick: `zoo runs` asks this three times for each run
         if name in metrics:
             return name
     return main_metric(metrics) if metrics.keys() - {"loss"} else ""
@@ -121,7 +120,7 @@ class RunRecord(Struct, gc=False):
     architecture: Name
     status: Literal["running", "finished", "interrupted", "failed"]
     plugin: PluginRecord
-    task: Task
+    task: Name
     options: dict[str, Value]
     hyperparameters: dict[str, Value]
     seed: Annotated[int, Meta(ge=0, lt=2**32)]
@@ -197,7 +196,7 @@ class BestMetadata(Struct, gc=False):
     architecture: Name
     plugin: PluginRecord
     options: dict[str, Value]
-    task: Task
+    task: Name
     data: DataRecord
     epoch: Number
     validation: Metrics

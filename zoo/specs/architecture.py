@@ -11,7 +11,7 @@ from typing import Any
 from .declarations import declaration
 from .options import Option
 from .references import Reference
-from .spec import Spec, option_problems, training_problems
+from .spec import Spec, option_problems, recipe_problems
 
 
 @declaration
@@ -22,7 +22,7 @@ class Architecture(Spec):
     Args:
         name: lower case, words joined by dashes; users type it.
         summary: one line.
-        task: ``classification``, ``binary`` or ``regression``.
+        task: the name of a task: ``classification``, ``binary``, ``regression``, or one of a plugin.
         builder: ``builder(input_shape, num_outputs, **options) -> torch.nn.Module``. ``input_shape`` has no batch
             dimension (``(channels, height, width)`` for images). The module returns logits. If the network cannot be
             built for that shape, the builder raises ``ValueError`` with a one-line message.
@@ -57,7 +57,7 @@ class Architecture(Spec):
     def problems(self) -> Iterator[str]:
         """Everything that is wrong with the values of the fields, a sentence each."""
         yield from Spec.problems(self)  # super() needs the class that slots=True replaces
-        yield from training_problems(self.task, self.hyperparameters)
+        yield from recipe_problems(self.hyperparameters)
         if self.parameters < 0 or self.image_size < 0:
             yield "parameters and image_size must not be negative."
         yield from option_problems(self.options, beside_hyperparameters=True)

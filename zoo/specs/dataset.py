@@ -12,7 +12,7 @@ from .columns import Column, network_shape
 from .declarations import declaration
 from .options import Option
 from .references import Reference
-from .spec import Spec, option_problems, training_problems
+from .spec import Spec, option_problems, recipe_problems
 
 
 @declaration
@@ -23,12 +23,12 @@ class Dataset(Spec):
     Args:
         name: lower case, words joined by dashes.
         summary: one line.
-        task: ``classification``, ``binary`` or ``regression``.
+        task: the name of a task: ``classification``, ``binary``, ``regression``, or one of a plugin.
         loader: ``loader(folder, download) -> zoo.Splits``. ``folder`` is the data folder, which all datasets share.
             If ``download`` is false, the loader must not use the network. If the data is not in ``folder`` and cannot
             be downloaded, the loader raises :class:`zoo.DataUnavailable`.
         input_shape: shape of one sample, ``(channels, height, width)`` for images.
-        num_outputs: number of classes; 1 for binary; number of targets for regression.
+        num_outputs: number of classes; 1 for binary; number of targets for regression; for a plugin's task as it says.
         labels: the names of the classes, in order (two for binary), or of the targets of a regression.
         columns: for tables, a description of each raw column. Without it, all columns are numbers without missing
             values.
@@ -68,15 +68,10 @@ class Dataset(Spec):
     def problems(self) -> Iterator[str]:
         """Everything that is wrong with the values of the fields, a sentence each."""
         yield from Spec.problems(self)  # super() needs the class that slots=True replaces
-        yield from training_problems(self.task, self.hyperparameters)
+        yield from recipe_problems(self.hyperparameters)
         yield from option_problems(self.options)
         if not self.input_shape or min(self.input_shape) < 1 or self.num_outputs < 1:
             yield "input_shape and num_outputs must be 1 or more."
-        elif self.task == "binary" and self.num_outputs != 1:
-            yield f"binary means one output, not {self.num_outputs}."
-        wanted = 2 if self.task == "binary" else self.num_outputs
-        if self.labels and len(self.labels) != wanted:
-            yield f"{len(self.labels)} labels where {wanted} are needed."
         if self.columns and self.input_shape != (len(self.columns),):
             yield f"{len(self.columns)} columns for samples of shape {self.input_shape}."
 

@@ -44,6 +44,7 @@ LARGEST = 2**53
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "a string"),
     "int": (_is_whole, "a whole number"),
+    "bool": (lambda value: isinstance(value, bool), "True or False"),
     "float | None": (lambda value: value is None or _is_number(value), "a number"),
     "Value": (lambda value: isinstance(value, bool | int | float | str | tuple), "a bool, int, float, str or tuple"),
     "tuple[Value, ...]": (_all((bool, int, float, str)), "a tuple of values, such as ('one', 'two')"),
@@ -63,6 +64,10 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "tuple[Option, ...]": (
         lambda value: isinstance(value, tuple) and all(hasattr(item, "parse") for item in value),
         "a tuple of zoo.Option(...), such as (Option(...),)",
+    ),
+    "tuple[Metric, ...]": (
+        lambda value: isinstance(value, tuple) and all(hasattr(item, "higher_is_better") for item in value),
+        "a tuple of zoo.Metric(...), such as (Metric(...),)",
     ),
     "tuple[Column, ...]": (
         lambda value: isinstance(value, tuple) and all(hasattr(item, "kind") for item in value),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from ..errors import PluginError, ZooError
-from ..formatting import PERCENTAGES, main_metric, metric_name
+from ..formatting import is_percentage, main_metric, metric_name
 from .architecture import Architecture
 
 _T = TypeVar("_T")
@@ -72,6 +72,6 @@ def result_text(record: Record) -> str:
     metrics = record["metrics"]
     name = main_metric(metrics)
     mean, std = metrics[name]["mean"], metrics[name]["std"]
-    if name in PERCENTAGES:
+    if is_percentage(name):
         return f"{100 * mean:.2f} ±{100 * std:.2f}%"
     return f"{metric_name(name)} {mean:.1f} ±{std:.1f}" if mean >= 10 else f"{metric_name(name)} {mean:.3f} ±{std:.3f}"

@@ -13,9 +13,6 @@ from .hyperparameters import NAMES, resolve
 from .options import Option
 from .references import Reference, reference_problem
 
-TASK_NAMES = ("classification", "binary", "regression")
-"""The tasks of :mod:`zoo.models.tasks`. They are repeated here because that module imports torch."""
-
 _LONGEST_NAME, _LONGEST_SUMMARY = 100, 1_000
 _NAME = re.compile(r"[a-z0-9]+([-/_.][a-z0-9]+)*")
 
@@ -51,10 +48,8 @@ class Spec:
             raise PluginError(f"{self.label}: {' '.join(problems)}")
 
 
-def training_problems(task: str, recipe: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a task and a recipe, which architectures and datasets share."""
-    if task not in TASK_NAMES:
-        yield f"task {brief(task)} is not one of {', '.join(TASK_NAMES)}."
+def recipe_problems(recipe: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the values of a recipe, which architectures and datasets have."""
     try:
         resolve(recipe)
     except UsageError as error:

@@ -20,7 +20,7 @@ from ..runs.checkpoint import load_model_state, load_tensors
 from ..runs.curves import draw_curves
 from ..runs.record import BestMetadata
 from ..runs.run import Run
-from ..specs.events import TrainingStart
+from ..specs.hookspecs import TrainingStart
 from ..specs.hyperparameters import Hyperparameters
 from .distributed import peer_failure
 from .interrupts import stop_requests
@@ -136,7 +136,7 @@ def _record_results(plan: Plan, state: State) -> None:
 
 def _calibration(plan: Plan, state: State) -> dict[str, dict[str, float]]:
     """The calibration of a classifier on the validation split, for the results; empty if there is none."""
-    if not plan.task.decides:
+    if plan.task.spec.predicts != "class":
         return {}
     logits = logits_of(state.model, plan.validation, plan.device)
     found = calibrate(logits.cpu().numpy(), plan.validation.targets.cpu().numpy())

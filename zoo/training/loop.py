@@ -21,7 +21,7 @@ from ..data.augmentation import augment, draw_augmentation
 from ..data.splits import Split
 from ..errors import TrainingDiverged, TrainingInterrupted
 from ..models.scores import evaluate
-from ..specs.events import EpochMetrics, Progress
+from ..specs.hookspecs import EpochMetrics, Progress
 from .distributed import AGREE_EVERY
 from .interrupts import StopRequest
 from .optimisation import epoch_order, seed_step, set_learning_rate

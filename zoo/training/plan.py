@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..data.loading import LoadedDataset
 from ..data.splits import Split
-from ..models.tasks import Task
+from ..models.tasks import TaskMethods
 from ..registry.registry import Registry
 from ..runs.run import Run
 from ..specs.hyperparameters import Hyperparameters
@@ -89,7 +89,7 @@ class Plan:
     data: LoadedDataset
     hyperparameters: Hyperparameters
     parts: RecipeParts
-    task: Task
+    task: TaskMethods
     seed: int
     device: torch.device
     train: Split

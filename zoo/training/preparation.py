@@ -16,7 +16,7 @@ from ..folders import data_folder
 from ..models.build import assemble, build_network
 from ..models.devices import choose_device
 from ..models.preprocess import fit_preprocess
-from ..models.tasks import TASKS, Task
+from ..models.tasks import TaskMethods, load_task
 from ..registry.origins import trained_architecture
 from ..registry.recipe_parts import check_parts, part_options
 from ..registry.registry import Registry
@@ -56,7 +56,7 @@ class Prepared:
     data: LoadedDataset
     hyperparameters: Hyperparameters
     parts: RecipeParts
-    task: Task
+    task: TaskMethods
     model: nn.Sequential
     seed: int
     device: torch.device
@@ -89,7 +89,7 @@ def prepare(request: TrainingRequest) -> Prepared:
         hyperparameters = replace(hyperparameters, epochs=1)
         data = first_batches(data, hyperparameters.batch_size)
     parts = load_parts(hyperparameters, spec.task, request.registry)
-    task = TASKS[spec.task].fit(data.splits.train.targets, hyperparameters)
+    task = load_task(request.registry.task(spec.task)).fit(data.splits.train.targets, hyperparameters)
     model = prepare_model(spec, data, task, request.options, hyperparameters, seed)
     init_from = load_starting_weights(model, request)
     freeze(model.get_submodule("network"), request.freeze)
@@ -115,7 +115,7 @@ def prepare_again(request: ResumeRequest, config: Mapping[str, Any]) -> Prepared
     check_parts(request.registry, config)
     hyperparameters = resolve(config["hyperparameters"], epochs, parts=part_options(request.registry))
     parts = load_parts(hyperparameters, config["task"], request.registry)
-    task = TASKS[config["task"]].fit(data.splits.train.targets, hyperparameters)
+    task = load_task(request.registry.task(config["task"])).fit(data.splits.train.targets, hyperparameters)
     model = prepare_model(spec, data, task, config["options"], hyperparameters, config["seed"])
     freeze(model.get_submodule("network"), config.get("freeze", ()))
     return Prepared(request.registry, data, hyperparameters, parts, task, model, config["seed"], device)
@@ -138,7 +138,7 @@ def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:
 def prepare_model(
     spec: Architecture,
     data: LoadedDataset,
-    task: Task,
+    task: TaskMethods,
     options: Mapping[str, object],
     hyperparameters: Hyperparameters,
     seed: int,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import PluginError, UsageError, ZooError
 from ..formatting import one_line
-from ..models.tasks import Task
+from ..models.tasks import TaskMethods
 from ..registry.recipe_parts import find_part
 from ..registry.registry import Registry
 from ..specs.hyperparameters import Hyperparameters, plugin_parts
@@ -108,7 +108,7 @@ class RecipeParts:
             raise self._fault("augment", f"apply returned {augmented.dtype}, not {inputs.dtype} or torch.float32")
         return augmented
 
-    def loss(self, task: Task, outputs: Tensor, targets: Tensor, h: Hyperparameters) -> Tensor:
+    def loss(self, task: TaskMethods, outputs: Tensor, targets: Tensor, h: Hyperparameters) -> Tensor:
         """The training loss, a scalar. ``outputs`` are those of the network.
 
         Raises:

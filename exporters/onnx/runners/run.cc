@@ -30,9 +30,11 @@ int main(int argc, char** argv) {
   bool choose = std::string(given.get()) == "probabilities";
   size_t width = answers[0].GetTensorTypeAndShapeInfo().GetElementCount() / shape[0];
   for (int64_t row = 0; row < shape[0]; row++) {
-    const float* answer = answers[0].GetTensorData<float>() + row * width;
-    size_t best = std::max_element(answer, answer + width) - answer;
-    for (size_t i = choose ? best : 0; i < (choose ? best + 1 : width); i++)
+    const float* values = answers[0].GetTensorData<float>() + row * width;
+    std::vector<float> answer(labels.size());  // of a mask, the mean of each class
+    for (size_t i = 0; i < width; i++) answer[i * labels.size() / width] += values[i] * labels.size() / width;
+    size_t best = std::max_element(answer.begin(), answer.end()) - answer.begin();
+    for (size_t i = choose ? best : 0; i < (choose ? best + 1 : answer.size()); i++)
       std::printf("%s%s %.5f", i && !choose ? ", " : "", labels[i].c_str(), answer[i]);
     std::printf("\n");
   }

@@ -12,7 +12,8 @@ const sample = taken.shape.slice(1), count = data.length / sample.reduce((a, b) 
 const { [given]: { data: answers } } = await session.run({ [taken.name]: new ort.Tensor(taken.type, data, [count, ...sample]) }, [given]);
 const labels = readFileSync(new URL("labels.txt", here), "utf8").trimEnd().split("\n"), width = answers.length / count;
 for (let at = 0; at < answers.length; at += width) {
-  const answer = [...answers.slice(at, at + width)];
+  const part = width / labels.length, mean = (values) => values.reduce((a, b) => a + b, 0) / part; // of a mask, of each class
+  const answer = labels.map((_, i) => mean(answers.slice(at + i * part, at + (i + 1) * part)));
   const shown = given === "probabilities" ? [answer.indexOf(Math.max(...answer))] : [...answer.keys()];
   console.log(shown.map((i) => `${labels[i]} ${answer[i].toFixed(5)}`).join(", "));
 }

@@ -13,5 +13,6 @@ kind = np.uint8 if taken.type == "tensor(uint8)" else np.float32
 samples = np.fromfile(sys.argv[1] if len(sys.argv) > 1 else here / "sample.bin", kind).reshape(-1, *taken.shape[1:])
 labels = (here / "labels.txt").read_text(encoding="utf-8").splitlines()
 for answer in session.run([given.name], {taken.name: samples})[0]:
+    answer = answer.reshape(len(answer), -1).mean(axis=1)  # of a mask, the mean of each class
     shown = [answer.argmax()] if given.name == "probabilities" else range(len(answer))
     print(", ".join(f"{labels[i]} {answer[i]:.5f}" for i in shown))

@@ -14,6 +14,7 @@ given = json.loads(notes["outputs.json"])[-1]
 raw = bytearray(Path(sys.argv[1] if len(sys.argv) > 1 else here / "sample.bin").read_bytes())
 samples = torch.frombuffer(raw, dtype=taken.dtype).reshape(-1, *map(int, taken.shape[1:]))
 labels = (here / "labels.txt").read_text(encoding="utf-8").splitlines()
-for answer in program.module()(samples)[-1].tolist():
+for answers in program.module()(samples)[-1]:
+    answer = answers.reshape(len(answers), -1).mean(dim=1).tolist()  # of a mask, the mean of each class
     shown = [answer.index(max(answer))] if given == "probabilities" else range(len(answer))
     print(", ".join(f"{labels[i]} {answer[i]:.5f}" for i in shown))

@@ -42,14 +42,19 @@ async function start() {
     const data = demo.images ? Uint8Array.from(values) : Float32Array.from(values);
     const tensor = new ort.Tensor(demo.images ? "uint8" : "float32", data, [1, ...demo.shape]);
     const outputs = await session.run({ [session.inputNames[0]]: tensor });
-    return Array.from(outputs[session.outputNames.at(-1)].data);
+    const last = outputs[session.outputNames.at(-1)];
+    return Object.assign(Array.from(last.data), { dims: last.dims });
   };
 }
 
 // --- the prediction
 
 function showPrediction(values) {
-  if (!demo.decides) {
+  if (values.dims?.length === 4) {
+    showMask(values);
+    return;
+  }
+  if (demo.predicts !== "class") {
     const text = (v) => v.toLocaleString("en", { maximumSignificantDigits: 5 });
     $("prediction").textContent = values.map((v, i) => `${demo.labels[i] ?? "prediction"}: ${text(v)}`).join(", ");
     return;
@@ -78,6 +83,29 @@ function showPrediction(values) {
 
 // Whether the confidence is below the limit of the validation split. Dividing the logits by the temperature is the same
 // as this power of the probabilities.
+// For each pixel the channel with the largest value, [1, K, H, W], in a colour; with one channel, where it is positive.
+function showMask(values) {
+  const [, channels, height, width] = values.dims, size = height * width;
+  const canvas = $("mask"), counts = new Array(Math.max(channels, 2)).fill(0);
+  Object.assign(canvas, { width, height, hidden: false });
+  const context = canvas.getContext("2d"), picture = context.createImageData(width, height);
+  for (let pixel = 0; pixel < size; pixel++) {
+    let best = channels === 1 ? Number(values[pixel] > 0) : 0;
+    for (let k = 1; k < channels; k++) if (values[k * size + pixel] > values[best * size + pixel]) best = k;
+    counts[best] += 1;
+    picture.data.set([...maskColour(best), 255], 4 * pixel);
+  }
+  context.putImageData(picture, 0, 0);
+  const share = (k) => `${demo.labels[k] ?? k}: ${((100 * counts[k]) / size).toFixed(1)}%`;
+  $("prediction").textContent = [...counts.keys()].filter((k) => counts[k]).map(share).join(", ");
+}
+
+// The colours of Okabe and Ito, which differ for all kinds of colour vision; the first channel is mostly background.
+function maskColour(k) {
+  const colours = [[0, 0, 0], [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0], [204, 121, 167]];
+  return colours[k % colours.length];
+}
+
 function isUnsure(values) {
   if (!demo.calibration) return false;
   const [temperature, limit] = demo.calibration, powers = values.map((v) => v ** (1 / temperature));

@@ -1,0 +1,166 @@
+"""Checks of a task: its loss, metrics, discrete predictions and outputs, on the outputs of a network."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..formatting import is_better
+from ..models.build import build_network
+from ..models.tasks import TaskMethods, load_task
+from ..specs.hyperparameters import resolve
+from .check import NotChecked, Problem, Workspace
+from .fixtures import example_outputs
+
+_SAMPLES, _PART = 8, 6
+_TOLERANCE = 1e-4
+
+
+def loss(workspace: Workspace) -> str:
+    """Compute the training loss and its gradients."""
+    methods, outputs, targets = _example(workspace)
+    outputs = outputs.clone().requires_grad_()
+    found = methods.loss(outputs, targets, resolve({}))
+    if not isinstance(found, Tensor) or found.shape != ():
+        raise Problem("loss returns no scalar tensor", "Average over the batch: .mean().")
+    (gradient,) = torch.autograd.grad(found, outputs, allow_unused=True)
+    if gradient is None or not bool(torch.isfinite(found)) or not bool(torch.isfinite(gradient).all()):
+        raise Problem("the loss or its gradient is missing or not finite", "Compute it from the outputs.")
+    return f"{found.item():.3g} for {_SAMPLES} samples"
+
+
+def averages(workspace: Workspace) -> str:
+    """Compare the loss of a batch with that of its two parts."""
+    methods, outputs, targets = _example(workspace)
+
+    def value(part: slice) -> float:
+        return float(methods.loss(outputs[part], targets[part], resolve({})))
+
+    whole = value(slice(None))
+    mean = (_PART * value(slice(_PART)) + (_SAMPLES - _PART) * value(slice(_PART, None))) / _SAMPLES
+    if abs(whole - mean) > _TOLERANCE * max(1.0, abs(whole)):
+        raise Problem(
+            f"a batch has the loss {whole:.6g}, in two parts {mean:.6g}",
+            "Compute a loss for each sample and average it; `accumulate` and several devices divide a batch.",
+        )
+    return "a batch in two parts gives the same loss"
+
+
+def metrics(workspace: Workspace) -> str:
+    """Compare the metrics with the declared ones, and those of single samples with those of a batch."""
+    methods, outputs, targets = _example(workspace)
+    found = methods.measure(outputs, targets)
+    for name, values in found.items():
+        if not isinstance(values, Tensor) or values.shape != (_SAMPLES,) or not values.is_floating_point():
+            raise Problem(f"measure gives no float tensor [N] for {name}", "Average over all dimensions but the first.")
+    alone = [methods.measure(outputs[k : k + 1], targets[k : k + 1]) for k in range(_SAMPLES)]
+    for name, values in found.items():
+        single = torch.cat([one[name] for one in alone])
+        if not torch.allclose(values, single, atol=_TOLERANCE, rtol=_TOLERANCE, equal_nan=True):
+            raise Problem(f"{name} of a sample depends on the rest of the batch", "Return such a metric in summarise.")
+    whole = methods.summarise(outputs, targets)
+    if whole and not methods.whole_split:
+        raise Problem("summarise gives metrics, but whole_split is False", "Set whole_split = True in the class.")
+    names = [*found, *(name for name in whole if name not in found)]
+    declared = [metric.name for metric in methods.spec.metrics]
+    if "loss" not in found or methods.metric not in found:
+        raise Problem(f"measure gives {', '.join(names)}", f"It must give loss and {methods.metric}.")
+    wrong = [name for name in names if name not in ("loss", *declared)] + [n for n in declared if n not in names]
+    if wrong:
+        raise Problem(f"{wrong[0]} is declared and not computed, or the reverse", "Declare all metrics but the loss.")
+    return ", ".join(names)
+
+
+def choice(workspace: Workspace) -> str:
+    """Compare the scores of made-up metrics."""
+    methods, _, _ = _example(workspace)
+    usual = {metric.name: 0.5 for metric in methods.spec.metrics} | {"loss": 0.5}
+    better = 0.75 if is_better(methods.metric, 1.0, 0.0) else 0.25
+    scores = [methods.score(usual | change) for change in ({}, {"loss": 0.25, methods.metric: better})]
+    if not all(isinstance(score, tuple) and all(map(math.isfinite, score)) for score in scores):
+        raise Problem(f"score returned {scores[0]!r}", "Return a tuple of finite numbers.")
+    if not scores[1] > scores[0]:
+        raise Problem("a better epoch has no higher score", "Negate errors: the highest score is the best checkpoint.")
+    return f"{methods.metric} 0.5 gives {scores[0]}"
+
+
+def decisions(workspace: Workspace) -> str:
+    """Disturb the outputs by less than half of each margin, and compare the predictions."""
+    methods, outputs, _ = _example(workspace)
+    if not methods.decides:
+        return f"{methods.name} predicts {methods.spec.predicts}"
+    made, margins = methods.decisions(outputs), methods.margins(outputs)
+    if made.dtype != torch.int64 or made.shape[:1] != (_SAMPLES,) or margins.shape != made.shape:
+        raise Problem(
+            f"decisions are {made.dtype} {list(made.shape)}, margins {list(margins.shape)}",
+            "Return int64 [N, …], and for each of them a margin.",
+        )
+    if bool((margins < 0).any()):
+        raise Problem("a margin is negative", "A margin is the distance to another prediction, 0 at a tie.")
+    random = torch.Generator().manual_seed(1)
+    noise = 2 * torch.rand(outputs.shape, generator=random) - 1
+    for size in (1e-3, 1e-2, 0.1, 1.0):
+        changed = methods.decisions(outputs + size * noise) != made
+        if bool((changed & (margins > 2 * size)).any()):
+            raise Problem(
+                f"a prediction with a margin over {2 * size:g} changes if the outputs change by at most {size:g}",
+                "The margin must be in units of the outputs: the largest minus the second largest, for example.",
+            )
+    return f"{made[0].numel()} for each sample"
+
+
+def answers(workspace: Workspace) -> str:
+    """Run the module that makes the outputs of an exported model."""
+    methods, outputs, _ = _example(workspace)
+    found = methods.answers()(outputs)
+    if not isinstance(found, tuple) or len(found) != len(methods.outputs):
+        count = len(found) if isinstance(found, tuple) else type(found).__name__
+        raise Problem(f"answers() gives {count}, but {len(methods.outputs)} outputs are declared", "Return a tuple.")
+    if any(len(one) != _SAMPLES for one in found) or not torch.equal(found[0], outputs):
+        raise Problem("the first output is not that of the network", "Return the outputs unchanged, then the others.")
+    return ", ".join(f"{name} {list(one.shape[1:])}" for name, one in zip(methods.outputs, found, strict=True))
+
+
+def describes(workspace: Workspace) -> str:
+    """Describe the prediction for one sample."""
+    methods, outputs, _ = _example(workspace)
+    if methods.spec.predicts in ("class", "numbers"):
+        return "as for every class" if methods.decides else "as all numbers"
+    answer = methods.answers()(outputs)[-1][0].detach().numpy()
+    found = methods.describe(answer, ())
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(value, int | float) for name, value in found.items()
+    ):
+        raise Problem(f"describe returned {type(found).__name__}", "Return a dictionary from names to numbers.")
+    return ", ".join(found)[:100]
+
+
+def _example(workspace: Workspace) -> tuple[TaskMethods, Tensor, Tensor]:
+    """The methods, and outputs and targets of some samples; for an unusual task, the outputs of one of its networks."""
+    if "example" in workspace.cache:
+        example: tuple[TaskMethods, Tensor, Tensor] = workspace.cache["example"]
+        return example
+    registry = workspace.registry
+    task = registry.task(workspace.item.name)
+    methods, random = load_task(task), torch.Generator().manual_seed(0)
+    if task.predicts in ("class", "numbers"):
+        count = example_outputs(task)
+        shape: tuple[int, ...] = (1, 8, 8)
+        outputs = torch.randn(_SAMPLES, count, generator=random)
+    else:
+        found = [spec for spec in registry.architectures.values() if spec.task == task.name]
+        if not found:
+            raise NotChecked(f"no architecture is for {task.name}; register one, so that its outputs are known")
+        data = registry.dataset(found[0].dataset)
+        count, shape = data.num_outputs, data.input_shape
+        network = build_network(found[0], data.network_shape, count, {}).eval()
+        with torch.no_grad():
+            outputs = network(torch.randn(_SAMPLES, *data.network_shape, generator=random))
+    targets = methods.example_targets(_SAMPLES, shape, count, random)
+    problem = methods.target_problem(targets, count)
+    if problem:
+        raise Problem(f"a split of example_targets {problem}", "Make target_problem and example_targets agree.")
+    workspace.cache["example"] = methods, outputs, targets
+    return methods, outputs, targets
