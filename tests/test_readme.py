@@ -14,7 +14,7 @@ import zoo
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "learn").glob("*.md"))]
 
 
 def block_after(mark):
@@ -37,9 +37,9 @@ def test_links_to_files_are_valid(path):
 
 
 def commands(text):
-    """Every `zoo …` line in a block of code, and every one in backticks."""
-    for block in re.findall(r"```(?:\w*)\n(.*?)```", text, re.DOTALL):
-        yield from re.findall(r"^(zoo [a-z].*?)(?:  .*)?$", block, re.MULTILINE)
+    """Every `zoo …` line in a block of code, every `!zoo …` in a notebook, and every one in backticks."""
+    for block in re.findall(r"```[^\n`]*\n(.*?)```", text, re.DOTALL):
+        yield from re.findall(r"^!?(zoo [a-z].*?)(?:  .*)?$", block, re.MULTILINE)
     yield from re.findall(r"`(zoo [a-z][^`]*)`", text)
 
 
