@@ -63,6 +63,7 @@ def set_surroundings() -> None:
         COLUMNS="100",
         NO_COLOR="1",
         TTY_COMPATIBLE="0",
+        PYTHONWARNINGS="ignore:IProgress not found",  # tqdm, which a library imports
         PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     )
     for name in ("ZOO_RUNS", "ZOO_PLUGINS_DIR"):
