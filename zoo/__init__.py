@@ -56,6 +56,10 @@ _HOMES = {
         "CheckResult",
         "check",
     ),
+    "conformance.isolation": (
+        "IsolatedPlugin",
+        "load_isolated",
+    ),
     "data.splits": (
         "Split",
         "Splits",

@@ -25,6 +25,8 @@ from .reports.comparison_plots import draw_comparison as draw_comparison
 from .reports.comparison_plots import draw_run_curves as draw_run_curves
 from .conformance.check import CheckResult as CheckResult
 from .conformance.check import check as check
+from .conformance.isolation import IsolatedPlugin as IsolatedPlugin
+from .conformance.isolation import load_isolated as load_isolated
 from .data.splits import Split as Split
 from .data.splits import Splits as Splits
 from .data.splits import fingerprint as fingerprint

@@ -166,16 +166,26 @@ def datasets(ctx: click.Context, data_dir: Path | None, as_json: bool) -> None:
 
 
 @click.command(cls=ZooCommand)
+@click.option(
+    "--isolated", is_flag=True, help="Load each plugin in a process of its own; the exit code is 1 if one fails."
+)
 @json_option
 @click.pass_context
-def plugins(ctx: click.Context, as_json: bool) -> None:
+def plugins(ctx: click.Context, isolated: bool, as_json: bool) -> None:
     """List the installed plugins and whether they work.
+
+    --isolated finds a plugin that ends the command, hangs, or changes what all code of a process shares: functions of
+    other packages, handlers of signals, the working directory. It loads the plugins that are not built in.
 
     \b
     Examples:
       zoo plugins
       zoo plugins --json
+      zoo plugins --isolated
     """
+    if isolated:
+        _plugins_isolated(ctx, as_json)
+        return
     registry = registry_of(ctx)
     load_everything(ctx)
     found = [zoo.plugin_facts(plugin) for plugin in registry.plugins]
@@ -183,6 +193,18 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
         print_json(found)
         return
     show(views.plugins(found))
+
+
+def _plugins_isolated(ctx: click.Context, as_json: bool) -> None:
+    found = zoo.load_isolated()
+    if as_json:
+        print_json([plugin.to_dict() for plugin in found])
+    elif found:
+        show(views.isolated_plugins(found))
+    else:
+        click.echo("No plugin is installed except the built-in ones.", err=True)
+    if any(plugin.faults for plugin in found):
+        ctx.exit(1)
 
 
 @click.command(cls=ZooCommand)

@@ -31,12 +31,13 @@ REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
     "plugin": _requirements(
         "plugin",
         loads="it can be imported, and everything that it registers is accepted",
-        cheap="importing it is fast and imports no heavy package",
         package="its package declares which versions of pluggy-zoo it supports",
     )
     + _requirements(
         "plugin",
         needs="loads",
+        cheap="importing it is fast and imports no heavy package",
+        global_state="loading it replaces nothing in builtins, click, pluggy, torch or zoo, nor changes the process",
         references="every import string names something that exists and can be called",
         family="find_architecture knows its sample names, and returns None for any other name",
     ),

@@ -9,10 +9,12 @@ import subprocess
 from ..errors import UnknownName
 from ..interpreter import python_command, python_environment
 from ..registry.declared import sample_architectures
+from ..registry.entry_points import EntryPoint
 from ..registry.loading import SLOW_IMPORT
 from ..registry.plugin import DISTRIBUTION, FILE
 from ..specs.references import missing, resolve_reference
 from .check import NotChecked, Problem, Workspace
+from .isolation import faults_of
 
 HEAVY = ("torch", "torchvision", "tensorflow", "jax", "onnx", "onnxruntime", "sklearn", "matplotlib", "pandas", "numpy")
 
@@ -63,6 +65,22 @@ def cheap(workspace: Workspace) -> str:
     if seconds > SLOW_IMPORT:
         raise Problem(f"importing {module} takes {seconds:.1f} s of processor time", "Do less at import.")
     return f"{1000 * seconds:.0f} ms, no heavy package"
+
+
+def global_state(workspace: Workspace) -> str:
+    """Load it alone in a new process, and compare what all code of a process shares."""
+    plugin = workspace.item.plugin
+    module = workspace.registry.module_name(plugin)
+    if not module:
+        raise NotChecked("it is not a module that can be imported")
+    value = module if plugin.distribution == FILE else plugin.value
+    faults = faults_of(EntryPoint(plugin.distribution, plugin.version, plugin.name, value))
+    if faults:
+        raise Problem(
+            f"loaded alone, it {'; '.join(faults)}",
+            "Leave other packages and the process as they are: do in a function of your own what you need there.",
+        )
+    return "it changes nothing outside itself"
 
 
 def references(workspace: Workspace) -> str:

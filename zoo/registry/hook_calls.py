@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pluggy
 
+from ..formatting import brief
 from ..process import Interrupted
 from .plugin import StrictFailure, describe_error
 
@@ -29,7 +30,7 @@ no signal caused becomes a :class:`PluginRaised` before (see :func:`plugin_code`
 
 
 class PluginRaised(Exception):
-    """A plugin raised ``KeyboardInterrupt`` itself, without a Ctrl-C."""
+    """A plugin raised ``KeyboardInterrupt`` itself, without a Ctrl-C, or called ``os._exit``."""
 
 
 @contextlib.contextmanager
@@ -37,10 +38,11 @@ def plugin_code() -> Iterator[None]:
     """Context to run a plugin's import or registration in.
 
     What it prints goes to standard error: standard output is for the command's result. Ctrl-C stops the command,
-    but a ``KeyboardInterrupt`` that the plugin raises itself is an error of the plugin.
+    but a ``KeyboardInterrupt`` that the plugin raises itself is an error of the plugin. So is a call of ``os._exit``,
+    which would end the command without a word.
 
     Raises:
-        PluginRaised: the plugin raised ``KeyboardInterrupt`` itself.
+        PluginRaised: the plugin raised ``KeyboardInterrupt`` itself, or called ``os._exit``.
     """
     pressed = [False]
     handler = signal.getsignal(signal.SIGINT)
@@ -54,7 +56,7 @@ def plugin_code() -> Iterator[None]:
     if watched:
         signal.signal(signal.SIGINT, watch)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _no_exit():
             yield
     except KeyboardInterrupt as error:
         # if SIGINT is ignored, no Ctrl-C can have caused it
@@ -65,6 +67,24 @@ def plugin_code() -> Iterator[None]:
     finally:
         if watched and signal.getsignal(signal.SIGINT) is watch:
             signal.signal(signal.SIGINT, handler)
+
+
+@contextlib.contextmanager
+def _no_exit() -> Iterator[None]:
+    """Context in which ``os._exit`` raises, except in a process that was forked from this one."""
+    real, own = os._exit, os.getpid()
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != own:
+            real(status)
+        raise PluginRaised(f"it calls os._exit({brief(status)}), which ends the whole command")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        if os._exit is refuse:
+            os._exit = real
 
 
 class ImportTimeout(BaseException):

@@ -34,7 +34,7 @@ class Architecture(Spec):
         image_size: height and width that images of varying size are resized to, for networks made for large images.
         weights: a checkpoint (safetensors) that comes with the plugin, the best one of a training run with the default
             recipe. It is used until the user has trained the architecture.
-        results: the results of the default recipe, in the JSON file that ``zoo reproduce NAME --record`` writes.
+        results: the results of the default recipe, in the JSON file that ``zoo reproduce NAME --record FOLDER`` writes.
         origins: other sources of initial weights for ``--init-from NAME``. Each name maps to a
             ``loader() -> dict`` from the network's parameter names to tensors.
         tags: words for searching.
