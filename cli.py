@@ -63,6 +63,8 @@ COMMANDS = {
     },
     "Extend": {
         "plugins": "zoo.commands.listing:plugins",
+        "install": "zoo.commands.installing:install",
+        "uninstall": "zoo.commands.installing:uninstall",
         "new": "zoo.commands.scaffolding:new",
         "check": "zoo.commands.checking:check",
         "completion": "zoo.commands.completing:completion",

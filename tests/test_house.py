@@ -46,6 +46,8 @@ LIGHT_COMMANDS = [
     "datasets --json",
     "plugins",
     "plugins --json",
+    "plugins --available --json",
+    "install --help",
     "runs",
     "runs --json",
     "train --help",

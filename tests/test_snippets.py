@@ -38,10 +38,12 @@ NOT_RUN = {
     "zoo train torchvision/resnet18 --dataset photos/ --init-from": "downloads weights of torchvision",
     "zoo train --resume runs/": "needs an interrupted run; tests/training/test_resuming.py resumes many",
     "zoo reproduce": "needs MNIST and minutes; tests/evaluation/test_reproduction.py repeats recorded results",
+    "zoo install": "needs the package index; tests/registry/test_packages.py installs from a folder",
+    "zoo uninstall": "needs the package; tests/registry/test_packages.py removes one",
     "zoo demo bike-mlp.onnx --serve": "serves until Ctrl-C; tests/reports/test_demo.py serves pages",
     "zoo demo resnet-mini --assets": "needs the npm package onnxruntime-web",
 }
-QUICK = {"list", "info", "predict", "new"}
+QUICK = {"plugins", "list", "info", "predict", "new"}
 
 
 def reason_not_to_run(line):

@@ -136,6 +136,13 @@ _HOMES = {
         "PLUGIN_API",
         "Plugin",
     ),
+    "registry.packages": (
+        "KnownPackage",
+        "install_packages",
+        "known_packages",
+        "plugins_of",
+        "uninstall_package",
+    ),
     "evaluation.predict": (
         "Prediction",
         "predict",

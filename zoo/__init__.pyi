@@ -81,6 +81,11 @@ from .specs.hookspecs import TrainingStart as TrainingStart
 from .reports.plots import draw_assessment as draw_assessment
 from .registry.plugin import PLUGIN_API as PLUGIN_API
 from .registry.plugin import Plugin as Plugin
+from .registry.packages import KnownPackage as KnownPackage
+from .registry.packages import install_packages as install_packages
+from .registry.packages import known_packages as known_packages
+from .registry.packages import plugins_of as plugins_of
+from .registry.packages import uninstall_package as uninstall_package
 from .evaluation.predict import Prediction as Prediction
 from .evaluation.predict import predict as predict
 from .models.preprocess import Preprocess as Preprocess

@@ -8,8 +8,13 @@ import sys
 import pytest
 
 import zoo
-from zoo.conformance.isolation import faults_of, load_isolated
+from zoo.conformance.isolation import load_alone, load_isolated
 from zoo.registry.entry_points import find_entry_points
+
+
+def faults_of(point, seconds=30):
+    return load_alone(point, seconds)[0]
+
 
 LISTENER = "\n@zoo.hookimpl\ndef epoch_ended(run):\n    pass\n"
 

@@ -23,8 +23,8 @@ stands beside ``--resume``, :func:`check_dataset_name` the name of a dataset.
 :func:`duration`, :func:`time_text` and :func:`size_text` format numbers, :func:`main_metric` and
 :func:`is_better` tell how metrics are compared, :func:`is_known_metric` whether a plugin is needed to show one,
 :func:`printable` makes a name safe for a terminal. :class:`TrainingDisplay` and
-:class:`CountDisplay` show progress on standard error. The modules :mod:`views` and :mod:`tables` turn results of the
-library into text as the built-in commands print it.
+:class:`CountDisplay` show progress on standard error. The modules :mod:`views`, :mod:`plugin_views` and :mod:`tables`
+turn results of the library into text as the built-in commands print it.
 
 *Completion.* :func:`complete_architecture`, :func:`complete_dataset`, :func:`complete_plugin`,
 :func:`complete_task` and :func:`complete_trained` are for ``shell_complete=``; :data:`ENVIRONMENT` is the variable that
@@ -42,6 +42,7 @@ from ..formatting import table as table
 from ..formatting import time_text as time_text
 from ..registry.plugin_commands import PluginCommands as PluginCommands
 from ..registry.plugin_commands import ZooCommand as ZooCommand
+from . import plugin_views as plugin_views
 from . import terminal as terminal
 from . import views as views
 from .completion import ENVIRONMENT as ENVIRONMENT

@@ -26,7 +26,6 @@ from ..specs.results import result_text
 
 if TYPE_CHECKING:
     from ..conformance.check import CheckResult
-    from ..conformance.isolation import IsolatedPlugin
     from ..evaluation.reproduce import Reproduction
     from ..exporting.certificate import Certificate, Check
     from ..runs.finding import DamagedRun
@@ -152,16 +151,6 @@ def plugins(facts: Iterable[Facts]) -> str:
         for f in facts
     ]
     return table(columns, rows, wrap=("HOOKS", "NOTES"), one_line=True)
-
-
-def isolated_plugins(found: Iterable[IsolatedPlugin]) -> str:
-    """``zoo plugins --isolated``."""
-    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "SECONDS", "FAULTS")
-    rows = [
-        (p.name, p.distribution, p.version, p.status, f"{p.seconds:.2f}", "; ".join(p.faults).rstrip(".") or "-")
-        for p in found
-    ]
-    return table(columns, rows, numeric=("SECONDS",), wrap=("FAULTS",), one_line=True)
 
 
 def check_result(result: CheckResult) -> list[str]:

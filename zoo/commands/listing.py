@@ -26,6 +26,7 @@ from zoo.commandline import (
     load_everything,
     main_metric,
     number,
+    plugin_views,
     print_json,
     registry_of,
     runs_dir_option,
@@ -169,9 +170,10 @@ def datasets(ctx: click.Context, data_dir: Path | None, as_json: bool) -> None:
 @click.option(
     "--isolated", is_flag=True, help="Load each plugin in a process of its own; the exit code is 1 if one fails."
 )
+@click.option("--available", is_flag=True, help="List the known packages with plugins; needs no network.")
 @json_option
 @click.pass_context
-def plugins(ctx: click.Context, isolated: bool, as_json: bool) -> None:
+def plugins(ctx: click.Context, isolated: bool, available: bool, as_json: bool) -> None:
     """List the installed plugins and whether they work.
 
     --isolated finds a plugin that ends the command, hangs, or changes what all code of a process shares: functions of
@@ -182,7 +184,14 @@ def plugins(ctx: click.Context, isolated: bool, as_json: bool) -> None:
       zoo plugins
       zoo plugins --json
       zoo plugins --isolated
+      zoo plugins --available
     """
+    if isolated and available:
+        raise zoo.UsageError("Use --isolated or --available, not both.")
+    if available:
+        known = zoo.known_packages()
+        print_json([package.to_dict() for package in known]) if as_json else show(plugin_views.known_packages(known))
+        return
     if isolated:
         _plugins_isolated(ctx, as_json)
         return
@@ -200,7 +209,7 @@ def _plugins_isolated(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json([plugin.to_dict() for plugin in found])
     elif found:
-        show(views.isolated_plugins(found))
+        show(plugin_views.isolated_plugins(found))
     else:
         click.echo("No plugin is installed except the built-in ones.", err=True)
     if any(plugin.faults for plugin in found):

@@ -46,14 +46,17 @@ def main() -> None:
         point.load()
     _note(path, stage="hooks")
     registry = create_registry([point])
-    registry.commands(())
+    adds = [
+        *(f"{type(spec).__name__.lower()} {spec.name}" for spec, _ in registry.declared()),
+        *(f"command {name}" for name in registry.commands(())),
+    ]
     after = dict(_replaceable(with_torch=bool(first)))
     replaced = [name for name, value in names.items() if after.get(name) is not value]
     added = [name for name in after if name not in names and name.startswith("builtins.")]
     changed = [f"replaces {name}" for name in replaced] + [f"adds {name}" for name in added]
     changed += [f"changes {what}" for what in _differences(state, _state())]
     loaded = sorted({name.partition(".")[0] for name in sys.modules})
-    _note(path, stage="done", errors=registry.plugins[0].errors, changed=changed, modules=loaded)
+    _note(path, stage="done", errors=registry.plugins[0].errors, adds=adds, changed=changed, modules=loaded)
 
 
 def _import_packages(more: Iterable[str]) -> None:

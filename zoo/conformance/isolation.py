@@ -38,6 +38,7 @@ class IsolatedPlugin:
         name, distribution, version, value: of its entry point; ``value`` is the path of a plugin in a single file.
         faults: what is wrong, one line each; empty if nothing is.
         seconds: how long the process ran.
+        adds: what it registers, ``optimizer lion``.
     """
 
     name: str
@@ -46,6 +47,7 @@ class IsolatedPlugin:
     value: str
     faults: tuple[str, ...]
     seconds: float
+    adds: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:
@@ -54,7 +56,7 @@ class IsolatedPlugin:
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
-        return {**asdict(self), "faults": list(self.faults), "status": self.status}
+        return {**asdict(self), "faults": list(self.faults), "adds": list(self.adds), "status": self.status}
 
 
 def load_isolated(entry_points: Iterable[EntryPoint] | None = None) -> list[IsolatedPlugin]:
@@ -82,22 +84,25 @@ def _is_wanted(point: EntryPoint) -> bool:
 
 def _load(point: EntryPoint, seconds: float) -> IsolatedPlugin:
     began = time.perf_counter()
-    faults = faults_of(point, seconds)
+    faults, adds = load_alone(point, seconds)
     took = round(time.perf_counter() - began, 2)
     value = point.file or point.value
-    return IsolatedPlugin(point.name, point.distribution, point.version, value, tuple(faults), took)
+    return IsolatedPlugin(point.name, point.distribution, point.version, value, tuple(faults), took, tuple(adds))
 
 
-def faults_of(point: EntryPoint, seconds: float = LIMIT) -> list[str]:
-    """What is wrong with a plugin that is loaded alone, one line each: errors first, then changes of global state."""
+def load_alone(point: EntryPoint, seconds: float = LIMIT) -> tuple[list[str], list[str]]:
+    """What is wrong with a plugin that is loaded alone, one line each, and what it registers.
+
+    Errors come first, then changes of global state.
+    """
     ended, report = _process(point, seconds)
     if not ended and "torch" in report["modules"]:  # it may have replaced functions of torch
         ended, report = _process(point, seconds, "torch")
     if ended:
-        return [ended]
+        return [ended], []
     changed = report["changed"]
     more = [f"changes {len(changed) - _MOST} more things"] if len(changed) > _MOST else []
-    return [*report["errors"], *changed[:_MOST], *more]
+    return [*report["errors"], *changed[:_MOST], *more], report["adds"]
 
 
 def _process(point: EntryPoint, seconds: float, first: str = "") -> tuple[str, dict[str, Any]]:

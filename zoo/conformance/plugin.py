@@ -14,7 +14,7 @@ from ..registry.loading import SLOW_IMPORT
 from ..registry.plugin import DISTRIBUTION, FILE
 from ..specs.references import missing, resolve_reference
 from .check import NotChecked, Problem, Workspace
-from .isolation import faults_of
+from .isolation import load_alone
 
 HEAVY = ("torch", "torchvision", "tensorflow", "jax", "onnx", "onnxruntime", "sklearn", "matplotlib", "pandas", "numpy")
 
@@ -74,7 +74,7 @@ def global_state(workspace: Workspace) -> str:
     if not module:
         raise NotChecked("it is not a module that can be imported")
     value = module if plugin.distribution == FILE else plugin.value
-    faults = faults_of(EntryPoint(plugin.distribution, plugin.version, plugin.name, value))
+    faults, _ = load_alone(EntryPoint(plugin.distribution, plugin.version, plugin.name, value))
     if faults:
         raise Problem(
             f"loaded alone, it {'; '.join(faults)}",

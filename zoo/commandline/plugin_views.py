@@ -1,0 +1,33 @@
+"""Plugins and packages as text: ``zoo plugins --isolated``, ``zoo plugins --available``, ``zoo install``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..formatting import table
+
+if TYPE_CHECKING:
+    from ..conformance.isolation import IsolatedPlugin
+    from ..registry.packages import KnownPackage
+
+
+def isolated_plugins(found: Iterable[IsolatedPlugin]) -> str:
+    """``zoo plugins --isolated``."""
+    columns = ("PLUGIN", "FROM", "VERSION", "STATUS", "SECONDS", "ADDS", "FAULTS")
+    rows = [
+        (
+            *(p.name, p.distribution, p.version, p.status, f"{p.seconds:.2f}"),
+            ", ".join(p.adds) or "-",
+            "; ".join(p.faults).rstrip(".") or "-",
+        )
+        for p in found
+    ]
+    return table(columns, rows, numeric=("SECONDS",), wrap=("ADDS", "FAULTS"), one_line=True)
+
+
+def known_packages(found: Iterable[KnownPackage]) -> str:
+    """``zoo plugins --available``."""
+    columns = ("PACKAGE", "ADDS", "INSTALLED", "SUMMARY", "SOURCE")
+    rows = [(p.package, ", ".join(p.adds), p.installed or "-", p.summary, p.source) for p in found]
+    return table(columns, rows, wrap=("SUMMARY", "SOURCE"), one_line=True)
