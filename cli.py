@@ -62,9 +62,9 @@ COMMANDS = {
         "verify": "zoo.commands.exporting:verify",
     },
     "Extend": {
-        "plugins": "zoo.commands.listing:plugins",
-        "install": "zoo.commands.installing:install",
-        "uninstall": "zoo.commands.installing:uninstall",
+        "plugins": "zoo.commands.plugins:plugins",
+        "install": "zoo.commands.plugins:install",
+        "uninstall": "zoo.commands.plugins:uninstall",
         "new": "zoo.commands.scaffolding:new",
         "check": "zoo.commands.checking:check",
         "completion": "zoo.commands.completing:completion",

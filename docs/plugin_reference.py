@@ -11,7 +11,7 @@ from zoo.specs import hookspecs
 
 ROOT = Path(__file__).parent.parent
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "zoo_spec")]
-DECLARED = ("Architecture", "Dataset", "Column", "Option", "Task", "Metric", "Exporter")
+DECLARED = ("Architecture", "Dataset", "Column", "Option", "Task", "Metric", "Exporter", "PluginSettings")
 PARTS = ("Optimizer", "Schedule", "Augmentation", "Loss")
 GIVEN = ("Split", "Splits", "ExportSource", "Check", "TrainingStart", "Progress", "EpochMetrics")
 

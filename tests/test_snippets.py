@@ -194,8 +194,26 @@ def test_a_python_snippet_runs(snippet, monkeypatch):
 
 
 def test_the_entry_point_of_a_plugin_is_valid():
-    (snippet,) = snippets("toml")
+    snippet = snippets("toml")[0]
     assert tomllib.loads(snippet.text) == {"project": {"entry-points": {"zoo": {"my-nets": "my_nets"}}}}
+
+
+def test_the_settings_of_a_plugin_are_read_as_the_page_says(monkeypatch, capsys):
+    (source,) = [snippet.text for snippet in snippets("python") if "PluginSettings" in snippet.text]
+    (file,) = [snippet.text for snippet in snippets("toml") if "retries" in snippet.text]
+    Path("config.toml").write_text(file)
+    names = {"__name__": "snippet"}
+    exec(source, names)
+    names["train_started"](None)
+    monkeypatch.setenv("ZOO_CONFIG", "config.toml")
+    names["train_started"](None)
+    monkeypatch.setenv("ZOO_PLUGIN_MY_LOGGER_URL", "http://there")
+    names["train_started"](None)
+    assert capsys.readouterr().out.splitlines() == [
+        "http://localhost:5000 3",
+        "https://example.org 5",
+        "http://there 5",
+    ]
 
 
 def test_the_folders_that_the_page_about_the_code_names_exist():

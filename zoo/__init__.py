@@ -143,6 +143,14 @@ _HOMES = {
         "plugins_of",
         "uninstall_package",
     ),
+    "registry.declared": (
+        "settings_facts",
+        "unknown_tables",
+    ),
+    "registry.plugin_settings": (
+        "PluginSettings",
+        "config_path",
+    ),
     "evaluation.predict": (
         "Prediction",
         "predict",

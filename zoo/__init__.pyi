@@ -86,6 +86,10 @@ from .registry.packages import install_packages as install_packages
 from .registry.packages import known_packages as known_packages
 from .registry.packages import plugins_of as plugins_of
 from .registry.packages import uninstall_package as uninstall_package
+from .registry.declared import settings_facts as settings_facts
+from .registry.declared import unknown_tables as unknown_tables
+from .registry.plugin_settings import PluginSettings as PluginSettings
+from .registry.plugin_settings import config_path as config_path
 from .evaluation.predict import Prediction as Prediction
 from .evaluation.predict import predict as predict
 from .models.preprocess import Preprocess as Preprocess

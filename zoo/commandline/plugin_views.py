@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..formatting import table
+from ..specs.options import as_text
 
 if TYPE_CHECKING:
     from ..conformance.isolation import IsolatedPlugin
@@ -24,6 +25,19 @@ def isolated_plugins(found: Iterable[IsolatedPlugin]) -> str:
         for p in found
     ]
     return table(columns, rows, numeric=("SECONDS",), wrap=("ADDS", "FAULTS"), one_line=True)
+
+
+def settings(facts: Iterable[Mapping[str, Any]]) -> str:
+    """``zoo plugins --settings``."""
+    columns = ("PLUGIN", "SETTING", "VALUE", "FROM", "VARIABLE", "MEANING")
+    rows = [
+        (
+            *(f["plugin"], f["name"], "-" if f["value"] is None else as_text(f["value"]), f["source"], f["variable"]),
+            f"{f['help'] or '-'} ({'a secret' if f['secret'] else f['allowed']})",
+        )
+        for f in facts
+    ]
+    return table(columns, rows, wrap=("MEANING",), one_line=True)
 
 
 def known_packages(found: Iterable[KnownPackage]) -> str:

@@ -1,4 +1,4 @@
-"""``zoo list``, ``zoo info``, ``zoo datasets``, ``zoo plugins`` and ``zoo runs``."""
+"""``zoo list``, ``zoo info``, ``zoo datasets`` and ``zoo runs``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,8 @@ from zoo.commandline import (
     is_better,
     is_known_metric,
     json_option,
-    load_everything,
     main_metric,
     number,
-    plugin_views,
     print_json,
     registry_of,
     runs_dir_option,
@@ -164,56 +162,6 @@ def datasets(ctx: click.Context, data_dir: Path | None, as_json: bool) -> None:
         print_json({"folder": str(folder), "datasets": found})
         return
     show(*views.datasets(found, folder))
-
-
-@click.command(cls=ZooCommand)
-@click.option(
-    "--isolated", is_flag=True, help="Load each plugin in a process of its own; the exit code is 1 if one fails."
-)
-@click.option("--available", is_flag=True, help="List the known packages with plugins; needs no network.")
-@json_option
-@click.pass_context
-def plugins(ctx: click.Context, isolated: bool, available: bool, as_json: bool) -> None:
-    """List the installed plugins and whether they work.
-
-    --isolated finds a plugin that ends the command, hangs, or changes what all code of a process shares: functions of
-    other packages, handlers of signals, the working directory. It loads the plugins that are not built in.
-
-    \b
-    Examples:
-      zoo plugins
-      zoo plugins --json
-      zoo plugins --isolated
-      zoo plugins --available
-    """
-    if isolated and available:
-        raise zoo.UsageError("Use --isolated or --available, not both.")
-    if available:
-        known = zoo.known_packages()
-        print_json([package.to_dict() for package in known]) if as_json else show(plugin_views.known_packages(known))
-        return
-    if isolated:
-        _plugins_isolated(ctx, as_json)
-        return
-    registry = registry_of(ctx)
-    load_everything(ctx)
-    found = [zoo.plugin_facts(plugin) for plugin in registry.plugins]
-    if as_json:
-        print_json(found)
-        return
-    show(views.plugins(found))
-
-
-def _plugins_isolated(ctx: click.Context, as_json: bool) -> None:
-    found = zoo.load_isolated()
-    if as_json:
-        print_json([plugin.to_dict() for plugin in found])
-    elif found:
-        show(plugin_views.isolated_plugins(found))
-    else:
-        click.echo("No plugin is installed except the built-in ones.", err=True)
-    if any(plugin.faults for plugin in found):
-        ctx.exit(1)
 
 
 @click.command(cls=ZooCommand)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 from ..formatting import brief
 from ..specs.architecture import Architecture
 from ..specs.dataset import Dataset
 from ..specs.references import missing
 from ..specs.spec import Spec
 from .plugin import Plugin
+from .plugin_settings import PluginSettings, config_path, read_config
 from .recipe_parts import recipe_problem
 from .registry import Registry
 
@@ -21,6 +25,55 @@ def check_declared(registry: Registry) -> None:
             message = f"{spec.label}: {problem}"
             if message not in plugin.errors:
                 registry.report(plugin, message)
+    for settings, plugin in declared_settings(registry):
+        if settings.name != plugin.name:
+            message = f"its PluginSettings have the name {settings.name!r}; write name={plugin.name!r}."
+            if message not in plugin.errors:
+                registry.report(plugin, message)
+
+
+def declared_settings(registry: Registry) -> list[tuple[PluginSettings, Plugin]]:
+    """The settings of all plugins: the globals of their modules of type :class:`PluginSettings`."""
+    found = []
+    for plugin in registry.plugins:
+        module = sys.modules.get(registry.module_name(plugin)) if plugin.loaded else None
+        for value in vars(module).values() if module else ():
+            if isinstance(value, PluginSettings):
+                found.append((value, plugin))
+    return found
+
+
+def settings_facts(registry: Registry) -> list[dict[str, Any]]:
+    """The settings of all plugins as plain dictionaries, for ``--json``; of a secret only whether it is set.
+
+    Raises:
+        UsageError: the configuration file cannot be read or has a wrong setting.
+    """
+    facts = []
+    for settings, plugin in declared_settings(registry):
+        values = settings.explain()
+        for option in settings.options:
+            value, source = values[option.name]
+            secret = option.name in settings.secrets
+            facts.append(
+                {
+                    "plugin": plugin.name,
+                    "name": option.name,
+                    "value": (None if source == "default" else "set") if secret else value,
+                    "source": source,
+                    "variable": settings.variable(option.name),
+                    "secret": secret,
+                    "allowed": option.describe(),
+                    "help": option.help,
+                }
+            )
+    return facts
+
+
+def unknown_tables(registry: Registry) -> list[str]:
+    """The tables of the configuration file that belong to no plugin here, or to one without settings."""
+    known = {settings.name for settings, _ in declared_settings(registry)}
+    return [name for name in read_config(config_path()) if name not in known]
 
 
 def _problems(registry: Registry, spec: Spec, home: str) -> list[str]:
