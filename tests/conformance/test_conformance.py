@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -143,6 +144,13 @@ class Tuple(Wrapped):
         return self.inner(inputs), inputs
 
 
+class Unset(Wrapped):
+    """Has a weight that is not a number, as torch.empty() can leave it."""
+
+    def more(self):
+        self.inner[3].bias.data[1] = float("nan")
+
+
 def unseeded(input_shape, num_outputs):
     import random
 
@@ -166,6 +174,7 @@ BROKEN_NETWORKS = {
     "shapes ": (architecture(fixed_outputs), "num_outputs"),
     "shapes  ": (architecture(Infinite), "not finite"),
     "shapes   ": (architecture(Tuple), "not a tensor"),
+    "shapes    ": (architecture(Unset), "inner.3.bias has values that are NaN or infinite Initialise it"),
     "batches": (architecture(Squeezed), "squeeze"),
     "batches ": (architecture(Mixed), "other samples of the batch"),
     "gradients": (architecture(Unused), "unused.weight gets no gradient"),
@@ -246,11 +255,20 @@ def load_one_class(folder, download):
     return splits(classes=1)
 
 
+def load_nothing(folder, download):
+    return None
+
+
+def load_with_error(folder, download):
+    return {}["x"]
+
+
 def load_leaking(folder, download):
     made = splits()
     return zoo.Splits(made.train, made.train.take(torch.arange(12)))
 
 
+FINGERPRINT = f'If the new data is right, declare fingerprint="{zoo.fingerprint(splits())}".'
 BROKEN_DATASETS = {
     "described": (dataset(load_good, licence=""), "Declare licence="),
     "described ": (dataset(load_good, labels=()), "Declare labels="),
@@ -259,6 +277,11 @@ BROKEN_DATASETS = {
     "offline  ": (dataset(load_good, files=("theirs.bin",)), "it is bundled"),
     "loads": (dataset(load_good, input_shape=(1, 5, 5)), "(1, 4, 4)"),
     "loads ": (dataset(load_good, sizes={"train": 41}), "40 samples, not 41"),
+    "offline   ": (dataset(load_missing), "Declare files=(…), and raise zoo.DataUnavailable"),
+    "offline    ": (dataset(load_good, files=("theirs.bin",), sizes={"train": 41}), "it is bundled"),
+    "loads  ": (dataset(load_nothing), "returned NoneType, not zoo.Splits. Return zoo.Splits(train, test)"),
+    "loads   ": (dataset(load_with_error), "KeyError: 'x'. Correct the loader"),
+    "loads    ": (dataset(load_good, fingerprint="0" * 64), FINGERPRINT),
     "fingerprint": (dataset(load_anew), "different data"),
     "labels": (dataset(load_one_class), "is of class b"),
     "disjoint": (dataset(load_leaking), "12 of 12"),
@@ -331,6 +354,65 @@ def test_an_exporter_that_breaks_the_contract_fails_with_a_remedy(write, check, 
     result = result_of(exporter(write, check), requirement, tmp_path)
     assert result.status == "failed", result
     assert expected in f"{result.reason} {result.remedy}"
+
+
+def write_nothing(source, path):
+    pass
+
+
+def write_folder(source, path):
+    path.mkdir()
+
+
+def write_with_error(source, path):
+    raise ValueError("boom")
+
+
+def check_without_result(source, path):
+    return iter(())
+
+
+def check_with_true(source, path):
+    yield True
+
+
+@pytest.mark.parametrize(
+    ("write", "check", "reason", "remedy"),
+    [
+        (write_nothing, check_weights, "wrote no file", "Let `write` write the file at the path that it gets"),
+        (write_folder, check_weights, "as a folder", "Write one file"),
+        (write_with_error, check_weights, "fails for a correct network", "Correct that error"),
+        (write, check_without_result, "it has no checks", "at least one zoo.Check"),
+        (write, check_with_true, "fails for a correct network", "`check` yields zoo.Check(...)"),
+    ],
+)
+def test_an_exporter_that_writes_or_checks_nothing_gets_another_remedy(write, check, reason, remedy, tmp_path):
+    result = result_of(exporter(write, check), "writes", tmp_path)
+    assert result.status == "failed"
+    assert reason in result.reason
+    assert remedy in result.remedy
+    assert ".log" not in result.reason  # it is removed with the folder of the checks
+
+
+def test_a_bundled_dataset_that_is_not_as_declared_fails_one_check(registry, tmp_path):
+    registry.add(zoo.Plugin("theirs", "third-party", "1.0", "theirs"), Plugin(dataset(load_good, sizes={"train": 41})))
+    results = {result.check: result for result in zoo.check("theirs-data", registry=registry, data_dir=tmp_path)}
+    assert [name for name, result in results.items() if result.status == "failed"] == ["loads"]
+    assert results["offline"].reason == "it cannot be loaded; the check `loads` says why"
+    assert {results[name].reason for name in ("fingerprint", "labels", "disjoint")} == {"loads failed"}
+
+
+def test_shipped_weights_that_are_no_numbers_fail(tmp_path, registry, monkeypatch):
+    loaded = zoo.load("lenet").module
+    loaded.get_parameter(next(name for name, _ in loaded.named_parameters())).data.view(-1)[0] = float("inf")
+    trained = SimpleNamespace(module=loaded, metadata={"data": {"name": "mnist"}})
+    monkeypatch.setattr("zoo.conformance.training.load_shipped", lambda name, registry: trained)
+    (item,) = [item for item in find_items(registry, ["lenet"]) if item.kind == "architecture"]
+    (requirement,) = [requirement for requirement in REQUIREMENTS["architecture"] if requirement.name == "weights"]
+    with open_workspace(item, registry, tmp_path) as workspace:
+        result = run_check(workspace, requirement)
+    assert result.status == "failed"
+    assert "in weights.safetensors has values that are NaN or infinite" in result.reason
 
 
 @pytest.mark.parametrize("requirement", [requirement.name for requirement in REQUIREMENTS["exporter"]])
@@ -459,6 +541,17 @@ def test_a_plugin_that_fails_to_load_fails(add_plugin, registry):
     results = plugin_results(add_plugin("theirs", "import nothing_of_that_name"), registry)
     assert results["loads"].status == "failed"
     assert "nothing_of_that_name" in results["loads"].reason
+    later = [results[name] for name in ("cheap", "global-state", "references", "family")]
+    assert {(result.status, result.reason) for result in later} == {("skipped", "loads failed")}
+
+
+@pytest.mark.parametrize("given", ["{}", "[{}]", "({},)"])
+def test_a_plugin_that_returns_in_place_of_registering_fails(add_plugin, registry, given):
+    made = 'zoo.Schedule(name="s", summary="s", factor="math:sqrt")'
+    source = f"@zoo.hookimpl\ndef register_schedules(register):\n    return {given.format(made)}\n"
+    results = plugin_results(add_plugin("theirs", source), registry)
+    assert results["loads"].status == "failed"
+    assert "call register(...) for each" in results["loads"].reason
 
 
 def test_the_command_prints_one_result_per_line_and_fails_if_a_check_fails(zoo_command, registry):

@@ -209,6 +209,7 @@ def _check_outputs(workspace: Workspace, shape: Shape, count: int) -> None:
             raise Problem(
                 f"{what}: {error}", "If it cannot be built, raise ValueError with the reason in one line."
             ) from error
+        _check_weights(network, what)
         inputs = torch.zeros(3, *shape) if workspace.large else _random_inputs(shape, 3)
         try:
             outputs = _outputs(network.eval(), inputs)
@@ -228,6 +229,16 @@ def _check_outputs(workspace: Workspace, shape: Shape, count: int) -> None:
         raise Problem(
             f"{what} the outputs are not finite", "Look for a division by zero, a logarithm or a square root."
         )
+
+
+def _check_weights(network: nn.Module, what: str) -> None:
+    """Raise :class:`Problem` for NaN and infinite weights: the outputs would not say where they come from."""
+    for name, tensor in network.named_parameters():  # a buffer may be infinite: a mask is
+        if not tensor.is_meta and not tensor.isfinite().all():
+            raise Problem(
+                f"{what} {name} has values that are NaN or infinite",
+                "Initialise it; torch.empty() leaves what is in memory.",
+            )
 
 
 def _task(workspace: Workspace) -> Task:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import socket
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import torch
 
 from ..data.loading import LoadedDataset, read_dataset
 from ..data.splits import Split
-from ..errors import DataError, DataUnavailable, UnknownName
+from ..errors import DataError, DataUnavailable, UnknownName, ZooError
 from ..specs.dataset import is_present
 from .check import NotChecked, Problem, Workspace
 
@@ -50,9 +52,17 @@ def offline(workspace: Workspace) -> str:
     except DataError as error:
         if isinstance(error.__cause__, _Connected):
             raise _uses_network() from error
-        raise Problem(
-            f"if its files are missing it fails with: {error}", "Raise zoo.DataUnavailable if a file is missing."
-        ) from error
+        if spec.files and _is_of_loader(error):
+            raise Problem(
+                f"if its files are missing it fails with: {error}", "Raise zoo.DataUnavailable if a file is missing."
+            ) from error
+        if isinstance(error.__cause__, OSError):
+            raise Problem(
+                f"it declares no files, so it must be bundled, but: {error}",
+                "Declare files=(…), and raise zoo.DataUnavailable if one is missing.",
+            ) from error
+        if not spec.files:
+            raise NotChecked("it cannot be loaded; the check `loads` says why") from error
     if spec.files:
         raise Problem(
             "it declares files, but loads from an empty folder", "Remove files from the declaration: it is bundled."
@@ -169,9 +179,28 @@ def _load(workspace: Workspace) -> LoadedDataset:
         except DataUnavailable as error:
             raise NotChecked(str(error)) from error
         except DataError as error:
-            raise Problem(str(error), "Change the loader or the declaration, so that both agree.") from error
+            raise Problem(str(error), _remedy(workspace, error)) from error
     data: LoadedDataset = workspace.cache["data"]
     return data
+
+
+def _is_of_loader(error: DataError) -> bool:
+    """Whether the loader raised an exception; otherwise it returned something that is not as declared."""
+    return error.__cause__ is not None and not isinstance(error.__cause__, ZooError)
+
+
+def _remedy(workspace: Workspace, error: DataError) -> str:
+    """What the author of a dataset can do about an error of its loader, or about data that is not as declared."""
+    spec = workspace.dataset
+    if _is_of_loader(error):
+        return "Correct the loader, which is called as loader(folder, download, **options)."
+    if spec.fingerprint:
+        with contextlib.suppress(DataError):
+            data = read_dataset(dataclasses.replace(spec, fingerprint=""), workspace.data_dir)
+            return f'If the new data is right, declare fingerprint="{data.fingerprint}".'
+    if "not zoo.Splits" in str(error):
+        return "Return zoo.Splits(train, test), each a zoo.Split(inputs, targets)."
+    return "Change the loader or the declaration, so that both agree."
 
 
 def _digests(split: Split) -> list[bytes]:

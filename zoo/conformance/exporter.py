@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ..data.loading import read_dataset
-from ..errors import ExportError, ZooError
+from ..errors import ExportRefused, ZooError
 from ..exporting.certificate import Certificate
 from ..exporting.export import write_verified
 from ..exporting.gates import Gates
@@ -24,8 +24,6 @@ from .fixtures import DATA, NETWORK, add_network
 def writes(workspace: Workspace) -> str:
     """Export a small trained network."""
     certificate = _exported(workspace)
-    if not certificate.checks:
-        raise Problem("it has no checks", "Let `check` yield at least one zoo.Check.")
     return f"{certificate.bytes:,} bytes; {', '.join(check.gate for check in certificate.checks)} passed"
 
 
@@ -85,13 +83,28 @@ def _exported(workspace: Workspace) -> Certificate:
     if "certificate" not in workspace.cache:
         try:
             workspace.cache["certificate"] = write_verified(_source(workspace), _request(workspace, "correct"))
-        except ExportError as error:
-            raise Problem(
-                f"it refuses a correct network: {error}",
-                "Allow rounding errors: float32 results differ in the last bits.",
-            ) from error
+        except ZooError as error:
+            raise _not_written(workspace, error) from error
     certificate: Certificate = workspace.cache["certificate"]
     return certificate
+
+
+def _not_written(workspace: Workspace, error: ZooError) -> Problem:
+    """Why a correct network was not exported, and what to do."""
+    text = str(error).partition(" Details: ")[0]  # the log is removed with the folder of the checks
+    if text.startswith("Cannot write "):  # the folder of the checks can be written to
+        return Problem(
+            "what it wrote cannot be moved to its place, as a folder", "Write one file, at the path that `write` gets."
+        )
+    if "wrote no file" in text:
+        return Problem(text, "Let `write` write the file at the path that it gets, with something in it.")
+    if "checked nothing" in text:
+        return Problem("it has no checks", "Let `check` yield at least one zoo.Check, or give `inspect` and `open`.")
+    if isinstance(error, ExportRefused):
+        reason = f"it refuses a correct network: {text}"
+        return Problem(reason, "Allow rounding errors: float32 results differ in the last bits.")
+    reason = f"it fails for a correct network: {text}"
+    return Problem(reason, "Correct that error; `write` returns nothing, `check` yields zoo.Check(...).")
 
 
 def _source(workspace: Workspace) -> ExportSource:

@@ -90,6 +90,9 @@ def weights(workspace: Workspace) -> str:
             raise Problem(f"{what} are declared, but {path} does not exist", remedy)
     if spec.weights is not None:
         trained = load_shipped(spec.name, workspace.registry)
+        for name, tensor in trained.module.named_parameters():
+            if not tensor.isfinite().all():
+                raise Problem(f"{name} in {spec.weights.name} has values that are NaN or infinite", remedy)
         shipped.append(f"weights trained on {trained.metadata['data']['name']}")
     if spec.results is not None:
         recorded = recorded_results(spec) or {}

@@ -177,7 +177,7 @@ class Registry(Lookup):
                 try:
                     with plugin_code():
                         given.append(call(implementation, hook, plugin, arguments))
-                    if hook in DECLARATIONS and isinstance(given[-1], list | tuple):
+                    if hook in DECLARATIONS and isinstance(given[-1], list | tuple | set | Spec):
                         self.report(plugin, f"{hook} returned {brief(given[-1])}; call register(...) for each.")
                 except UNSTOPPABLE:
                     raise
