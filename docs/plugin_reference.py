@@ -52,6 +52,16 @@ def methods(name: str) -> str:
     return "\n".join(parts)
 
 
+def properties(cls: type) -> str:
+    """A table of the properties of a class."""
+    rows = ["| name | type | meaning |", "|---|---|---|"]
+    for name, value in vars(cls).items():
+        if isinstance(value, property):
+            kind = str(value.fget.__annotations__["return"]).replace("|", "or")
+            rows.append(f"| `{name}` | `{kind}` | {_plain(inspect.getdoc(value)).splitlines()[0]} |")
+    return "\n".join(rows)
+
+
 def checks() -> str:
     """The plugin contract: every requirement and the kind of item that it is for."""
     rows = ["| kind | check | requirement |", "|---|---|---|"]

@@ -4,7 +4,10 @@ import io
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from zoo.runs.record import BestRecord, DataRecord, ResultsRecord, RunRecord
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -57,3 +60,15 @@ def test_generated_pages_are_up_to_date(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     engine.process_file(io.StringIO(path.read_text()), made, str(path))
     assert made.getvalue() == path.read_text()
+
+
+def test_the_reference_lists_every_entry_of_a_run():
+    text = (ROOT / "docs" / "reference.md").read_text()
+    table = text[text.index("`run.config` has these entries") : text.index("The names in `test` and `validation`")]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ") and "---" not in line]
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted(RunRecord.__struct_fields__)
+    optional = set(re.findall(r"\*`(\w+)`\*", table))
+    assert optional == {field.name for field in msgspec.structs.fields(RunRecord) if not field.required}
+    for part in (DataRecord, ResultsRecord, BestRecord):
+        assert set(part.__struct_fields__) <= set(re.findall(r"`(\w+)`", table))
