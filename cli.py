@@ -55,7 +55,7 @@ COMMANDS = {
         "bench": "zoo.commands.comparing:bench",
         "report": "zoo.commands.showing:report",
         "demo": "zoo.commands.showing:demo",
-        "reproduce": "zoo.commands.training:reproduce",
+        "reproduce": "zoo.commands.reproducing:reproduce",
     },
     "Export": {
         "export": "zoo.commands.exporting:export",

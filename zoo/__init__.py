@@ -178,6 +178,10 @@ _HOMES = {
         "reproduce",
     ),
     "specs.results": ("pareto",),
+    "evaluation.seeds": (
+        "SeedResults",
+        "train_seeds",
+    ),
     "evaluation.shown_inputs": ("ShownInputs",),
     "runs.finding": (
         "DamagedRun",

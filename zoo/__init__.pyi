@@ -105,6 +105,8 @@ from .evaluation.reproduce import Reproduction as Reproduction
 from .evaluation.reproduce import record as record
 from .evaluation.reproduce import reproduce as reproduce
 from .specs.results import pareto as pareto
+from .evaluation.seeds import SeedResults as SeedResults
+from .evaluation.seeds import train_seeds as train_seeds
 from .evaluation.shown_inputs import ShownInputs as ShownInputs
 from .runs.finding import DamagedRun as DamagedRun
 from .runs.finding import find_run as find_run

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UnknownName, UsageError
-from ..folders import runs_folder
+from ..folders import expanded, runs_folder
+from ..recipe_file import read_recipe
 from ..registry.recipe_parts import part_options
 from ..runs.finding import find_run
 from ..specs.hyperparameters import OPTIONS
@@ -32,14 +33,31 @@ def was_given(ctx: click.Context, name: str) -> bool:
 def training_settings(registry: Registry, architecture: Architecture, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options ``--epochs``, ``--batch-size``, ``--lr``, ``--precision``, ``--compile`` and every ``--set``, parsed.
 
+    The settings of ``--recipe`` are added, unless an option sets them.
+
     Raises:
         UnknownName, InvalidValue: a setting or a value that the architecture does not have.
-        UsageError: a setting is given twice.
+        UsageError: a setting is given twice, or the recipe is for another architecture.
+        ZooError: the recipe cannot be read.
     """
+    recipe = _recipe(architecture, given["recipe"]) if given.get("recipe") is not None else {}
     texts = {key: given[key] for key in ("epochs", "batch_size", "lr", "precision") if given[key] is not None}
     texts |= {"compile": "true"} if given["compile"] else {}
     texts |= _pairs("--set", given["settings"], texts)
-    return dict(parse_settings(architecture, texts, part_options(registry)))
+    return {**recipe, **parse_settings(architecture, texts, part_options(registry), recipe)}
+
+
+def _recipe(architecture: Architecture, path: Path) -> dict[str, Any]:
+    """The settings in a recipe file.
+
+    Raises:
+        UsageError: they are for another architecture.
+        ZooError: the file is no recipe.
+    """
+    found = read_recipe(expanded(path))
+    if found.architecture != architecture.name:
+        raise UsageError(f"The recipe {path} is for {found.architecture}, not for {architecture.name}.")
+    return dict(found.settings)
 
 
 def epochs_given(given: Mapping[str, Any]) -> int | None:

@@ -27,6 +27,7 @@ from ..specs.results import result_text
 if TYPE_CHECKING:
     from ..conformance.check import CheckResult
     from ..evaluation.reproduce import Reproduction
+    from ..evaluation.seeds import SeedResults
     from ..exporting.certificate import Certificate, Check
     from ..runs.finding import DamagedRun
     from ..runs.run import Run
@@ -187,6 +188,30 @@ def trained(run: Run, constant: str) -> list[str]:
         f"run     {run.folder}",
         f"curves  {run.curves}",
         f"export  zoo export {run.folder} --onnx",
+    ]
+
+
+def seed(run: Run) -> str:
+    """``zoo train --seeds``: the line of one seed."""
+    results = run.config["results"]
+    return (
+        f"seed {run.config['seed']:<4} {metrics_text(results['test'])}, epoch {results['epoch']}, "
+        f"{duration(results['train_seconds'])}  {run.folder}"
+    )
+
+
+def seeds(found: SeedResults, constant: str) -> list[str]:
+    """``zoo train --seeds``: mean and deviation on both splits. ``constant``: as for :func:`trained`."""
+    lines = []
+    for split in ("test", "validation"):
+        spread = found.metrics(split)
+        values = ", ".join(f"{metric_name(name)} {_spread(name, spread[name])}" for name in metric_names(spread))
+        lines.append(f"{split:<10} {values}")
+    first = found.runs[0].config
+    return [
+        *lines,
+        f"mean and standard deviation of {_trainings(len(found.runs))} on {first['data']['name']}",
+        *baseline_lines(constant, first["results"]),
     ]
 
 

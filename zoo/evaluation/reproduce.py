@@ -31,8 +31,8 @@ from ..specs.architecture import Architecture
 from ..specs.hyperparameters import resolve
 from ..specs.options import check_all
 from ..specs.results import FORMAT, Record, mean_and_deviation, recorded_results
-from ..training.train import train
 from .benchmark import latency_of
+from .seeds import train_all
 
 log = logging.getLogger("zoo")
 
@@ -107,6 +107,7 @@ def reproduce(
     *,
     trials: int | None = None,
     reuse: bool = False,
+    processes: int | None = 1,
     device: str = "auto",
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
@@ -119,6 +120,8 @@ def reproduce(
     Args:
         trials: run only the first ``trials`` of them.
         reuse: use finished runs in the runs folder that have the same recipe, data and seed, instead of new ones.
+        processes: trainings at the same time, as for :func:`zoo.train_seeds`. Each then has fewer threads, so that the
+            weights can differ from recorded ones by rounding.
 
     Raises:
         UsageError: an unknown name, or more trials than there are.
@@ -130,22 +133,14 @@ def reproduce(
     all_trials = dataset.trials or ({},) * SEEDS
     if trials is not None and not 1 <= trials <= len(all_trials):
         raise UsageError(f"{architecture} has {len(all_trials)} trials, not {trials}.")
-    runs = []
-    for seed, data_options in enumerate(all_trials[:trials]):
-        old = _find_equal(spec, registry, data_options, seed, runs_folder(runs_dir)) if reuse else None
-        runs.append(
-            old
-            or train(
-                architecture,
-                dataset=spec.dataset,
-                data_options=data_options,
-                seed=seed,
-                device=device,
-                data_dir=data_folder(data_dir),
-                runs_dir=runs_dir,
-                registry=registry,
-            )
-        )
+    cases = list(enumerate(all_trials[:trials]))
+    folder = runs_folder(runs_dir)
+    old = {seed: _find_equal(spec, registry, options, seed, folder) for seed, options in cases if reuse}
+    folders = {"data_dir": data_folder(data_dir), "runs_dir": runs_dir}
+    common = {"architecture": architecture, "dataset": spec.dataset, "device": device, **folders}
+    jobs = [{**common, "data_options": options, "seed": seed} for seed, options in cases if old.get(seed) is None]
+    new = iter(train_all(jobs, registry, processes))
+    runs = [old.get(seed) or next(new) for seed, _ in cases]
     return Reproduction(_record(spec, registry, runs), recorded_results(spec), tuple(runs))
 
 

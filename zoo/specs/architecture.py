@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import PluginError, ZooError
+from ..formatting import brief
 from .declarations import declaration
 from .options import Option
 from .references import Reference
@@ -31,6 +33,8 @@ class Architecture(Spec):
         hyperparameters: the default recipe, as changes to the library's defaults (see
             :mod:`zoo.specs.hyperparameters`).
         options: the keyword arguments of the builder that users can set.
+        recipe: a recipe file that ``zoo tune`` wrote. Its hyperparameters replace those of ``hyperparameters``, and its
+            values of the builder's options become their defaults. A plugin may name the file before it is made.
         image_size: height and width that images of varying size are resized to, for networks made for large images.
         weights: a checkpoint (safetensors) that comes with the plugin, the best one of a training run with the default
             recipe. It is used until the user has trained the architecture.
@@ -47,12 +51,35 @@ class Architecture(Spec):
     parameters: int
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     options: tuple[Option, ...] = ()
+    recipe: Path | None = None
     image_size: int = 0
     weights: Path | None = None
     results: Path | None = None
     origins: Mapping[str, Reference] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.recipe is not None and os.path.isfile(self.recipe):
+            self._take_recipe(self.recipe)
+        Spec.__post_init__(self)
+
+    def _take_recipe(self, path: Path) -> None:
+        from ..recipe_file import read_recipe
+
+        try:
+            found = read_recipe(path)
+        except ZooError as error:
+            raise PluginError(f"{self.label}: {error}") from error
+        if found.architecture != self.name:
+            raise PluginError(f"{self.label}: the recipe {path} is for {brief(found.architecture)}.")
+        settings = dict(found.settings)
+        options = tuple(
+            replace(option, default=option.check(settings.pop(option.name))) if option.name in settings else option
+            for option in self.options
+        )
+        object.__setattr__(self, "options", options)
+        object.__setattr__(self, "hyperparameters", {**self.hyperparameters, **settings})
 
     def problems(self) -> Iterator[str]:
         """Everything that is wrong with the values of the fields, a sentence each."""

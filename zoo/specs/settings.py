@@ -33,18 +33,22 @@ def settings_of(
 
 
 def parse_settings(
-    architecture: Architecture, texts: Mapping[str, str], parts: PartOptions | None = None
+    architecture: Architecture,
+    texts: Mapping[str, str],
+    parts: PartOptions | None = None,
+    beside: Mapping[str, object] | None = None,
 ) -> dict[str, Value]:
     """Convert settings from text, as in ``--set NAME=VALUE``, to values of their types.
 
     Args:
         parts: the options of the recipe parts of plugins; without it they are unknown.
+        beside: other settings of the same training, which can name recipe parts.
 
     Raises:
         UnknownName: there is no such setting.
         InvalidValue: a text does not have the setting's type, or the value is out of range.
     """
-    known = settings_of(architecture, texts, parts)
+    known = settings_of(architecture, {**(beside or {}), **texts}, parts)
     for name in texts:
         if name not in known:
             raise unknown_option(name, known, architecture.name)

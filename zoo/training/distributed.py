@@ -145,7 +145,7 @@ def join(device: torch.device) -> Iterator[World]:
     if not launched():
         yield ALONE
         return
-    _end_with_launcher()
+    end_with_launcher()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
@@ -275,8 +275,11 @@ def _for_processes() -> dict[str, str]:
     return python_environment(ZOO_LAUNCHER=str(os.getpid()), TORCHELASTIC_SIGNALS_TO_HANDLE="")
 
 
-def _end_with_launcher() -> None:
-    """On Linux, get SIGTERM when the process that :func:`launch` runs in is killed. Otherwise this one would go on."""
+def end_with_launcher() -> None:
+    """On Linux, get SIGTERM when the process ``$ZOO_LAUNCHER``, which started this one, is killed.
+
+    Otherwise this one would go on.
+    """
     parent = os.environ.get("ZOO_LAUNCHER")
     if not parent or sys.platform != "linux":
         return
