@@ -45,6 +45,7 @@ COMMANDS = {
     },
     "Train": {
         "train": "zoo.commands.training:train",
+        "tune": "zoo.commands.tuning:tune",
         "find-lr": "zoo.commands.training:find_lr",
         "fetch": "zoo.commands.training:fetch",
     },

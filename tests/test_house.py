@@ -20,6 +20,7 @@ ROOMS = (
     ("commandline",),
     ("conformance",),
     ("reports",),
+    ("tuning",),
     ("evaluation",),
     ("verification",),
     ("training", "exporting"),
@@ -32,7 +33,7 @@ ROOMS = (
 ROOM_OF = {room: place for place, rooms in enumerate(ROOMS) for room in rooms}
 BASE = len(ROOMS)
 PLUGINS = ("plugins", "exporters")
-HEAVY = {"torch", "torchvision", "onnx", "onnxruntime", "sklearn", "matplotlib", "numpy", "polars", "rich"}
+HEAVY = {"torch", "torchvision", "onnx", "onnxruntime", "sklearn", "matplotlib", "numpy", "polars", "rich", "optuna"}
 TABLES = {"list", "info resnet-mini", "datasets", "plugins", "list --sort accuracy --pareto"}
 """The light commands that print a table, with rich."""
 LIGHT_COMMANDS = [
@@ -51,6 +52,7 @@ LIGHT_COMMANDS = [
     "runs",
     "runs --json",
     "train --help",
+    "tune --help",
     "export --help",
     "eval --help",
     "predict --help",

@@ -178,6 +178,7 @@ _HOMES = {
         "reproduce",
     ),
     "specs.results": ("pareto",),
+    "reports.study_page": ("write_study",),
     "evaluation.seeds": (
         "SeedResults",
         "train_seeds",
@@ -218,6 +219,16 @@ _HOMES = {
     "training.train": (
         "resume",
         "train",
+    ),
+    "tuning.result": (
+        "Finalist",
+        "StudyResult",
+        "TrialResult",
+    ),
+    "tuning.tune": (
+        "continue_study",
+        "join_study",
+        "tune",
     ),
     "verification.verify": (
         "Verification",

@@ -135,6 +135,13 @@ from .exporting.tracing import trace_program as trace_program
 from .models.trained import TrainedModel as TrainedModel
 from .training.train import resume as resume
 from .training.train import train as train
+from .reports.study_page import write_study as write_study
+from .tuning.result import Finalist as Finalist
+from .tuning.result import StudyResult as StudyResult
+from .tuning.result import TrialResult as TrialResult
+from .tuning.tune import continue_study as continue_study
+from .tuning.tune import join_study as join_study
+from .tuning.tune import tune as tune
 from .verification.verify import Verification as Verification
 from .verification.verify import verify as verify
 

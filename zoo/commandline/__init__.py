@@ -7,7 +7,8 @@ group that ``register_commands(cli)`` gets, :class:`ZooGroup` the ``zoo`` group 
 :func:`run_process` also takes over the signals and the standard streams of the process.
 
 *Options.* ``json_option``, ``data_dir_option``, ``runs_dir_option``, ``target_option`` and ``data_settings_option``
-are decorators; :data:`COUNT` is the type of a count such as ``20k``, :data:`PICTURE` that of the file of a plot,
+are decorators; :data:`COUNT` is the type of a count such as ``20k``, :data:`SIZE`, :data:`TIME` and :data:`LATENCY`
+those of ``20kB``, ``10m`` and ``50us``, :data:`PICTURE` that of the file of a plot,
 :data:`SETTING` that of ``NAME=VALUE``; :func:`whole_number` and :func:`number` make the type of a number in a range;
 :func:`plugin_options` adds the options of the ``zoo`` group.
 
@@ -16,15 +17,17 @@ are decorators; :data:`COUNT` is the type of a count such as ``20k``, :data:`PIC
 option was on the command line.
 
 *Settings.* :func:`training_settings`, :func:`epochs_given`, :func:`dataset_settings` and :func:`data_settings` parse
-``--set``, ``--data-option`` and their like; :func:`refuse_beside_resume` and :func:`check_resumed_name` check what
-stands beside ``--resume``, :func:`check_dataset_name` the name of a dataset.
+``--set``, ``--data-option`` and their like; :func:`shared_settings` and :func:`search_space` those of a search;
+:func:`refuse_beside_resume` and :func:`check_resumed_name` check what stands beside ``--resume``,
+:func:`check_dataset_name` the name of a dataset.
 
 *Output.* :func:`show` prints lines of a result, :func:`print_json` a result as JSON, :func:`table` lays out rows;
 :func:`duration`, :func:`time_text` and :func:`size_text` format numbers, :func:`main_metric` and
 :func:`is_better` tell how metrics are compared, :func:`is_known_metric` whether a plugin is needed to show one,
 :func:`printable` makes a name safe for a terminal. :class:`TrainingDisplay` and
 :class:`CountDisplay` show progress on standard error. The modules :mod:`views`, :mod:`plugin_views` and :mod:`tables`
-turn results of the library into text as the built-in commands print it.
+turn results of the library into text as the built-in commands print it. :class:`TuningDisplay`
+shows a search, :func:`study_lines` its end.
 
 *Completion.* :func:`complete_architecture`, :func:`complete_dataset`, :func:`complete_plugin`,
 :func:`complete_task` and :func:`complete_trained` are for ``shell_complete=``; :data:`ENVIRONMENT` is the variable that
@@ -56,8 +59,11 @@ from .group import arguments_of as arguments_of
 from .group import load_everything as load_everything
 from .group import registry_of as registry_of
 from .options import COUNT as COUNT
+from .options import LATENCY as LATENCY
 from .options import PICTURE as PICTURE
 from .options import SETTING as SETTING
+from .options import SIZE as SIZE
+from .options import TIME as TIME
 from .options import data_dir_option as data_dir_option
 from .options import data_settings_option as data_settings_option
 from .options import json_option as json_option
@@ -75,8 +81,12 @@ from .settings import data_settings as data_settings
 from .settings import dataset_settings as dataset_settings
 from .settings import epochs_given as epochs_given
 from .settings import refuse_beside_resume as refuse_beside_resume
+from .settings import search_space as search_space
+from .settings import shared_settings as shared_settings
 from .settings import training_settings as training_settings
 from .settings import was_given as was_given
 from .terminal import CountDisplay as CountDisplay
 from .terminal import TrainingDisplay as TrainingDisplay
 from .terminal import show as show
+from .tuning_display import TuningDisplay as TuningDisplay
+from .tuning_display import study_lines as study_lines

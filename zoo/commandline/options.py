@@ -14,7 +14,7 @@ from ..registry.hook_calls import TRACE
 from ..registry.plugin_files import PLUGINS_DIR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class _Count(click.ParamType[int]):
@@ -38,6 +38,51 @@ class _Count(click.ParamType[int]):
 
 COUNT = _Count()
 """The type of options that take a count: ``20000``, ``20k``, ``1.5M``."""
+
+
+class _Quantity(click.ParamType[float]):
+    """A number with a unit: ``50us``, ``20kB``, ``10m``."""
+
+    def __init__(self, name: str, units: Mapping[str, float], example: str) -> None:
+        self.name, self._units, self._example = name, units, example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number in the basic unit."""
+        if isinstance(value, int | float):
+            return float(value)
+        text = str(value).strip()
+        unit = text.lstrip("0123456789.")
+        try:
+            found = float(text.removesuffix(unit) or "x") * self._units[unit.strip()]
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is not a {self.name}; write {self._example}.", param, ctx)
+        if not 0 < found < 1e15:
+            self.fail(f"{value!r} is not a {self.name} above 0; write {self._example}.", param, ctx)
+        return found
+
+
+TIME = _Quantity("time", {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}, "30s, 10m or 2h")
+"""The type of options that take a time, in seconds: ``30s``, ``10m``, ``2h``."""
+LATENCY = _Quantity("latency", {"s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6}, "50us or 2ms")
+"""The type of options that take the time of one prediction, in seconds; the unit is needed: ``50us``, ``2ms``."""
+SIZE = _Quantity(
+    "size",
+    {
+        "": 1,
+        "B": 1,
+        "k": 1e3,
+        "kB": 1e3,
+        "KB": 1e3,
+        "M": 1e6,
+        "MB": 1e6,
+        "G": 1e9,
+        "GB": 1e9,
+        "KiB": 2**10,
+        "MiB": 2**20,
+    },
+    "20000, 20kB or 1.5MB",
+)
+"""The type of options that take a size in bytes: ``20kB``, ``1.5MB``."""
 
 
 class _Picture(click.Path):

@@ -47,6 +47,31 @@ def training_settings(registry: Registry, architecture: Architecture, given: Map
     return {**recipe, **parse_settings(architecture, texts, part_options(registry), recipe)}
 
 
+def shared_settings(
+    registry: Registry, architectures: Sequence[Architecture], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``--epochs`` and every ``--set``, parsed, for a search over several architectures.
+
+    Raises:
+        UnknownName, InvalidValue: a setting or a value that one of them does not have.
+    """
+    texts = {"epochs": given["epochs"]} if given["epochs"] is not None else {}
+    texts |= _pairs("--set", given["settings"], texts)
+    found: dict[str, Any] = {}
+    for architecture in architectures:
+        found |= parse_settings(architecture, texts, part_options(registry))
+    return found
+
+
+def search_space(given: Mapping[str, Any]) -> dict[str, str]:
+    """Every ``--space NAME=VALUES``, by name.
+
+    Raises:
+        UsageError: a name is given twice.
+    """
+    return _pairs("--space", given["space"], ())
+
+
 def _recipe(architecture: Architecture, path: Path) -> dict[str, Any]:
     """The settings in a recipe file.
 

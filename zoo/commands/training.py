@@ -150,7 +150,8 @@ def _train_seeds(name: str, given: Mapping[str, Any], chosen: Mapping[str, Any],
     if as_json:
         print_json(found.to_dict())
     else:
-        show(*views.seeds(found))
+        constant = chosen["registry"].task(found.runs[0].config["task"]).constant
+        show(*views.seeds(found, constant))
 
 
 @click.command("find-lr", cls=ZooCommand)

@@ -24,7 +24,7 @@ from .image_folder import open_folder
 from .images import why_no_dataset
 from .read import LoadedDataset as LoadedDataset
 from .read import read_dataset as read_dataset
-from .splits import SMALLEST_TO_DIVIDE
+from .read import warn_of_overlap
 from .table_columns import OPTIONS as TABLE_OPTIONS
 from .table_columns import Declared
 from .table_file import open_table
@@ -170,6 +170,7 @@ def load_named(
     options: Mapping[str, object],
     usual_size: int = 0,
     declared: Declared | None = None,
+    with_test: bool = True,
 ) -> LoadedDataset:
     """Load a registered dataset by its name, or user files by their path.
 
@@ -180,6 +181,7 @@ def load_named(
         options: of the dataset.
         usual_size: height and width for images of different sizes; 0: the default.
         declared: how to read a CSV file, if it is for a trained model.
+        with_test: as for :func:`read_dataset`.
 
     Raises:
         UsageError: an unknown name or option, or a wrong value.
@@ -187,7 +189,7 @@ def load_named(
     """
     path = own_data_path(reference, registry)
     if path is None:
-        return read_dataset(registry.dataset(reference), registry, folder, options=options)
+        return read_dataset(registry.dataset(reference), registry, folder, options=options, with_test=with_test)
     _check_name(path)
     wanted = registry.task(task)
     if wanted.predicts not in ("class", "numbers"):
@@ -203,8 +205,8 @@ def load_named(
     else:
         table = open_table(path, name, wanted, checked, declared)
         spec = table.spec
-    data = read_dataset(spec, registry, folder, options=checked)
-    _warn_of_overlap(data)
+    data = read_dataset(spec, registry, folder, options=checked, with_test=with_test)
+    warn_of_overlap(data)
     return replace(data, path=path.resolve(), table=table)
 
 
@@ -212,15 +214,6 @@ def _no_file_targets(path: Path, task: Task) -> DataError:
     """The error for user files and a task whose targets neither a CSV file nor a folder of images can hold."""
     reason = f"{path} cannot be used for {task.name}: folders of images and CSV files contain classes or numbers."
     return DataError(f"{reason} Declare the data as a dataset in a plugin: `zoo new NAME --kind dataset` makes one.")
-
-
-def _warn_of_overlap(data: LoadedDataset) -> None:
-    """Say so if there are too few samples for a validation split."""
-    train, validation = data.splits.train, data.splits.validation
-    assert validation is not None
-    if len(train) < SMALLEST_TO_DIVIDE and torch.equal(train.inputs, validation.inputs):
-        text = "%s has too few training samples to divide (%d): they are the validation samples too."
-        log.warning(text, data.spec.name, len(train))
 
 
 def _check_name(path: Path) -> None:
@@ -241,6 +234,7 @@ def load_for(
     *,
     fall_back: bool,
     options: Mapping[str, object] | None = None,
+    with_test: bool = True,
 ) -> LoadedDataset:
     """The data to train ``architecture`` on.
 
@@ -249,6 +243,7 @@ def load_for(
         fall_back: if the dataset is not available, use its stand-in, with a warning, so that a first training works on
             a machine with neither data nor network. Not for a dataset that the user has named.
         options: of the dataset.
+        with_test: as for :func:`read_dataset`.
 
     Raises:
         DataUnavailable: it is not available, and no stand-in may be used.
@@ -258,14 +253,15 @@ def load_for(
     if spec is not None and spec.task != architecture.task:
         raise _other_task(architecture, spec.name, spec.task)
     try:
-        data = load_named(reference, registry, architecture.task, folder, options or {}, architecture.image_size)
+        size = architecture.image_size
+        data = load_named(reference, registry, architecture.task, folder, options or {}, size, with_test=with_test)
     except DataUnavailable as error:
         if spec is None:
             raise
         remedy = f"Run `zoo fetch {spec.name}` with a network, or set --data-dir to a folder that contains it."
         if not (fall_back and spec.stand_in):
             raise DataUnavailable(f"{error} {remedy}") from error
-        stand_in = read_dataset(registry.dataset(spec.stand_in), registry, folder, download=False)
+        stand_in = read_dataset(registry.dataset(spec.stand_in), registry, folder, download=False, with_test=with_test)
         log.warning("%s Training on the bundled stand-in %s. %s", error, spec.stand_in, remedy)
         return replace(stand_in, stand_in_for=spec.name)
     if data.spec.task != architecture.task:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import torch
 
 from ..errors import DataError
 from ..registry.registry import Registry
 from ..specs.dataset import Dataset, is_present
 from ..specs.options import Value, check_all
 from ..specs.references import resolve_reference
-from .splits import Split, Splits, check_splits, fingerprint, hold_out_validation
+from .splits import SMALLEST_TO_DIVIDE, Split, Splits, check_splits, fingerprint, hold_out_validation
 from .table_file import OpenedTable
+
+log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,6 +80,7 @@ def read_dataset(
     *,
     download: bool = True,
     options: Mapping[str, object] | None = None,
+    with_test: bool = True,
 ) -> LoadedDataset:
     """Read a declared dataset from the data folder; download it first if it is missing.
 
@@ -83,6 +89,8 @@ def read_dataset(
         folder: the data folder.
         download: whether it may be downloaded.
         options: of the dataset.
+        with_test: if not, the test split that the loader returned is dropped without a look at it: ``test`` has no
+            samples. The fingerprint is then that of the other splits, and is not compared with the declared one.
 
     Raises:
         UnknownName: no plugin registers the task of the dataset.
@@ -93,14 +101,25 @@ def read_dataset(
     task = registry.task(spec.task)
     checked = check_all(spec.options, options or {}, spec.name)
     splits = _load(spec, folder, download and not is_present(spec, folder), checked)
+    if not with_test:
+        splits = replace(splits, test=splits.train.take(slice(0, 0)))
     try:
-        check_splits(spec, task, splits, usual=checked == _defaults(spec))
+        check_splits(spec, task, splits, usual=checked == _defaults(spec), with_test=with_test)
     except DataError as error:
         raise DataError(f"{error} {_remedy(spec)}" if spec.fingerprint else str(error)) from error
     actual = splits.fingerprint or fingerprint(splits)
-    if spec.fingerprint:
+    if spec.fingerprint and with_test:
         _check_fingerprint(spec, folder, actual if checked == _defaults(spec) else _usual_fingerprint(spec, folder))
     return LoadedDataset(spec, hold_out_validation(splits), actual, options=checked)
+
+
+def warn_of_overlap(data: LoadedDataset) -> None:
+    """Say so if there are too few samples for a validation split."""
+    train, validation = data.splits.train, data.splits.validation
+    assert validation is not None
+    if len(train) < SMALLEST_TO_DIVIDE and torch.equal(train.inputs, validation.inputs):
+        text = "%s has too few training samples to divide (%d): they are the validation samples too."
+        log.warning(text, data.spec.name, len(train))
 
 
 def _load(spec: Dataset, folder: Path, download: bool, options: Mapping[str, Value]) -> Splits:

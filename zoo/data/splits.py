@@ -202,18 +202,19 @@ def hash_pieces(*splits: Pieces) -> str:
     return digest.hexdigest()
 
 
-def check_splits(spec: Dataset, task: Task, splits: Splits, usual: bool = True) -> None:
+def check_splits(spec: Dataset, task: Task, splits: Splits, usual: bool = True, with_test: bool = True) -> None:
     """Check the splits of a loader against the declaration of its dataset.
 
     Args:
         task: of the dataset.
         usual: whether all options have their defaults: ``sizes`` are declared for those.
+        with_test: whether to check the test split too.
 
     Raises:
         DataError: a shape, a type, a class or a number of samples differs from the declaration.
     """
     for name, split in (("train", splits.train), ("test", splits.test), ("validation", splits.validation)):
-        if split is None:
+        if split is None or (name == "test" and not with_test):
             continue
         problem = _problem(spec, split) or _problem_of_targets(spec, task, split.targets)
         if problem:

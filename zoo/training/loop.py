@@ -12,7 +12,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -30,12 +30,16 @@ from .resuming import CheckpointWriter
 
 log = logging.getLogger("zoo")
 
+Watch = Callable[[EpochMetrics], None]
 PROGRESS_SECONDS = 0.1
 """Seconds between two calls of ``train_progressed``."""
 
 
-def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
+def run_epochs(plan: Plan, state: State, request: StopRequest, watch: Watch | None = None) -> None:
     """Train the epochs that are left: train, validate, keep the best checkpoint, write the checkpoint to resume from.
+
+    Args:
+        watch: called with the metrics of each epoch. An exception of it ends the training.
 
     Raises:
         TrainingDiverged: a loss became NaN or infinite.
@@ -44,7 +48,9 @@ def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
     writer = CheckpointWriter(plan, state)
     try:
         while not _ends(plan, state):
-            _run_epoch(plan, state, request, writer)
+            metrics = _run_epoch(plan, state, request, writer)
+            if watch is not None:
+                watch(metrics)
     finally:
         writer.close()
     if state.epoch <= plan.hyperparameters.epochs:
@@ -52,7 +58,7 @@ def run_epochs(plan: Plan, state: State, request: StopRequest) -> None:
         log.warning("The validation did not improve for %d epochs: stopped after epoch %d.", patience, state.epoch - 1)
 
 
-def _run_epoch(plan: Plan, state: State, request: StopRequest, writer: CheckpointWriter) -> None:
+def _run_epoch(plan: Plan, state: State, request: StopRequest, writer: CheckpointWriter) -> EpochMetrics:
     began = time.perf_counter()
     _train_epoch(plan, state, request, writer)
     metrics = _measure_epoch(plan, state, began)
@@ -67,6 +73,7 @@ def _run_epoch(plan: Plan, state: State, request: StopRequest, writer: Checkpoin
     if not ends and (stop := stop or plan.world.agree(request.signal_number, plan.device)):
         writer.save()
         raise _interrupted(plan, state, stop)
+    return metrics
 
 
 def _ends(plan: Plan, state: State) -> bool:

@@ -64,18 +64,18 @@ class Prepared:
     changes: tuple[str, ...] = ()
 
 
-def prepare(request: TrainingRequest) -> Prepared:
+def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prepared:
     """Load the data, resolve the recipe for it, build the model with its initial weights.
+
+    Args:
+        data: the data, if it is loaded already.
 
     Raises:
         DataError: the data cannot be loaded or used.
         UsageError: the initial weights or the patterns to freeze do not fit the network.
     """
     spec, seed = request.architecture, request.seed
-    reference, is_default = str(request.dataset or spec.dataset), request.dataset is None
-    data = load_for(
-        spec, request.registry, reference, request.data_folder, fall_back=is_default, options=request.data_options
-    )
+    data = data or load_requested(request)
     recipe_of_data = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
     hyperparameters = resolve(
         spec.hyperparameters, recipe_of_data, request.hyperparameters, parts=part_options(request.registry)
@@ -95,6 +95,25 @@ def prepare(request: TrainingRequest) -> Prepared:
     freeze(model.get_submodule("network"), request.freeze)
     return Prepared(
         request.registry, data, hyperparameters, parts, task, model, seed, request.device, init_from, adapted.changes
+    )
+
+
+def load_requested(request: TrainingRequest, *, with_test: bool = True) -> LoadedDataset:
+    """The data of a training.
+
+    Args:
+        with_test: as for :func:`zoo.data.read.read_dataset`.
+    """
+    spec = request.architecture
+    reference, is_default = str(request.dataset or spec.dataset), request.dataset is None
+    return load_for(
+        spec,
+        request.registry,
+        reference,
+        request.data_folder,
+        fall_back=is_default,
+        options=request.data_options,
+        with_test=with_test,
     )
 
 
