@@ -3,8 +3,11 @@
 import csv
 import json
 import random
+import re
+import shlex
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +18,7 @@ from zoo import Column, DataError, UsageError
 from zoo.data.cells import DATE_FORMS, Notation, category_key, parse_dates, parse_numbers, to_values
 from zoo.data.loading import load_again, load_named
 from zoo.models.preprocess import TablePreprocess
+from zoo.runs.command_line import repeat_command
 
 ROWS = 40
 
@@ -213,6 +217,30 @@ def test_what_is_no_use_is_left_out_and_can_be_kept(load, caplog):
     assert used(load(columns, keep=("id", "leak", "same"))) == ["id", "leak", "same", "area", "city"]
 
 
+def test_columns_with_commas_and_quotes_are_kept_and_dropped(tmp_path, zoo_command):
+    awkward = 'id, "old"'
+    columns = {
+        "y": choices("1.5", "2.5", "3.25"),
+        awkward: range(ROWS),
+        "a, b": choices("1", "2"),
+        "c": choices("3", "4"),
+    }
+    path = write_table(tmp_path / "t.csv", columns)
+    words = ["train", "linear-regression", "--dataset", path, "--target", "y", "--epochs", "1", "--runs-dir", tmp_path]
+    told = " ".join(zoo_command(*words).err.split())
+    found = re.search(r"--data-option ('keep=.*?') uses it", told)
+    kept = [*words[:-1], tmp_path / "kept", *shlex.split(found[0].removesuffix(" uses it"))]
+    result = zoo_command(*kept, "--data-option", 'drop="a, b"')
+    assert result.code == 0
+    (run,) = zoo.list_runs(tmp_path / "kept")
+    assert run.config["data"]["options"] | {"keep": [awkward], "drop": ["a, b"]} == run.config["data"]["options"]
+    assert [column["name"] for column in run.config["data"]["columns"]] == [awkward, "c"]
+    repeated = shlex.split(repeat_command(run.config, zoo.create_registry()))
+    assert zoo_command(*repeated[1:], "--runs-dir", tmp_path / "again").code == 0
+    (again,) = zoo.list_runs(tmp_path / "again")
+    assert again.config["data"] == run.config["data"]
+
+
 def test_a_code_for_the_class_is_a_leak(load):
     columns = {
         "y": ["abc"[k % 3] for k in range(ROWS)],
@@ -355,6 +383,22 @@ def test_an_unseen_category_counts_as_none(trained, tmp_path, zoo_command):
     (first, second) = json.loads(zoo_command("predict", file, path, "--json").out)
     assert first["unseen"] == {"city": "Paris"}
     assert "unseen" not in second
+
+
+@pytest.mark.parametrize("name", ["city", "ok", "when (weekday)"])
+def test_codes_outside_the_categories_count_as_none_in_the_file(name, trained, registry):
+    run, _, file, _ = trained
+    data = load_again(run.config, registry, run.folder)
+    place = used(data).index(name)
+    codes = [float("nan"), -1.0, -0.0001, 0.5, 99.0, 1e30, float("inf"), *data.spec.columns[place].values]
+    rows = np.repeat(data.splits.test.inputs[:1].numpy(), len(codes), axis=0)
+    rows[:, place] = codes
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (outputs,) = session.run(None, {"input": rows})
+    outside = len(codes) - len(data.spec.columns[place].values)
+    assert (outputs[:outside] == outputs[0]).all()
+    assert (outputs[outside:] != outputs[0]).all(), "each category has a weight"
+    np.testing.assert_allclose(outputs, zoo.open_model(run.folder).run(rows)[0], rtol=1e-4)
 
 
 def test_a_file_in_another_encoding_is_predicted(trained, tmp_path, zoo_command):

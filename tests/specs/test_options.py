@@ -1,9 +1,12 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import zoo
 from zoo import InvalidValue, Option, PluginError, UnknownName
 from zoo.registry.recipe_parts import part_options
 from zoo.specs.hyperparameters import OPTIONS, resolve
+from zoo.specs.options import as_argument
 from zoo.specs.settings import parse_settings, split_settings
 
 
@@ -18,6 +21,10 @@ from zoo.specs.settings import parse_settings, split_settings
         (False, "TRUE", True),
         ((6, 4), "7, 3", (7, 3)),
         ((6, 4), "9", (9,)),
+        (("",), "", ("",)),
+        (("",), "a, b b ,c", ("a", "b b", "c")),
+        (("",), '"width, mm", age', ("width, mm", "age")),
+        (("",), '5" disc,"a ""b"""', ('5" disc', 'a "b"')),
     ],
 )
 def test_a_text_becomes_a_value_of_the_defaults_type(default, text, value):
@@ -41,6 +48,7 @@ def test_a_text_becomes_a_value_of_the_defaults_type(default, text, value):
         (Option(name="x", default="a", choices=("a", "b")), "c"),
         (Option(name="x", default=(6, 4), minimum=1), "7,0"),
         (Option(name="x", default=(6, 4)), "7,,3"),
+        (Option(name="x", default=("a",), choices=("a", "b")), "a,c"),
     ],
 )
 def test_invalid_text_is_refused_with_the_allowed_values(option, text):
@@ -48,6 +56,22 @@ def test_invalid_text_is_refused_with_the_allowed_values(option, text):
         option.parse(text)
     assert option.describe() in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['"width, mm', '"a"b,c', "a\nb"])
+def test_a_list_with_wrong_quotes_is_refused_with_the_rule(text):
+    with pytest.raises(InvalidValue, match="written in double quotes") as caught:
+        Option(name="x", default=("",)).parse(text)
+    assert "\n" not in str(caught.value)
+
+
+LIST_ITEMS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")).map(str.strip)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(LIST_ITEMS, min_size=1) | st.lists(FINITE, min_size=1))
+def test_a_list_is_read_back_from_the_command_that_repeats_it(items):
+    assert list(Option(name="x", default=(type(items[0])(),)).parse(as_argument(items))) == items
 
 
 @pytest.mark.parametrize(

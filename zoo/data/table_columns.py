@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 from ..errors import DataError
 from ..formatting import brief
 from ..specs.columns import Column
-from ..specs.options import Option
+from ..specs.options import Option, as_argument
 from ..specs.task import Task
 from .cells import PARTS, PLAIN, WEEKDAYS, Notation, category_key, why_no_number
 from .table_statistics import MOST_CATEGORIES, ColumnCells, Reading
@@ -116,8 +117,13 @@ def too_many(file: str, name: str) -> str:
     """The message for a column of text that is no category."""
     return (
         f"{file}: {name} has more than {MOST_CATEGORIES} different values, too many for a category. "
-        f"Leave it out with --data-option drop={name}."
+        f"Leave it out with {data_option('drop', name)}."
     )
+
+
+def data_option(option: str, column: str) -> str:
+    """The words of the command that name a column in an option, quoted for a shell."""
+    return f"--data-option {shlex.quote(f'{option}={as_argument((column,))}')}"
 
 
 def _declare_category(cells: ColumnCells, reading: str = "") -> Column:
@@ -164,7 +170,7 @@ def find_notation(cells: ColumnCells, reading: Reading, is_target: bool = False)
     if 0 < cells.percents < cells.present:
         raise DataError(
             f"{reading.file}: some cells of {cells.name} end with % and others do not. Write all in one way, or leave "
-            f"the column out with --data-option drop={cells.name}."
+            f"the column out with {data_option('drop', cells.name)}."
         )
     return Notation(chosen.decimal, chosen.thousands, cells.percents > 0)
 
@@ -235,7 +241,7 @@ def _find_form(cells: ColumnCells, reading: Reading) -> str:
         line, cell = count.first_other
         raise DataError(
             f"{reading.file}, line {line}: {cells.name} is {brief(cell)}, but other rows have dates ({form}). Correct "
-            f"it, or leave the column out with --data-option drop={cells.name}."
+            f"it, or leave the column out with {data_option('drop', cells.name)}."
         )
     return form
 

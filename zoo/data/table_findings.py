@@ -14,6 +14,7 @@ from ..errors import DataError
 from ..formatting import counted, shortened
 from ..specs.columns import Column, ColumnSummary
 from ..specs.task import Task
+from .table_columns import data_option
 from .table_statistics import ColumnCells
 
 log = logging.getLogger("zoo")
@@ -174,7 +175,7 @@ def keep_seen(inputs: NDArray[np.float32], training: NDArray[np.bool_], columns:
 def tell_unused(file: str, unused: Mapping[str, str]) -> None:
     """One line for each column that is left out."""
     for name, why in unused.items():
-        remedy = "" if why in ("empty", "text") else f" --data-option keep={name} uses it."
+        remedy = "" if why in ("empty", "text") else f" {data_option('keep', name)} uses it."
         log.warning("%s: the column %s is left out: %s.%s", file, shortened(name, 100), REASONS[why], remedy)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..registry.registry import Registry
 from ..specs.hyperparameters import resolve
-from ..specs.options import as_text
+from ..specs.options import as_argument
 
 _ADAPTABLE = ("epochs", "batch_size", "warmup", "grad_clip", "ema", "patience")
 """Given for a run of a version that did not record what the user set: that version adapted no recipe."""
@@ -29,7 +29,7 @@ def repeat_command(config: dict[str, Any], registry: Registry) -> str:
     if foreign_data:
         words += ["--dataset", data.get("path") or data["name"]]
     for name, value in _changed(data.get("options") or {}, _dataset_defaults(config, registry)).items():
-        words += ["--data-option", f"{name}={_text(value)}"]
+        words += ["--data-option", f"{name}={as_argument(value)}"]
     spec = registry.architectures.get(config["architecture"])
     own = spec.hyperparameters if spec else {}
     dataset = registry.datasets.get(data["name"])
@@ -40,10 +40,10 @@ def repeat_command(config: dict[str, Any], registry: Registry) -> str:
     kept = config.get("user_set", _ADAPTABLE if foreign_data or epochs[0] < usual["epochs"] else ())
     usual = {name: value for name, value in usual.items() if name not in kept}
     for name, value in _changed(chosen, usual).items():
-        words += [_DIRECT[name], _text(value)] if name in _DIRECT else ["--set", f"{name}={_text(value)}"]
+        words += [_DIRECT[name], as_argument(value)] if name in _DIRECT else ["--set", f"{name}={as_argument(value)}"]
     defaults = {option.name: option.default for option in spec.options} if spec else {}
     for name, value in _changed(config["options"], defaults).items():
-        words += ["--set", f"{name}={_text(value)}"]
+        words += ["--set", f"{name}={as_argument(value)}"]
     words += ["--seed", str(config["seed"])] if config["seed"] else []
     words += ["--init-from", str(config["init_from"])] if config.get("init_from") else []
     for pattern in config.get("freeze") or ():
@@ -81,8 +81,3 @@ def _dataset_defaults(config: dict[str, Any], registry: Registry) -> dict[str, A
         return {}
     spec = registry.datasets.get(data["name"])
     return {option.name: option.default for option in spec.options} if spec else {}
-
-
-def _text(value: Any) -> str:
-    """``value`` as the command line accepts it, with all digits."""
-    return repr(value) if isinstance(value, float) else as_text(value).strip("'")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 class Option:
     """One option: name, default, help text and range. The type of the default is the type of the option.
 
-    If the default is a tuple, the option is a comma-separated list, and all items have the type of the first one.
+    If the default is a tuple, the option is a comma-separated list, and all items have the type of the first one. Texts
+    are separated as in a line of a CSV file: ``"width, mm",age`` is a list of two.
 
     Args:
         name: an identifier, as in ``--set NAME=VALUE``; the builder or loader gets it as a keyword argument.
@@ -88,7 +91,8 @@ class Option:
             InvalidValue: the text does not have the option's type, or the value is not allowed.
         """
         if isinstance(self.default, tuple):
-            return self.check(tuple(self._parse_item(part.strip(), text) for part in text.split(",")))
+            parts = self._split(text) if self.type is str else text.split(",")
+            return self.check(tuple(self._parse_item(part.strip(), text) for part in parts))
         return self.check(self._parse_item(text.strip(), text))
 
     def check(self, value: object) -> Value:
@@ -102,6 +106,14 @@ class Option:
                 raise self._invalid(value)
             return tuple(self._check_item(item, value) for item in value)
         return self._check_item(value, value)
+
+    def _split(self, text: str) -> list[str]:
+        """The items of a list of texts. One with a comma is in double quotes, and a double quote in it is doubled."""
+        try:
+            return next(csv.reader([text], skipinitialspace=True, strict=True)) or [""]
+        except (csv.Error, StopIteration):
+            rule = 'an item that has a comma is written in double quotes, and a double quote in it as ""'
+            raise InvalidValue(f"{self.name} cannot be {brief(text)}: {rule}.") from None
 
     def _parse_item(self, part: str, text: str) -> Value:
         if self.type is bool:
@@ -173,7 +185,22 @@ def as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        return ",".join(as_text(item) for item in value)
+        return "''" if list(value) == [""] else _line([str(v) if isinstance(v, str) else as_text(v) for v in value])
     if isinstance(value, float):
         return f"{value:g}"
     return repr(value) if value == "" or (isinstance(value, str) and " " in value) else str(value)
+
+
+def as_argument(value: object) -> str:
+    """``value`` as text that :meth:`Option.parse` reads back: with all digits, and lists as a line of a CSV file."""
+    if isinstance(value, list | tuple):
+        return "" if list(value) == [""] else _line([as_argument(item) for item in value])
+    if isinstance(value, float):
+        return repr(value)
+    return value if isinstance(value, str) else as_text(value)
+
+
+def _line(items: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(items)  # an item with one of these characters is quoted
+    return text.getvalue().removesuffix("\r\n")
