@@ -2,20 +2,25 @@
 
     python benchmarks/small_data.py policies --seeds 3     # augmentation of user folders, chosen by validation
     python benchmarks/small_data.py folders --seeds 5      # the default command on folders of coloured shapes
+    python benchmarks/small_data.py start --seeds 5        # grey images, from the shipped weights and from scratch
     python benchmarks/small_data.py digits --seeds 10      # every image recipe, shortened, on the digits
 
 ``policies`` trains on 60 images for each class and validates on many more: generated shapes, the bundled digits, and
-Fashion-MNIST if it is in ``$ZOO_DATA``. No test split takes part in the choice. All trainings run on one thread.
+MNIST and Fashion-MNIST if they are in ``$ZOO_DATA``. No test split takes part in the choice. All trainings run on one
+thread. With ``--results FILE`` a benchmark that was stopped continues, and trains nothing twice.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import random
+import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,7 @@ from PIL import Image, ImageDraw
 
 import zoo
 
+Accuracies = dict[str, float] | None
 SHAPES = ("circle", "square", "triangle", "cross", "ring")
 MODES = ("RGB", "L", "P", "RGBA")
 OWN = ("cnn-mini", "resnet-mini", "lenet")
@@ -91,92 +97,165 @@ def write_samples(folder: Path, split: zoo.Split, labels: Sequence[str], start: 
             Image.fromarray(np.asarray(split.inputs[index, 0])).save(folder / name / f"{index}.png")
 
 
+@dataclass
+class Trainings:
+    """Trainings on one thread, and the results of those that were finished earlier.
+
+    Args:
+        place: a temporary folder.
+        file: JSON lines with the results; None: they are not kept.
+    """
+
+    place: Path
+    file: Path | None
+    known: dict[str, Accuracies] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.file and self.file.exists():
+            for line in self.file.read_text(encoding="utf-8").splitlines():
+                self.known |= {json.loads(line)["training"]: json.loads(line)["result"]}
+
+    def __call__(self, data: str, dataset: str | Path, name: str, seed: int, **settings: Any) -> Accuracies:
+        """Best validation accuracy and test accuracy in percent of one training; None if it diverged.
+
+        Args:
+            data: name of the dataset, which does not depend on the temporary folder.
+        """
+        words = [data, name, f"seed {seed}", *(f"{key}={value}" for key, value in sorted(settings.items()))]
+        training = ", ".join(words)
+        if training not in self.known:
+            self.known[training] = result = self._train(dataset, name, seed, settings)
+            if self.file:
+                with self.file.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"training": training, "result": result}) + "\n")
+        return self.known[training]
+
+    def _train(self, dataset: str | Path, name: str, seed: int, settings: dict[str, Any]) -> Accuracies:
+        runs = self.place / "runs"
+        try:
+            run = zoo.train(
+                name, dataset=dataset, seed=seed, runs_dir=runs, data_dir=self.place, device="cpu", **settings
+            )
+        except zoo.TrainingDiverged:
+            return None
+        finally:
+            shutil.rmtree(runs)
+        found = {"validation": run.config["best"]["validation"], "test": run.config["results"]["test"]}
+        return {split: round(100 * metrics["accuracy"], 3) for split, metrics in found.items()}
+
+    def several(
+        self, data: str, dataset: str | Path, name: str, seeds: Sequence[int], split: str, **settings: Any
+    ) -> list[float | None]:
+        """The accuracy on ``split`` of a training for each seed."""
+        results = [self(data, dataset, name, seed, **settings) for seed in seeds]
+        return [result[split] if result else None for result in results]
+
+
 def policy_folders(place: Path, each: int = 60) -> dict[str, Path]:
     """Folders with ``train``, ``val`` and ``test``; the last is needed by the trainer and never looked at."""
     folders = {"shapes": place / "shapes"}
     for seed, (split, count) in enumerate({"train": each, "val": 100, "test": 2}.items()):
         write_shapes(folders["shapes"] / split, SHAPES, count, seed)
-    registry = zoo.create_registry()
-    for name in ("digits", "fashion-mnist"):
-        try:
-            data = zoo.load_dataset(registry.dataset(name), zoo.data_folder(None), download=False)
-        except zoo.DataUnavailable:
-            continue
-        folders[name] = place / name
-        for split, (start, stop) in {"train": (0, each), "val": (each, each + 60), "test": (120, 122)}.items():
-            write_samples(folders[name] / split, data.splits.train, data.spec.labels, start, stop)
+    for name in ("digits", "mnist", "fashion-mnist"):
+        parts = {"train": (0, each), "val": (each, each + 60), "test": (120, 122)}
+        if write_folder(place / name, name, parts):
+            folders[name] = place / name
     return folders
 
 
-def train(name: str, place: Path, **settings: Any) -> zoo.Run | None:
-    """A training on one thread; None if it diverged."""
+def write_folder(folder: Path, dataset: str, parts: dict[str, tuple[int, int]], classes: int = 10) -> bool:
+    """A folder for each part with some images of each class, all from the training split; False if there is no data."""
+    registry = zoo.create_registry()
     try:
-        return zoo.train(name, runs_dir=place / "runs", data_dir=place / "data", device="cpu", **settings)
-    except zoo.TrainingDiverged:
-        return None
+        data = zoo.load_dataset(registry.dataset(dataset), zoo.data_folder(None), download=False)
+    except zoo.DataUnavailable:
+        return False
+    for part, (start, stop) in parts.items():
+        write_samples(folder / part, data.splits.train, data.spec.labels[:classes], start, stop)
+    return True
 
 
-def compare_policies(place: Path, seeds: Sequence[int], only: Sequence[str]) -> Iterator[str]:
+def compare_policies(train: Trainings, seeds: Sequence[int], only: Sequence[str]) -> Iterator[str]:
     """A row for each policy and dataset: the best validation accuracy of each network, mean over the seeds."""
-    for data, folder in policy_folders(place).items():
+    for data, folder in policy_folders(train.place).items():
         side = 64 if data == "shapes" else 28
         for policy in only or POLICIES:
             settings = POLICIES[policy] | {"flip": False}  # set, so that the default of folders does not apply
             settings |= {"shift": round(settings["shift"] * side)} if "shift" in settings else {}
-            means = []
-            for name in OWN:
-                runs = [train(name, place, dataset=folder, seed=seed, **settings) for seed in seeds]
-                found = [run.config["best"]["validation"]["accuracy"] if run else 0.0 for run in runs]
-                means.append(statistics.fmean(found))
-            cells = " | ".join(f"{100 * mean:.1f}" for mean in (*means, statistics.fmean(means)))
+            found = [train.several(f"{data} of 60", folder, name, seeds, "validation", **settings) for name in OWN]
+            means = [statistics.fmean(value or 0 for value in values) for values in found]
+            cells = " | ".join(f"{mean:.1f}" for mean in (*means, statistics.fmean(means)))
             yield f"| {data} | {policy} | {cells} |"
 
 
-def default_on_folders(place: Path, seeds: Sequence[int], only: Sequence[str]) -> Iterator[str]:
+def default_on_folders(train: Trainings, seeds: Sequence[int], only: Sequence[str]) -> Iterator[str]:
     """A row for each folder and network: the test accuracy of the default command, for each seed."""
     for folder in (
-        write_shapes(place / "three classes of 60", SHAPES[:3], 60, 0),
-        write_shapes(place / "five classes of 40", SHAPES, 40, 0),
+        write_shapes(train.place / "three classes of 60", SHAPES[:3], 60, 0),
+        write_shapes(train.place / "five classes of 40", SHAPES, 40, 0),
     ):
         for name in only or OWN:
-            runs = [train(name, place, dataset=folder, seed=seed) for seed in seeds]
-            cells = ", ".join(f"{100 * run.config['results']['test']['accuracy']:.1f}" if run else "-" for run in runs)
-            yield f"| {folder.name} | {name} | {cells} |"
+            found = train.several(f"shapes, {folder.name}", folder, name, seeds, "test")
+            yield f"| {folder.name} | {name} | {_list(found)} |"
 
 
-def shortened(place: Path, seeds: Sequence[int], only: Sequence[str], epochs: Sequence[int]) -> Iterator[str]:
+def shipped_start(train: Trainings, seeds: Sequence[int], only: Sequence[str]) -> Iterator[str]:
+    """A row for each number of images and each start: the test accuracy for each seed on five kinds of clothes."""
+    for each in (10, 20, 40):
+        data = f"five classes of {each}"
+        if not write_folder(train.place / data, "fashion-mnist", {"train": (0, each), "test": (100, 300)}, classes=5):
+            raise SystemExit("Fashion-MNIST is not there: zoo fetch fashion-mnist")
+        for name in only or OWN:
+            for start in (None, name):
+                settings = {"init_from": start} if start else {}
+                found = train.several(f"clothes, {data}", train.place / data, name, seeds, "test", **settings)
+                mean = statistics.fmean(value or 0 for value in found)
+                yield f"| {each} | {name} | {'shipped weights' if start else 'random'} | {_list(found)} | {mean:.1f} |"
+
+
+def shortened(train: Trainings, seeds: Sequence[int], only: Sequence[str], epochs: Sequence[int]) -> Iterator[str]:
     """A row for each network and length: the test accuracies on the digits; length 0 is that of the dataset."""
-    for name in only or IMAGE_NETWORKS:
-        for count in epochs:
+    for count in epochs:
+        for name in only or IMAGE_NETWORKS:
             length = {"epochs": count} if count else {}
-            runs = [train(name, place, dataset="digits", seed=seed, **length) for seed in seeds]
-            found = [100 * run.config["results"]["test"]["accuracy"] for run in runs if run]
-            spread = f"{min(found):.1f} | {statistics.median(found):.1f}" if found else "- | -"
-            yield f"| {name} | {count or 'own'} | {spread} | {len(runs) - len(found)} of {len(runs)} |"
+            columns = {}
+            for split in ("validation", "test"):
+                results = train.several("digits", "digits", name, seeds, split, **length)
+                found = [value for value in results if value is not None]
+                columns[split] = f"{min(found):.1f} | {statistics.median(found):.1f}" if found else "- | -"
+            lost = f"{len(results) - len(found)} of {len(results)}"
+            yield f"| {name} | {count or 'own'} | {columns['validation']} | {columns['test']} | {lost} |"
+
+
+def _list(values: Sequence[float | None]) -> str:
+    return ", ".join("diverged" if value is None else f"{value:.1f}" for value in values)
 
 
 def main() -> None:
     """Print the rows of a table as they are measured."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("table", choices=("policies", "folders", "digits"))
+    parser.add_argument("table", choices=("policies", "folders", "start", "digits"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=(), help="these policies or networks only")
     parser.add_argument("--epochs", nargs="*", type=int, default=(3, 6, 12, 0))
+    parser.add_argument("--results", type=Path, help="JSON lines with the result of each training")
     given = parser.parse_args()
     torch.set_num_threads(1)
     logging.getLogger("zoo").setLevel(logging.ERROR)
     seeds = range(given.first_seed, given.first_seed + given.seeds)
+    lengths = "validation, least | median | test, least | median"
     tables: dict[str, tuple[str, Callable[..., Iterator[str]]]] = {
         "policies": (f"| data | policy | {' | '.join(OWN)} | mean |\n|---|---|{'--:|' * 4}", compare_policies),
         "folders": ("| folder | architecture | test accuracy of each seed |\n|---|---|---|", default_on_folders),
-        "digits": ("| architecture | epochs | least | median | diverged |\n|---|--:|--:|--:|--:|", shortened),
+        "start": (f"| each | architecture | start | test, each seed | mean |\n|--:|{'---|' * 3}--:|", shipped_start),
+        "digits": (f"| architecture | epochs | {lengths} | diverged |\n|---|{'--:|' * 6}", shortened),
     }
     head, rows = tables[given.table]
     more = {"epochs": given.epochs} if given.table == "digits" else {}
     print(head, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        for row in rows(Path(scratch), seeds, given.only, **more):
+        for row in rows(Trainings(Path(scratch), given.results), seeds, given.only, **more):
             print(row, flush=True)
 
 
