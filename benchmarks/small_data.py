@@ -48,6 +48,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "move, colour": {"shift": 0.1, "colour": 0.3, **MOVE},
     "move, erase": {"shift": 0.1, "erase": 0.25, **MOVE},
     "move, mixup": {"shift": 0.1, "mixup": 0.2, **MOVE},
+    "shift, mixup": {"shift": 0.1, "mixup": 0.2},
 }
 """Hyperparameters by name of the policy; ``shift`` as a fraction of the side of the images."""
 
@@ -151,15 +152,15 @@ class Trainings:
         return [result[split] if result else None for result in results]
 
 
-def policy_folders(place: Path, each: int = 60) -> dict[str, Path]:
+def policy_folders(place: Path, names: Sequence[str], each: int = 60) -> dict[str, Path]:
     """Folders with ``train``, ``val`` and ``test``; the last is needed by the trainer and never looked at."""
-    folders = {"shapes": place / "shapes"}
-    for seed, (split, count) in enumerate({"train": each, "val": 100, "test": 2}.items()):
-        write_shapes(folders["shapes"] / split, SHAPES, count, seed)
-    for name in ("digits", "mnist", "fashion-mnist"):
-        parts = {"train": (0, each), "val": (each, each + 60), "test": (120, 122)}
-        if write_folder(place / name, name, parts):
-            folders[name] = place / name
+    folders = {name: place / name for name in names}
+    for name, folder in list(folders.items()):
+        if name == "shapes":
+            for seed, (split, count) in enumerate({"train": each, "val": 100, "test": 2}.items()):
+                write_shapes(folder / split, SHAPES, count, seed)
+        elif not write_folder(folder, name, {"train": (0, each), "val": (each, each + 60), "test": (120, 122)}):
+            del folders[name]
     return folders
 
 
@@ -175,17 +176,21 @@ def write_folder(folder: Path, dataset: str, parts: dict[str, tuple[int, int]], 
     return True
 
 
-def compare_policies(train: Trainings, seeds: Sequence[int], only: Sequence[str]) -> Iterator[str]:
+def compare_policies(
+    train: Trainings, seeds: Sequence[int], only: Sequence[str], networks: Sequence[str], data: Sequence[str]
+) -> Iterator[str]:
     """A row for each policy and dataset: the best validation accuracy of each network, mean over the seeds."""
-    for data, folder in policy_folders(train.place).items():
-        side = 64 if data == "shapes" else 28
+    for name, folder in policy_folders(train.place, data).items():
+        side = 64 if name == "shapes" else 28
         for policy in only or POLICIES:
             settings = POLICIES[policy] | {"flip": False}  # set, so that the default of folders does not apply
             settings |= {"shift": round(settings["shift"] * side)} if "shift" in settings else {}
-            found = [train.several(f"{data} of 60", folder, name, seeds, "validation", **settings) for name in OWN]
-            means = [statistics.fmean(value or 0 for value in values) for values in found]
+            means = []
+            for network in networks:
+                found = train.several(f"{name} of 60", folder, network, seeds, "validation", **settings)
+                means.append(statistics.fmean(value or 0 for value in found))
             cells = " | ".join(f"{mean:.1f}" for mean in (*means, statistics.fmean(means)))
-            yield f"| {data} | {policy} | {cells} |"
+            yield f"| {name} | {policy} | {cells} |"
 
 
 def default_on_folders(train: Trainings, seeds: Sequence[int], only: Sequence[str]) -> Iterator[str]:
@@ -238,6 +243,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=(), help="these policies or networks only")
+    parser.add_argument("--networks", nargs="*", default=OWN, help="for the table policies")
+    parser.add_argument("--data", nargs="*", default=("shapes", "digits", "mnist", "fashion-mnist"), help="likewise")
     parser.add_argument("--epochs", nargs="*", type=int, default=(3, 6, 12, 0))
     parser.add_argument("--results", type=Path, help="JSON lines with the result of each training")
     given = parser.parse_args()
@@ -246,16 +253,19 @@ def main() -> None:
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     lengths = "validation, least | median | test, least | median"
     tables: dict[str, tuple[str, Callable[..., Iterator[str]]]] = {
-        "policies": (f"| data | policy | {' | '.join(OWN)} | mean |\n|---|---|{'--:|' * 4}", compare_policies),
+        "policies": (
+            f"| data | policy | {' | '.join(given.networks)} | mean |\n|---|---|{'--:|' * (len(given.networks) + 1)}",
+            compare_policies,
+        ),
         "folders": ("| folder | architecture | test accuracy of each seed |\n|---|---|---|", default_on_folders),
         "start": (f"| each | architecture | start | test, each seed | mean |\n|--:|{'---|' * 3}--:|", shipped_start),
         "digits": (f"| architecture | epochs | {lengths} | diverged |\n|---|{'--:|' * 6}", shortened),
     }
     head, rows = tables[given.table]
-    more = {"epochs": given.epochs} if given.table == "digits" else {}
+    more = {"digits": {"epochs": given.epochs}, "policies": {"networks": given.networks, "data": given.data}}
     print(head, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        for row in rows(Trainings(Path(scratch), given.results), seeds, given.only, **more):
+        for row in rows(Trainings(Path(scratch), given.results), seeds, given.only, **more.get(given.table, {})):
             print(row, flush=True)
 
 

@@ -2,6 +2,7 @@
 
 import random
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from training_helpers import StopAt, assert_same_tensors, train
 
 import zoo
 from zoo.data.loading import LoadedDataset
+from zoo.registry.recipe_parts import part_options
 from zoo.runs.command_line import repeat_command
 from zoo.specs.hyperparameters import resolve
+from zoo.specs.settings import split_settings
 from zoo.training.recipe import FEW_STEPS, LEAST_STEPS, adapt_recipe, count_steps
 
 AUGMENTED = {"rotate": 10.0, "zoom": 0.2, "crop": 0.2, "colour": 0.3, "erase": 0.3, "mixup": 0.3, "flip": True}
@@ -29,8 +32,9 @@ def adapt(registry, name, dataset, samples, path=None, fixed=(), **settings):
     """The recipe of ``name`` adapted to so many samples of ``dataset``, as the trainer does it."""
     spec, data = registry.architecture(name), some_data(registry.dataset(dataset), samples, path)
     declared = data.spec.hyperparameters if dataset != spec.dataset else {}
-    h = resolve(spec.hyperparameters, declared, settings)
-    return h, adapt_recipe(h, spec, data, registry, {*declared, *settings, *fixed})
+    chosen, options = split_settings(spec, settings, part_options(registry))
+    h = resolve(spec.hyperparameters, declared, chosen)
+    return h, adapt_recipe(h, options, spec, data, registry, {*declared, *settings, *fixed})
 
 
 @pytest.fixture
@@ -97,9 +101,43 @@ def test_patience_grows_with_the_epochs(registry):
     assert adapted.hyperparameters.patience == 3, "set by the user"
     spec = registry.architecture("resnet-mini")
     h = resolve(spec.hyperparameters, {"patience": 3})
-    found = adapt_recipe(h, spec, some_data(registry.dataset("fashion-mnist"), 126), registry, ())
+    found = adapt_recipe(h, {}, spec, some_data(registry.dataset("fashion-mnist"), 126), registry, ())
     ratio = found.hyperparameters.epochs / h.epochs
     assert found.hyperparameters.patience == pytest.approx(3 * ratio, abs=1)
+
+
+@pytest.mark.parametrize(("epochs", "dropout"), [(3, 0.08), (6, 0.16), (12, 0.32), (19, 0.5), (20, 0.5), (None, 0.5)])
+def test_dropout_falls_with_the_steps_of_a_short_training(registry, epochs, dropout):
+    settings = {} if epochs is None else {"epochs": epochs}
+    _, adapted = adapt(registry, "alexnet-mini", "digits", 1_293, **settings)
+    assert adapted.options == {"dropout": dropout}
+    assert any(change.startswith("dropout") for change in adapted.changes) is (dropout < 0.5)
+    assert adapt(registry, "alexnet-mini", "digits", 1_293, dropout=0.5, **settings)[1].options == {"dropout": 0.5}
+    assert adapt(registry, "alexnet-mini", "mnist", 55_000, **settings)[1].options == {"dropout": 0.5}
+
+
+def test_an_option_that_does_not_allow_less_dropout_is_kept(registry):
+    spec = registry.architecture("alexnet-mini")
+    (option,) = spec.options
+    data = some_data(registry.dataset("digits"), 1_293)
+    for changed in (replace(option, minimum=0.2), replace(option, default="much"), replace(option, name="drop")):
+        other = replace(spec, options=(changed,))
+        h, options = resolve(spec.hyperparameters, {"epochs": 6}), {changed.name: changed.default}
+        assert adapt_recipe(h, options, other, data, registry, {"epochs"}).options == options
+
+
+def test_a_run_records_its_dropout_and_is_repeated_with_it(registry, tmp_path, zoo_command):
+    runs = [
+        zoo.train("alexnet-mini", dataset="digits", epochs=1, runs_dir=tmp_path / "a", device="cpu", **settings)
+        for settings in ({}, {"dropout": 0.5})
+    ]
+    assert [run.config["options"] for run in runs] == [{"dropout": 0.03}, {"dropout": 0.5}]
+    words = [shlex.split(repeat_command(run.config, registry)) for run in runs]
+    assert "dropout=0.03" in words[0]
+    assert "dropout=0.5" in words[1], "it would be adapted"
+    assert zoo_command(*words[0][1:], "--runs-dir", tmp_path / "b").code == 0
+    (again,) = zoo.list_runs(tmp_path / "b")
+    assert again.best.read_bytes() == runs[0].best.read_bytes()
 
 
 @pytest.mark.parametrize("settings", [{}, {"epochs": 2}, {"batch_size": 128}, {"lr": 0.1}, {"shift": 2}, {"ema": 0.0}])
@@ -111,7 +149,8 @@ def test_adapting_again_changes_nothing(registry, tmp_path, name, settings):
         changed = {change.split()[0] for change in first.changes}
         spec, data = registry.architecture(name), some_data(registry.dataset("digits"), samples, tmp_path)
         declared = registry.dataset("digits").hyperparameters
-        again = adapt_recipe(first.hyperparameters, spec, data, registry, {*declared, *changed, *settings})
+        fixed = {*declared, *changed, *settings}
+        again = adapt_recipe(first.hyperparameters, first.options, spec, data, registry, fixed)
         assert again.changes == ()
 
 

@@ -41,7 +41,7 @@ def repeat_command(config: dict[str, Any], registry: Registry) -> str:
     usual = {name: value for name, value in usual.items() if name not in kept}
     for name, value in _changed(chosen, usual).items():
         words += [_DIRECT[name], as_argument(value)] if name in _DIRECT else ["--set", f"{name}={as_argument(value)}"]
-    defaults = {option.name: option.default for option in spec.options} if spec else {}
+    defaults = {option.name: option.default for option in spec.options if option.name not in kept} if spec else {}
     for name, value in _changed(config["options"], defaults).items():
         words += ["--set", f"{name}={as_argument(value)}"]
     words += ["--seed", str(config["seed"])] if config["seed"] else []

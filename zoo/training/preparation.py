@@ -43,6 +43,7 @@ class Prepared:
         registry: the plugins to notify.
         data: the data with its three splits.
         hyperparameters: all of them.
+        options: all options of the architecture, by name.
         parts: the recipe parts that they name.
         task: the task, fitted to the training targets.
         model: raw inputs to predictions, before the first step, on the CPU.
@@ -55,6 +56,7 @@ class Prepared:
     registry: Registry
     data: LoadedDataset
     hyperparameters: Hyperparameters
+    options: Mapping[str, Any]
     parts: RecipeParts
     task: TaskMethods
     model: nn.Sequential
@@ -80,8 +82,8 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
     hyperparameters = resolve(
         spec.hyperparameters, recipe_of_data, request.hyperparameters, parts=part_options(request.registry)
     )
-    fixed = {*recipe_of_data, *request.hyperparameters}
-    adapted = adapt_recipe(hyperparameters, spec, data, request.registry, fixed)
+    fixed = {*recipe_of_data, *request.user_set}
+    adapted = adapt_recipe(hyperparameters, request.options, spec, data, request.registry, fixed)
     hyperparameters = adapted.hyperparameters
     if adapted.changes:
         log.warning("%s", adapted)
@@ -90,11 +92,21 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
         data = first_batches(data, hyperparameters.batch_size)
     parts = load_parts(hyperparameters, spec.task, request.registry)
     task = load_task(request.registry.task(spec.task)).fit(data.splits.train.targets, hyperparameters)
-    model = prepare_model(spec, data, task, request.options, hyperparameters, seed)
+    model = prepare_model(spec, data, task, adapted.options, hyperparameters, seed)
     init_from = load_starting_weights(model, request)
     freeze(model.get_submodule("network"), request.freeze)
     return Prepared(
-        request.registry, data, hyperparameters, parts, task, model, seed, request.device, init_from, adapted.changes
+        request.registry,
+        data,
+        hyperparameters,
+        adapted.options,
+        parts,
+        task,
+        model,
+        seed,
+        request.device,
+        init_from,
+        adapted.changes,
     )
 
 
@@ -135,9 +147,10 @@ def prepare_again(request: ResumeRequest, config: Mapping[str, Any]) -> Prepared
     hyperparameters = resolve(config["hyperparameters"], epochs, parts=part_options(request.registry))
     parts = load_parts(hyperparameters, config["task"], request.registry)
     task = load_task(request.registry.task(config["task"])).fit(data.splits.train.targets, hyperparameters)
-    model = prepare_model(spec, data, task, config["options"], hyperparameters, config["seed"])
+    options, seed = config["options"], config["seed"]
+    model = prepare_model(spec, data, task, options, hyperparameters, seed)
     freeze(model.get_submodule("network"), config.get("freeze", ()))
-    return Prepared(request.registry, data, hyperparameters, parts, task, model, config["seed"], device)
+    return Prepared(request.registry, data, hyperparameters, options, parts, task, model, seed, device)
 
 
 def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:

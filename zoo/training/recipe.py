@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..data.loading import LoadedDataset
+from ..errors import InvalidValue
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
-from ..specs.hyperparameters import AUGMENTATION, Hyperparameters, resolve
+from ..specs.hyperparameters import AUGMENTATION, NAMES, Hyperparameters, resolve
 from ..specs.options import Value, as_text
 
 BATCHES = 5
@@ -18,7 +19,7 @@ SMALLEST_BATCH = 8
 LEAST_STEPS = 300
 """A training has at least this many optimiser steps."""
 FEW_STEPS = 400
-"""A training of fewer steps gets a long warm-up, a short moving average and clipped gradients."""
+"""A training of fewer steps gets a long warm-up, a short moving average, clipped gradients and less dropout."""
 WARM_UP, AVERAGED, CLIP = 0.25, 0.1, 5.0
 """In such a training: least fraction of warm-up, longest averaging as a fraction of the run, largest gradient norm."""
 PHOTO_SHIFT = 0.1
@@ -35,11 +36,13 @@ class Adapted:
 
     Args:
         hyperparameters: all of them.
+        options: all options of the architecture, by name.
         changes: the values that changed, in words: ``batch_size 16 instead of 128``.
         reason: why, in words; empty if nothing changed.
     """
 
     hyperparameters: Hyperparameters
+    options: Mapping[str, Value]
     changes: tuple[str, ...] = ()
     reason: str = ""
 
@@ -50,6 +53,7 @@ class Adapted:
 
 def adapt_recipe(
     hyperparameters: Hyperparameters,
+    options: Mapping[str, Value],
     architecture: Architecture,
     data: LoadedDataset,
     registry: Registry,
@@ -72,15 +76,18 @@ def adapt_recipe(
     5. The warm-up is at least a quarter of the run.
     6. The moving average of the weights, if there is one, spans at most a tenth of the run.
     7. Gradients are clipped to a norm of 5, if the recipe does not clip them.
+    8. If the architecture has an option ``dropout``, it falls in proportion to the steps: with dropout a network needs
+       more steps to learn at all, and in few steps it does not overfit.
 
     Args:
         hyperparameters: the recipe with the changes of the dataset and of the user.
+        options: all options of the architecture, by name.
         fixed: the names that the user set or the dataset declares.
     """
     own = resolve(architecture.hyperparameters)
     foreign = data.spec.name != architecture.dataset or data.path is not None
     if not foreign and hyperparameters.epochs >= own.epochs:
-        return Adapted(hyperparameters)
+        return Adapted(hyperparameters, options)
     samples = len(data.splits.train)
     adapted = hyperparameters
     if foreign and _has_photos(data, fixed):
@@ -92,12 +99,19 @@ def adapt_recipe(
         adapted = _set(adapted, rule(adapted, samples), fixed)
     if adapted.batch_size < hyperparameters.batch_size:
         adapted = _set(adapted, _rate(hyperparameters, adapted), fixed)
-    changes = tuple(
-        f"{name} {as_text(getattr(adapted, name))} instead of {as_text(getattr(hyperparameters, name))}"
-        for name in Hyperparameters.__dataclass_fields__
-        if getattr(adapted, name) != getattr(hyperparameters, name)
+    chosen = {**options, **({} if "dropout" in fixed else _dropout(architecture, options, adapted, samples))}
+    changes = (
+        *_differences(NAMES, lambda name: getattr(hyperparameters, name), lambda name: getattr(adapted, name)),
+        *_differences(chosen, options.__getitem__, chosen.__getitem__),
     )
-    return Adapted(adapted, changes, _reason(architecture, registry, samples, foreign) if changes else "")
+    reason = _reason(architecture, registry, samples, foreign) if changes else ""
+    return Adapted(adapted, chosen, changes, reason)
+
+
+def _differences(names: Iterable[str], before: Callable[[str], Value], after: Callable[[str], Value]) -> Iterator[str]:
+    for name in names:
+        if after(name) != before(name):
+            yield f"{name} {as_text(after(name))} instead of {as_text(before(name))}"
 
 
 def _set(h: Hyperparameters, values: Mapping[str, Value], fixed: Collection[str]) -> Hyperparameters:
@@ -139,6 +153,20 @@ def _average(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
 
 def _clip(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
     return {"grad_clip": h.grad_clip or CLIP} if _is_short(h, samples) else {}
+
+
+def _dropout(
+    architecture: Architecture, options: Mapping[str, Value], h: Hyperparameters, samples: int
+) -> Mapping[str, Value]:
+    """The option ``dropout`` of the architecture, if it has one and allows the smaller value."""
+    dropout = options.get("dropout")
+    if not isinstance(dropout, float) or not _is_short(h, samples):
+        return {}
+    option = next(option for option in architecture.options if option.name == "dropout")
+    try:
+        return {"dropout": option.check(round(dropout * h.epochs * count_steps(h, samples) / FEW_STEPS, 2))}
+    except InvalidValue:
+        return {}
 
 
 def _is_short(h: Hyperparameters, samples: int) -> bool:

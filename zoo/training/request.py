@@ -46,6 +46,7 @@ class TrainingRequest:
         architecture: the architecture to train.
         hyperparameters: only those that the caller set, by name.
         options: all options of the architecture, by name.
+        user_set: the names of all settings that the caller set.
         dataset: name of a dataset or path of user files; None: the architecture's own dataset.
         data_options: options of the dataset that the caller set, by name.
         data_folder: the folder that holds the datasets.
@@ -63,6 +64,7 @@ class TrainingRequest:
     architecture: Architecture
     hyperparameters: Mapping[str, object]
     options: Mapping[str, Value]
+    user_set: frozenset[str]
     dataset: str | Path | None
     data_options: Mapping[str, object]
     data_folder: Path
@@ -113,6 +115,7 @@ def make_request(
         architecture=spec,
         hyperparameters=hyperparameters,
         options=options,
+        user_set=frozenset(settings),
         dataset=dataset,
         data_options=data_options or {},
         data_folder=data_folder(data_dir),

@@ -68,7 +68,7 @@ def describe_run(request: TrainingRequest, prepared: Prepared, world: World) -> 
         "plugin": request.registry.owner(spec).origin,
         "recipe_plugins": part_origins(request.registry, prepared.hyperparameters.as_dict()),
         "task": spec.task,
-        "options": dict(request.options),
+        "options": dict(prepared.options),
         "hyperparameters": prepared.hyperparameters.as_dict(),
         "seed": request.seed,
         "data": {
@@ -101,7 +101,7 @@ def describe_run(request: TrainingRequest, prepared: Prepared, world: World) -> 
         "processes": world.size,
         "checkpoints": asdict(request.checkpoints),
         "log": list(request.loggers),
-        "user_set": sorted(request.hyperparameters),
+        "user_set": sorted(request.user_set),
         "adapted": list(prepared.changes),
     }
 
