@@ -72,11 +72,14 @@ COMMANDS = {
     },
 }
 """The commands by section of ``zoo --help``."""
+RUNS_FILES = ("eval", "predict", "compare", "bench", "demo")
+"""The commands that run exported files in their own process; ``verify`` has another for them."""
 
 
 @click.group(
     cls=ZooGroup,
     sections=COMMANDS,
+    runs_files=RUNS_FILES,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog="`zoo COMMAND --help` shows the options of a command, with examples.",
 )

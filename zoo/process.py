@@ -159,6 +159,12 @@ def take_streams() -> Callable[[], OSError | None]:
     return lambda: results.failure
 
 
+def move_messages(descriptor: int) -> None:
+    """Let standard error, as :func:`take_streams` made it, write to another descriptor; 2 is for libraries then."""
+    if sys.stderr is not sys.__stderr__ and isinstance(getattr(sys.stderr.buffer, "raw", None), _Messages):
+        sys.stderr = _text_stream(_Messages(descriptor, "w", closefd=False), sys.stderr, immediately=True)
+
+
 def _text_stream(file: io.FileIO, before: TextIO | None, *, immediately: bool) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(file),

@@ -14,7 +14,7 @@ from ..specs.references import resolve_reference
 from .options import ARGUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PLUGIN_SECTION = "Plugin commands"
 
@@ -25,10 +25,14 @@ class ZooGroup(click.Group):
     Args:
         sections: the sections of ``zoo --help``: for each heading the names of its commands, each with the
             reference ``"module:command"``.
+        runs_files: the names of the commands that run exported files.
     """
 
-    def __init__(self, *args: Any, sections: Mapping[str, Mapping[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, sections: Mapping[str, Mapping[str, str]], runs_files: Sequence[str] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.runs_files = runs_files
         self.sections = {heading: tuple(commands) for heading, commands in sections.items()}
         self.builtin = {name: reference for commands in sections.values() for name, reference in commands.items()}
 
@@ -51,6 +55,11 @@ class ZooGroup(click.Group):
         if cmd_name in self.builtin:
             return cast("click.Command", resolve_reference(self.builtin[cmd_name]))
         return self.plugin_commands(ctx).get(cmd_name)
+
+    def files_to_run(self, arguments: Sequence[str]) -> list[str]:
+        """The exported files among ``arguments`` if they are those of a command that runs files."""
+        command = next((argument for argument in arguments if argument in self.builtin), "")
+        return [name for name in arguments if name.lower().endswith(".onnx")] if command in self.runs_files else []
 
     def plugin_commands(self, ctx: click.Context) -> Mapping[str, click.Command]:
         """The commands of the plugins."""

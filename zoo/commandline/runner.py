@@ -11,22 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..crash_guard import LibraryCrashed, can_guard, run_guarded
 from ..errors import PeerFailed, TrainingDiverged, TrainingInterrupted, UsageError, VerificationIncomplete, ZooError
 from ..formatting import printable, shortened
-from ..process import end_quietly, stop_signals, take_streams
+from ..process import Interrupted, end_quietly, stop_signals, take_streams
 from .completion import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..registry.registry import Registry
+    from .group import ZooGroup
 
 # of several processes that torchrun started, only the first prints notes and the errors that all of them meet
 _FIRST_PROCESS = os.environ.get("RANK", "0") == "0"
 
 
-def run_process(cli: click.Group, arguments: Sequence[str], registry: Registry | None = None) -> int:
-    """As :func:`run_command`, in a process that does nothing else: it handles signals and makes the streams safe."""
+def run_process(cli: ZooGroup, arguments: Sequence[str], registry: Registry | None = None) -> int:
+    """As :func:`run_command`, in a process that does nothing else: it handles signals and makes the streams safe.
+
+    A command that runs exported files does so in a child process, because a file can crash the library that runs it.
+    """
     failure = take_streams()
     try:
         os.getcwd()
@@ -34,9 +39,25 @@ def run_process(cli: click.Group, arguments: Sequence[str], registry: Registry |
         click.echo(f"Error: Cannot use the working directory: {error.strerror}. Change to another one.", err=True)
         return 1
     try:
+        files = cli.files_to_run(arguments) if can_guard() else []
+        if files:
+            return _run_guarded(lambda: run_command(cli, arguments, registry, failure), files)
         return run_command(cli, arguments, registry, failure)
     finally:
         end_quietly()
+
+
+def _run_guarded(command: Callable[[], int], files: Sequence[str]) -> int:
+    try:
+        return run_guarded(command, ", ".join(files))
+    except LibraryCrashed as error:
+        examine = f"`zoo verify {files[0]}` examines it with limits of time and memory."
+        click.echo(f"Error: {printable(str(error))} The file may be damaged or hostile: {printable(examine)}", err=True)
+        return 1
+    except Interrupted as error:
+        message, code = _explain(error, error.signal_number)
+        click.echo(f"Error: {message}", err=True)
+        return code
 
 
 def run_command(
