@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 LARGEST_JSON = 64 * 2**20
 """Bytes; a larger JSON file is refused before it is read. The largest that the zoo writes have about 5 MB."""
+_CHUNK = 2**14
 
 
 def read_json(path: Path, kind: type[T], what: str, hint: str = "") -> T:
@@ -98,7 +99,8 @@ def read_limited(path: Path, largest: int, what: str) -> bytes:
 def _read(handle: int, expected: int, largest: int) -> bytes:
     """The content of an open file of about ``expected`` bytes. It may grow while it is read."""
     parts, length = [], 0
-    while length <= largest and (part := os.read(handle, max(expected + 1 - length, 2**20))):
+    # Python allocates as many bytes as are asked for, which costs more than a small file
+    while length <= largest and (part := os.read(handle, max(expected + 1 - length, _CHUNK))):
         parts.append(part)
         length += len(part)
     return b"".join(parts)[:largest]

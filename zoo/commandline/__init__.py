@@ -13,7 +13,8 @@ those of ``20kB``, ``10m`` and ``50us``, :data:`PICTURE` that of the file of a p
 :func:`plugin_options` adds the options of the ``zoo`` group.
 
 *Inside a command.* :func:`registry_of` gives the registry, :func:`arguments_of` the arguments of this invocation,
-:func:`load_everything` imports everything that plugins declare, :func:`was_given` says whether an
+:func:`load_everything` imports everything that plugins declare, :func:`paused_garbage_collection` saves time where
+thousands of records are read, :func:`was_given` says whether an
 option was on the command line.
 
 *Settings.* :func:`training_settings`, :func:`epochs_given`, :func:`dataset_settings` and :func:`data_settings` parse
@@ -43,6 +44,7 @@ from ..formatting import printable as printable
 from ..formatting import size_text as size_text
 from ..formatting import table as table
 from ..formatting import time_text as time_text
+from ..garbage import paused_garbage_collection as paused_garbage_collection
 from ..registry.plugin_commands import PluginCommands as PluginCommands
 from ..registry.plugin_commands import ZooCommand as ZooCommand
 from . import plugin_views as plugin_views

@@ -25,6 +25,7 @@ from zoo.commandline import (
     json_option,
     main_metric,
     number,
+    paused_garbage_collection,
     print_json,
     registry_of,
     runs_dir_option,
@@ -186,6 +187,7 @@ def runs(
       zoo runs googlenet-mini
       zoo runs --dataset mnist --pareto
     """
+    ctx.with_resource(paused_garbage_collection())
     folder = zoo.runs_folder(runs_dir)
     found, damaged = zoo.scan_runs(folder, name, dataset)
     if name is not None and not found and not damaged:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from ..errors import RunNotFound, UnknownName, UsageError, ZooError
 from ..folders import expanded, runs_folder
+from ..garbage import paused_garbage_collection
 from .run import Run, load_run
 
 log = logging.getLogger("zoo")
 
 _EXPORTED = (".onnx", ".pt2")
+_NUMBERS = re.compile("([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,12 @@ def scan_runs(
     """As :func:`list_runs`, and the runs that cannot be read, by name."""
     folder = runs_folder() if folder is None else folder
     found, damaged = [], []
-    for path in _run_folders(folder, architecture):
-        try:
-            found.append(load_run(path))
-        except RunNotFound as error:
-            damaged.append(DamagedRun(path, str(path.relative_to(folder)), str(error)))
+    with paused_garbage_collection():
+        for path in _run_folders(folder, architecture):
+            try:
+                found.append(load_run(path))
+            except RunNotFound as error:
+                damaged.append(DamagedRun(path, str(path.relative_to(folder)), str(error)))
     # at equal rank, the latest first
     found.sort(key=lambda run: _in_order(run.folder.name), reverse=True)
     found.sort(key=rank, reverse=True)
@@ -165,4 +168,4 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _in_order(name: str) -> list[tuple[int, str]]:
     """Sort key of the names of runs: ``20260101-120000-10`` comes after ``20260101-120000-2``."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split("([0-9]+)", name)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in _NUMBERS.split(name)]

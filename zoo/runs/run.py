@@ -83,12 +83,12 @@ class Run:
     @property
     def record(self) -> RunRecord:
         """``config`` with typed fields."""
+        if self._record is not None:
+            return self._record
         from ..schema import convert
         from .record import RunRecord
 
-        if self._record is None:
-            return convert(self.config, RunRecord, f"the record of the run {self.folder}")
-        return self._record
+        return convert(self.config, RunRecord, f"the record of the run {self.folder}")
 
     @property
     def architecture(self) -> str:
@@ -109,7 +109,7 @@ class Run:
     def size(self) -> int | None:
         """The bytes of the best checkpoint; None if there is none yet."""
         try:
-            status = os.stat(self.best)
+            status = os.stat(f"{self.folder}/best.safetensors")  # a Path costs more than the call
         except OSError:
             return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
