@@ -12,7 +12,7 @@ import zoo
 from zoo.commandline import number, run_command, whole_number
 from zoo.errors import closest
 from zoo.evaluation.assess import _recorded_data
-from zoo.registry.extras import missing_packages
+from zoo.registry.packages import missing_packages
 
 
 @pytest.fixture

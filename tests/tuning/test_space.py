@@ -3,12 +3,12 @@
 import dataclasses
 
 import pytest
+from builtin_tasks import TASKS
 
 import zoo
 from zoo import InvalidValue, UnknownName, UsageError
-from zoo.models.tasks import TASKS
 from zoo.specs.hyperparameters import resolve
-from zoo.tuning.objectives import METRICS, parse_objectives
+from zoo.tuning.objectives import direction, parse_objectives
 from zoo.tuning.space import make_space, parse_dimension, suggest, typed
 
 LR = zoo.Option(name="lr", default=0.05, above=0)
@@ -135,10 +135,15 @@ def test_a_list_is_a_tuple_again(tiny_registry):
 
 
 def test_objectives():
-    assert parse_objectives(None, "regression") == ["mae"]
-    assert parse_objectives("accuracy, params", "classification") == ["accuracy", "params"]
+    assert parse_objectives(None, TASKS["regression"].spec) == ["mae"]
+    assert parse_objectives("accuracy, params", TASKS["classification"].spec) == ["accuracy", "params"]
     with pytest.raises(UnknownName, match=r"no objective named 'acuracy'. Did you mean 'accuracy'"):
-        parse_objectives("acuracy", "classification")
+        parse_objectives("acuracy", TASKS["classification"].spec)
     with pytest.raises(InvalidValue, match="named once"):
-        parse_objectives("loss,loss", "binary")
-    assert METRICS.keys() == TASKS.keys()
+        parse_objectives("loss,loss", TASKS["binary"].spec)
+    assert [direction(name) for name in ("mae", "r2", "loss", "params")] == [
+        "minimize",
+        "maximize",
+        "minimize",
+        "minimize",
+    ]

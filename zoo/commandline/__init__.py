@@ -25,10 +25,10 @@ option was on the command line.
 *Output.* :func:`show` prints lines of a result, :func:`print_json` a result as JSON, :func:`table` lays out rows;
 :func:`duration`, :func:`time_text` and :func:`size_text` format numbers, :func:`main_metric` and
 :func:`is_better` tell how metrics are compared, :func:`is_known_metric` whether a plugin is needed to show one,
-:func:`printable` makes a name safe for a terminal. :class:`TrainingDisplay` and
-:class:`CountDisplay` show progress on standard error. The modules :mod:`views`, :mod:`plugin_views` and :mod:`tables`
-turn results of the library into text as the built-in commands print it. :class:`TuningDisplay`
-shows a search, :func:`study_lines` its end.
+:func:`printable` makes a name safe for a terminal. :class:`TrainingDisplay` and :class:`CountDisplay` show progress
+on standard error, :class:`TuningDisplay` that of a search, :func:`study_lines` its end. The modules :mod:`views`,
+:mod:`export_views`, :mod:`plugin_views` and :mod:`tables` turn results of the library into text as the built-in
+commands print it.
 
 *Completion.* :func:`complete_architecture`, :func:`complete_dataset`, :func:`complete_plugin`,
 :func:`complete_task` and :func:`complete_trained` are for ``shell_complete=``; :data:`ENVIRONMENT` is the variable that
@@ -47,6 +47,7 @@ from ..formatting import time_text as time_text
 from ..garbage import paused_garbage_collection as paused_garbage_collection
 from ..registry.plugin_commands import PluginCommands as PluginCommands
 from ..registry.plugin_commands import ZooCommand as ZooCommand
+from . import export_views as export_views
 from . import plugin_views as plugin_views
 from . import terminal as terminal
 from . import views as views

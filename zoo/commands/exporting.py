@@ -12,12 +12,12 @@ from zoo.commandline import (
     ZooCommand,
     complete_trained,
     data_dir_option,
+    export_views,
     json_option,
     print_json,
     registry_of,
     runs_dir_option,
     show,
-    views,
     was_given,
     whole_number,
 )
@@ -98,7 +98,7 @@ def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, **given: 
     if as_json:
         print_json(certificate.to_dict())
     else:
-        show(*views.certificate(certificate))
+        show(*export_views.certificate(certificate))
 
 
 @click.command(cls=ZooCommand)
@@ -165,7 +165,7 @@ def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, allow_pa
     if as_json:
         print_json(found.to_dict())
     else:
-        show(*views.verification(found))
+        show(*export_views.verification(found))
     if not found.passed:
         failed = next(check for check in found.checks if not check.passed)
         raise zoo.ExportRefused(f"{file} failed a check. {failed.gate}: {failed.summary}.")

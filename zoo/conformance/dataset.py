@@ -196,7 +196,7 @@ def _remedy(workspace: Workspace, error: DataError) -> str:
         return "Correct the loader, which is called as loader(folder, download, **options)."
     if spec.fingerprint:
         with contextlib.suppress(DataError):
-            data = read_dataset(dataclasses.replace(spec, fingerprint=""), workspace.data_dir)
+            data = read_dataset(dataclasses.replace(spec, fingerprint=""), workspace.registry, workspace.data_dir)
             return f'If the new data is right, declare fingerprint="{data.fingerprint}".'
     if "not zoo.Splits" in str(error):
         return "Return zoo.Splits(train, test), each a zoo.Split(inputs, targets)."

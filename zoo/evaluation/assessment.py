@@ -14,8 +14,21 @@ import numpy as np
 from ..formatting import html_table, metric_name, metric_text
 from ..models.description import ModelDescription
 from ..models.inference import Array
-from .intervals import CONFIDENCE, Interval, Metric, auc_of, bootstrap, f1_of, mean_of, r2_of, share_of, wilson
-from .task_metrics import measured, worst_samples, worst_values
+from .intervals import (
+    CONFIDENCE,
+    Interval,
+    Metric,
+    auc_of,
+    bootstrap,
+    f1_of,
+    mean_of,
+    measured,
+    r2_of,
+    share_of,
+    wilson,
+    worst_samples,
+    worst_values,
+)
 
 if TYPE_CHECKING:
     from ..models.tasks import TaskMethods

@@ -161,7 +161,7 @@ def _fetch(job: Mapping[str, Any], registry: Registry) -> None:
     spec, folder = registry.datasets.get(name), data_folder(job["data_dir"])
     if spec is not None and not is_present(spec, folder):
         with contextlib.suppress(DataError):  # each process says so, or takes the stand-in
-            read_dataset(spec, folder, options=job.get("data_options"))
+            read_dataset(spec, registry, folder, options=job.get("data_options"))
 
 
 def _plain(job: Mapping[str, Any]) -> dict[str, Any]:

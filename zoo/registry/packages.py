@@ -1,10 +1,12 @@
-"""Packages with plugins: those that are known, and pip to install and remove them."""
+"""Packages with plugins: those that are known, pip to install and remove them, and the packages of their extras."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -117,3 +119,33 @@ def _pip(action: str, *arguments: str) -> None:
     command = python_command("-m", "pip", "--disable-pip-version-check", action, *arguments)
     if code := subprocess.run(command, stdout=2, check=False).returncode:
         raise ZooError(f"pip {action} failed with exit code {code}; its output above says why.")
+
+
+def missing_packages(distribution: str, extra: str) -> list[str]:
+    """The packages that ``pip install 'distribution[extra]'`` would add; empty if there is no such extra.
+
+    Args:
+        distribution: the name of an installed distribution.
+        extra: the name of the extra, such as ``tensorboard``.
+    """
+    try:
+        lines = importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:  # a plugin file, or a checkout that is not installed
+        return []
+    wanted = re.compile(rf"""extra\s*==\s*["']{re.escape(extra)}["']""")
+    names = [_required_name(line) for line in lines if wanted.search(line.partition(";")[2])]
+    return [name for name in names if not _is_installed(name)]
+
+
+def _required_name(requirement: str) -> str:
+    """The name in a requirement: ``tensorboard`` of ``tensorboard>=2.18; extra == 'tensorboard'``."""
+    found = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement.strip())
+    return found[0] if found else ""
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

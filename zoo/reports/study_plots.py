@@ -12,8 +12,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ..formatting import is_percentage
 from ..tuning.definition import ARCHITECTURE, Dimension
-from ..tuning.objectives import MINIMISED, is_percentage, title
+from ..tuning.objectives import is_minimised, title
 from ..tuning.result import StudyResult, TrialResult
 from .plots import BLUE, GREEN, GREY, ORANGE, new_figure, plain, themed
 
@@ -32,7 +33,7 @@ def history_figure(found: StudyResult) -> Figure:
     name = found.definition.objectives[0]
     trials = sorted(found.finished, key=lambda trial: trial.number)
     numbers, values = [trial.number for trial in trials], [trial.values[name] for trial in trials]
-    best = np.minimum.accumulate(values) if name in MINIMISED else np.maximum.accumulate(values)
+    best = np.minimum.accumulate(values) if is_minimised(name) else np.maximum.accumulate(values)
     with themed():
         figure = new_figure(9, 3.8)
         axes = figure.subplots()
@@ -58,7 +59,7 @@ def importances(found: StudyResult) -> dict[str, float]:
 
     optuna = load_optuna()
     name = found.definition.objectives[0]
-    study = optuna.create_study(direction="minimize" if name in MINIMISED else "maximize")
+    study = optuna.create_study(direction="minimize" if is_minimised(name) else "maximize")
     for trial in trials:
         parameters = _parameters(found, trial)
         made = optuna.trial.create_trial(
@@ -118,7 +119,7 @@ def coordinates_figure(found: StudyResult) -> Figure:
     with themed():
         figure = new_figure(max(6.0, 1.6 * len(dimensions) + 2), 4.4)
         axes = figure.subplots()
-        mapping = ScalarMappable(scale, _COLOURS if name not in MINIMISED else f"{_COLOURS}_r")
+        mapping = ScalarMappable(scale, _COLOURS if not is_minimised(name) else f"{_COLOURS}_r")
         for trial, value in zip(trials, values, strict=True):
             parameters = _parameters(found, trial)
             heights = [_height(d, parameters[d.key]) if d.key in parameters else math.nan for d in dimensions]
@@ -198,7 +199,7 @@ def _pareto(trials: Sequence[TrialResult], first: str, other: str) -> list[Trial
 
     def rank(trial: TrialResult) -> tuple[float, float]:
         a, b = _value(trial, first) or 0.0, _value(trial, other) or 0.0
-        return (b if other in MINIMISED else -b), (a if first in MINIMISED else -a)
+        return (b if is_minimised(other) else -b), (a if is_minimised(first) else -a)
 
     front: list[TrialResult] = []
     for trial in sorted(trials, key=rank):

@@ -11,7 +11,7 @@ import torch
 from ..errors import UnknownName, UsageError
 from ..folders import data_folder, runs_folder
 from ..models.devices import choose_device
-from ..registry.extras import missing_packages
+from ..registry.packages import missing_packages
 from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture

@@ -93,7 +93,7 @@ def write_untrained(prepared: Prepared, config: Mapping[str, Any], path: Path, r
     """
     metadata = dict(config) | {"epoch": 1, "validation": {prepared.task.metric: 0.0}}
     module = copy.deepcopy(prepared.model).eval()
-    trained = TrainedModel(module, metadata, path, "0" * 64, str(config["architecture"]), None)
+    trained = TrainedModel(prepared.task, module, metadata, path, "0" * 64, str(config["architecture"]), None)
     exporter = registry.exporter("onnx")
     with capture_output(path, f"The exporter {exporter.name}"):
         write = resolve_reference(exporter.write)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..errors import InvalidValue, UnknownName
-from ..formatting import PERCENTAGES, metric_name, metric_text, size_text, time_text
+from ..formatting import is_better, metric_name, metric_text, size_text, time_text
+from ..specs.task import Task
 
-METRICS: Mapping[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "loss"),
-    "binary": ("accuracy", "auc", "f1", "loss"),
-    "regression": ("mae", "rmse", "r2", "loss"),
-}
-"""The metrics of each task; the first is the default objective."""
 COSTS = ("params", "bytes", "latency")
-MINIMISED = frozenset({"loss", "mae", "rmse", *COSTS})
 
 
-def parse_objectives(text: str | Sequence[str] | None, task: str) -> list[str]:
+def parse_objectives(text: str | Sequence[str] | None, task: Task) -> list[str]:
     """The names of the objectives.
 
     Args:
@@ -28,12 +22,12 @@ def parse_objectives(text: str | Sequence[str] | None, task: str) -> list[str]:
         InvalidValue: a name is there twice.
     """
     if text is None:
-        return [METRICS[task][0]]
+        return [task.metric]
     names = [name.strip() for name in text.split(",")] if isinstance(text, str) else list(text)
-    known = (*METRICS[task], *COSTS)
+    known = (*(metric.name for metric in task.metrics), "loss", *COSTS)
     for name in names:
         if name not in known:
-            raise UnknownName("objective", name, known, f"For {task} there are: {', '.join(known)}.")
+            raise UnknownName("objective", name, known, f"For {task.name} there are: {', '.join(known)}.")
     if len(set(names)) < len(names):
         raise InvalidValue(f"Each objective can be named once, not {','.join(names)}.")
     return names
@@ -41,7 +35,12 @@ def parse_objectives(text: str | Sequence[str] | None, task: str) -> list[str]:
 
 def direction(name: str) -> str:
     """``minimize`` or ``maximize``, as Optuna writes it."""
-    return "minimize" if name in MINIMISED else "maximize"
+    return "minimize" if is_minimised(name) else "maximize"
+
+
+def is_minimised(name: str) -> bool:
+    """Whether a lower value of an objective is better: a cost, the loss, or a metric that is an error."""
+    return name in ("loss", *COSTS) or not is_better(name, 1.0, 0.0)
 
 
 def value_text(name: str, value: float) -> str:
@@ -56,8 +55,3 @@ def value_text(name: str, value: float) -> str:
 def title(name: str) -> str:
     """The name of an objective as a heading."""
     return {"params": "parameters", "bytes": "bytes of the file", "latency": "latency"}.get(name, metric_name(name))
-
-
-def is_percentage(name: str) -> bool:
-    """Whether the values are fractions that are shown in percent."""
-    return name in PERCENTAGES

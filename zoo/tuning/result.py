@@ -10,7 +10,7 @@ from typing import Any
 from ..evaluation.seeds import SeedResults
 from ..formatting import html_table
 from .definition import Definition, Setting
-from .objectives import MINIMISED, title, value_text
+from .objectives import is_minimised, title, value_text
 
 OUTCOME, REASON, SETTINGS, COSTS, EPOCHS, BASE = "outcome", "reason", "settings", "costs", "epochs", "architecture"
 """The keys of a trial's user attributes in the storage."""
@@ -121,7 +121,7 @@ class StudyResult:
     def _rank(self, trial: TrialResult) -> tuple[float, ...]:
         """Lower is better."""
         return tuple(
-            trial.values[name] if name in MINIMISED else -trial.values[name] for name in self.definition.objectives
+            trial.values[name] if is_minimised(name) else -trial.values[name] for name in self.definition.objectives
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..formatting import one_line, shortened
 from ..models.devices import exact
 from ..registry.registry import Registry
 from ..runs.run import Run
-from ..specs.events import EpochMetrics
+from ..specs.hookspecs import EpochMetrics
 from ..training.distributed import ALONE
 from ..training.execution import freed_memory_kept, out_of_memory
 from ..training.interrupts import stop_requests
@@ -29,7 +29,7 @@ from ..training.run_folder import describe_run
 from . import result
 from .costs import CostMeter
 from .definition import Definition
-from .objectives import COSTS, MINIMISED
+from .objectives import COSTS, is_minimised
 from .space import suggest, typed
 
 log = logging.getLogger("zoo")
@@ -214,7 +214,7 @@ def _watch(trial: Any, bench: Bench, epochs: int) -> Watch:
             return
         # the best so far: a training is as good as its best epoch
         best.append(metrics["validation"][name])
-        trial.report(min(best) if name in MINIMISED else max(best), metrics["epoch"])
+        trial.report(min(best) if is_minimised(name) else max(best), metrics["epoch"])
         if trial.should_prune():
             _note(trial, "pruned", f"worse than others after {metrics['epoch']} epochs")
             raise optuna.TrialPruned

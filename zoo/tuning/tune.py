@@ -118,7 +118,7 @@ def tune(
             )
     if dataset is None and len({registry.architecture(name).dataset for name in names}) > 1:
         raise UsageError("These architectures have different datasets. Name one with --dataset.")
-    objective_names = parse_objectives(objectives, task)
+    objective_names = parse_objectives(objectives, registry.task(task))
     pruner = check_names(sampler, pruner, objective_names)
     common = {"dataset": dataset, "data_options": data_options, "device": device, "data_dir": data_dir}
     cache = DataCache()
@@ -255,7 +255,7 @@ def _recipes(
         layers = (spec.hyperparameters, of_data, request.hyperparameters)
         fixed = {*of_data, *request.hyperparameters}
         plain = resolve(*layers, parts=part_options(registry))
-        found[name] = adapt_recipe(plain, spec, data, registry, fixed).hyperparameters
+        found[name] = adapt_recipe(plain, request.options, spec, data, registry, fixed).hyperparameters
     assert data is not None
     return found, data
 
