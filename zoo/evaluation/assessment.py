@@ -18,12 +18,10 @@ from .intervals import (
     CONFIDENCE,
     Interval,
     Metric,
-    auc_of,
     bootstrap,
-    f1_of,
-    mean_of,
+    class_metrics,
     measured,
-    r2_of,
+    number_metrics,
     share_of,
     wilson,
     worst_samples,
@@ -128,16 +126,12 @@ class Assessment:
         """
         others = {} if self.methods is None else measured(self.methods, self.outputs, self.targets)
         if self.model.predicts == "numbers":
-            return self._bootstrap(self._regression_metrics() | others)
+            return self._bootstrap(number_metrics(self.outputs, self.targets) | others)
         return self._class_metrics(others) if self.model.decides else self._bootstrap(others)
 
     def _class_metrics(self, more: dict[str, Metric]) -> dict[str, Interval]:
         losses = -np.log(np.maximum(self._probability_of(self.targets), np.finfo(float).tiny))
-        others = {"loss": mean_of(losses)}
-        if self.outputs.shape[1] == 1:  # two classes: one logit
-            scores = self.outputs[:, 0].astype(float)
-            others |= {"auc": auc_of(scores, self.targets)} if 0 < self.targets.sum() < self.samples else {}
-            others |= {"f1": f1_of(self.decisions, self.targets)}
+        others = class_metrics(losses, self.outputs, self.decisions, self.targets)
         everything = np.ones(self.samples, dtype=bool)
         return {"accuracy": self._share(self.correct, everything), **self._bootstrap(more | others)}
 
@@ -297,16 +291,6 @@ class Assessment:
 
     def _probability_of(self, classes: Array) -> Array:
         return self.probabilities[np.arange(self.samples), classes]
-
-    def _regression_metrics(self) -> dict[str, Metric]:
-        truth = self.targets.astype(float)
-        squared_error = mean_of((self.residuals**2).mean(axis=1))
-        metrics: dict[str, Metric] = {
-            "mae": mean_of(np.abs(self.residuals).mean(axis=1)),
-            "rmse": lambda chosen: squared_error(chosen) ** 0.5,
-        }
-        varies = self.samples > 1 and bool((truth.std(axis=0) > 0).all())
-        return metrics | ({"r2": r2_of(self.outputs.astype(float), truth)} if varies else {})
 
 
 def _or_none(value: float) -> float | None:

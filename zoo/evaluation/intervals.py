@@ -148,6 +148,36 @@ def r2_of(predicted: Array, truth: Array) -> Metric:
     return r2
 
 
+def class_metrics(losses: Array, outputs: Array, decisions: Array, targets: Array) -> dict[str, Metric]:
+    """The metrics of a classifier that need a bootstrap; AUC and F1 of class 1 if there are two classes.
+
+    Args:
+        losses: the cross-entropy of each sample, ``[N]``.
+        outputs: logits ``[N, K]``; K is 1 for two classes.
+        decisions: the predicted classes, ``[N]``.
+        targets: the true classes, ``[N]``.
+    """
+    metrics = {"loss": mean_of(losses)}
+    if outputs.shape[1] == 1:
+        scores = outputs[:, 0].astype(float)
+        metrics |= {"auc": auc_of(scores, targets)} if 0 < targets.sum() < len(targets) else {}
+        metrics |= {"f1": f1_of(decisions, targets)}
+    return metrics
+
+
+def number_metrics(outputs: Array, targets: Array) -> dict[str, Metric]:
+    """The metrics of a regression, from predictions and targets ``[N, K]`` in the targets' units."""
+    truth = targets.astype(float)
+    residuals = outputs.astype(float) - targets
+    squared_error = mean_of((residuals**2).mean(axis=1))
+    metrics: dict[str, Metric] = {
+        "mae": mean_of(np.abs(residuals).mean(axis=1)),
+        "rmse": lambda chosen: squared_error(chosen) ** 0.5,
+    }
+    varies = len(targets) > 1 and bool((truth.std(axis=0) > 0).all())
+    return metrics | ({"r2": r2_of(outputs.astype(float), truth)} if varies else {})
+
+
 def measured(methods: TaskMethods, outputs: Array, targets: Array) -> dict[str, Metric]:
     """All metrics of a task, as functions of the chosen samples: those of each sample, then those of a whole split.
 
