@@ -1,8 +1,11 @@
-"""Prepare user images like the training images: find the strokes, invert, resize. Imports no torch."""
+"""Find user images, and prepare them like the training images: find the strokes, invert, resize. Imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ..data.images import FITS, as_array, decode, fit_image
+from ..data.images import FITS, SUFFIXES, as_array, decode, fit_image
+from ..data.user_paths import as_path, kind_of, why
 from ..errors import InvalidValue
 from ..models.description import ModelDescription
+from .rows import NOTHING
 from .strokes import find_digit, has_dark_strokes
 
+STDIN = "-"
+LARGEST_STDIN = 2**30
+"""Bytes of an image on standard input."""
+LONGEST_NAME = 4_096
+NO_FILE = {"missing": "no such file", "folder": "a folder, not a table", "other": "not a regular file"}
+"""Why a path is no file, by its kind."""
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"P4\n", b"P5\n", b"P6\n")
 CHOICES = ("auto", "yes", "no")
 STROKES_BELOW = 56
 """A mean pixel below this means thin light strokes on black (MNIST 33, its bundled stand-in 34). Images of objects that
@@ -115,3 +127,82 @@ def _framed(image: Image.Image, shape: Sequence[int], invert: str) -> tuple[NDAr
     if found is None:
         raise ValueError(NO_DIGIT)
     return np.repeat(found[None], shape[0], axis=0), ("inverted", "framed") if dark else ("framed",)
+
+
+def image_sources(inputs: Iterable[Path | str]) -> Iterator[tuple[str, Path | bytes | str]]:
+    """The name of each image, and its path or content; an error message if there is no image."""
+    for given in inputs:
+        if str(given) == STDIN:
+            yield from _stdin_images()
+        else:
+            yield from _path_images(as_path(given))
+
+
+def _path_images(path: Path) -> Iterator[tuple[str, Path | bytes | str]]:
+    kind = kind_of_path(path)
+    if kind != "folder":
+        yield str(path), path if kind == "file" else NO_FILE.get(kind, kind)
+        return
+    found = False
+    unreadable: list[OSError] = []
+    for folder, below, names in os.walk(path, onerror=unreadable.append):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in sorted(names):
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+                found = True
+                yield os.path.join(folder, name), Path(folder, name)
+    for error in unreadable:
+        yield os.fsdecode(error.filename or path), why(error)
+    if not found and not unreadable:
+        yield str(path), f"no images in this folder: {NOTHING}"
+
+
+def kind_of_path(path: Path) -> str:
+    """As :func:`kind_of`, or why the path cannot be looked at."""
+    try:
+        return kind_of(path)
+    except OSError as error:
+        return why(error)
+
+
+def _stdin_images() -> Iterator[tuple[str, Path | bytes | str]]:
+    """The image on standard input, or the images whose names are there."""
+    stream = sys.stdin.buffer
+    start = stream.read(64)
+    if not start.strip():
+        yield STDIN, f"no image and no file names: {NOTHING}"
+        return
+    if _is_binary(start):
+        content = start + stream.read(LARGEST_STDIN + 1)
+        yield STDIN, content if len(content) <= LARGEST_STDIN else f"more than {LARGEST_STDIN:,} bytes"
+        return
+    # the bytes read so far belong to the first names
+    rest = io.BufferedReader(_Joined(start, stream))
+    while line := rest.readline(LONGEST_NAME + 1):
+        name = os.fsdecode(line.rstrip(b"\r\n"))
+        if len(line) > LONGEST_NAME or "\0" in name:
+            yield STDIN, "neither an image nor a list of file names"
+            return
+        if name.strip():
+            yield from _path_images(as_path(name))
+
+
+def _is_binary(start: bytes) -> bool:
+    """Whether a stream that begins with ``start`` is an image, or no text, rather than a list of file names."""
+    return start.startswith(_SIGNATURES) or any(byte < 32 and byte not in b"\t\r\n" for byte in start)
+
+
+class _Joined(io.RawIOBase):
+    """A stream, preceded by bytes that were read from it before."""
+
+    def __init__(self, start: bytes, rest: Any) -> None:
+        self._start, self._rest = start, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._start or self._rest.read1(len(buffer))
+        self._start = b""
+        buffer[: len(part)] = part
+        return len(part)

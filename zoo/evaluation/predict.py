@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 import sys
@@ -14,27 +13,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..data.images import SUFFIXES, reason
+from ..data.images import reason
 from ..data.table_reader import check_encoding
-from ..data.user_paths import as_path, kind_of, why
+from ..data.user_paths import as_path
 from ..errors import DataError
 from ..models.api import open_model
 from ..models.description import ModelDescription
 from ..models.inference import Array, InferenceModel, confidence
 from ..registry.registry import Registry, create_registry
-from .image_preparation import ImagePreparation, prepare_image
-from .rows import NOTHING, Row, is_row, parse_row, read_rows
+from .image_preparation import NO_FILE, STDIN, ImagePreparation, image_sources, kind_of_path, prepare_image
+from .rows import Row, is_row, parse_row, read_rows
 
 _T = TypeVar("_T")
 Describe = Callable[[Array], dict[str, float]]
 """An answer of the model for one sample as named numbers."""
 BATCH_SIZE = 64
-STDIN = "-"
-LARGEST_STDIN = 2**30
-"""Bytes of an image on standard input."""
-LONGEST_NAME = 4_096
-_NO_FILE = {"missing": "no such file", "folder": "a folder, not a table", "other": "not a regular file"}
-_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"P4\n", b"P5\n", b"P6\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +140,7 @@ def _answers(
         return _read_image(*source, description, preparation)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:  # decoding releases the GIL
-        for sources in _batches(_image_sources(inputs)):
+        for sources in _batches(image_sources(inputs)):
             yield from _batch_answers(model, list(pool.map(read, sources)), describe)
 
 
@@ -209,97 +202,18 @@ def _read_image(
     return _Sample(name, array, steps)
 
 
-def _image_sources(inputs: Iterable[Path | str]) -> Iterator[tuple[str, Path | bytes | str]]:
-    """The name of each image, and its path or content; an error message if there is no image."""
-    for given in inputs:
-        if str(given) == STDIN:
-            yield from _stdin_images()
-        else:
-            yield from _path_images(as_path(given))
-
-
-def _path_images(path: Path) -> Iterator[tuple[str, Path | bytes | str]]:
-    kind = _kind(path)
-    if kind != "folder":
-        yield str(path), path if kind == "file" else _NO_FILE.get(kind, kind)
-        return
-    found = False
-    unreadable: list[OSError] = []
-    for folder, below, names in os.walk(path, onerror=unreadable.append):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in sorted(names):
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                found = True
-                yield os.path.join(folder, name), Path(folder, name)
-    for error in unreadable:
-        yield os.fsdecode(error.filename or path), why(error)
-    if not found and not unreadable:
-        yield str(path), f"no images in this folder: {NOTHING}"
-
-
-def _kind(path: Path) -> str:
-    """As :func:`kind_of`, or why the path cannot be looked at."""
-    try:
-        return kind_of(path)
-    except OSError as error:
-        return why(error)
-
-
-def _stdin_images() -> Iterator[tuple[str, Path | bytes | str]]:
-    """The image on standard input, or the images whose names are there."""
-    stream = sys.stdin.buffer
-    start = stream.read(64)
-    if not start.strip():
-        yield STDIN, f"no image and no file names: {NOTHING}"
-        return
-    if _is_binary(start):
-        content = start + stream.read(LARGEST_STDIN + 1)
-        yield STDIN, content if len(content) <= LARGEST_STDIN else f"more than {LARGEST_STDIN:,} bytes"
-        return
-    # the bytes read so far belong to the first names
-    rest = io.BufferedReader(_Joined(start, stream))
-    while line := rest.readline(LONGEST_NAME + 1):
-        name = os.fsdecode(line.rstrip(b"\r\n"))
-        if len(line) > LONGEST_NAME or "\0" in name:
-            yield STDIN, "neither an image nor a list of file names"
-            return
-        if name.strip():
-            yield from _path_images(as_path(name))
-
-
-def _is_binary(start: bytes) -> bool:
-    """Whether a stream that begins with ``start`` is an image, or no text, rather than a list of file names."""
-    return start.startswith(_SIGNATURES) or any(byte < 32 and byte not in b"\t\r\n" for byte in start)
-
-
-class _Joined(io.RawIOBase):
-    """A stream, preceded by bytes that were read from it before."""
-
-    def __init__(self, start: bytes, rest: Any) -> None:
-        self._start, self._rest = start, rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        part = self._start or self._rest.read1(len(buffer))
-        self._start = b""
-        buffer[: len(part)] = part
-        return len(part)
-
-
 def _rows(inputs: Iterable[Path | str], description: ModelDescription, encoding: str) -> Iterator[_Sample]:
     """Each row of every table, and each row given as text."""
     for given in inputs:
         text = str(given)
         path = as_path(given)
-        kind = STDIN if text == STDIN else _kind(path)
+        kind = STDIN if text == STDIN else kind_of_path(path)
         if kind == "missing" and is_row(text):
             yield _row_sample(text, parse_row(text, description))
         elif kind in (STDIN, "file"):
             yield from _table_rows(text, sys.stdin.buffer if kind == STDIN else path, description, encoding)
         else:
-            yield _Sample(text, error=_NO_FILE.get(kind, kind))
+            yield _Sample(text, error=NO_FILE.get(kind, kind))
 
 
 def _table_rows(name: str, source: Path | Any, description: ModelDescription, encoding: str) -> Iterator[_Sample]:
