@@ -132,8 +132,9 @@ class Assessment:
     def _class_metrics(self, more: dict[str, Metric]) -> dict[str, Interval]:
         losses = -np.log(np.maximum(self._probability_of(self.targets), np.finfo(float).tiny))
         others = class_metrics(losses, self.outputs, self.decisions, self.targets)
+        more = {name: metric for name, metric in more.items() if name != "accuracy"}  # Wilson's interval is better
         everything = np.ones(self.samples, dtype=bool)
-        return {"accuracy": self._share(self.correct, everything), **self._bootstrap(more | others)}
+        return {"accuracy": self._share(self.correct, everything), **self._bootstrap(others | more)}
 
     def _bootstrap(self, metrics: dict[str, Metric]) -> dict[str, Interval]:
         return bootstrap(metrics, self.samples, groups=self.groups)
