@@ -74,7 +74,9 @@ def test_a_prediction_is_described_by_the_task(command, trained, segmentation):
 
     Image.fromarray(parts.draw(1, seed=9).inputs[0, 0].numpy()).save("scene.png")
     for model in ("segment-mini", trained[2]):
-        (answer,) = json.loads(command("predict", model, "scene.png", "--json").out)
+        shown = command("predict", model, "scene.png", "--json", "--runs-dir", "runs")
+        assert shown.code == 0, shown.err
+        (answer,) = json.loads(shown.out)
         assert list(answer["values"]) == [f"share of {name}" for name in ("background", "circle", "square", "triangle")]
         assert sum(answer["values"].values()) == pytest.approx(1)
 

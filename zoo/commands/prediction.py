@@ -83,6 +83,8 @@ def predict(
         raise zoo.UsageError("Choose one of --csv and --json.")
     registry = None if zoo.is_onnx_file(name) else registry_of(ctx)  # a file needs no plugins
     model = zoo.open_model(name, runs_dir=given["runs_dir"], registry=registry)
+    if model.description.predicts not in ("class", "numbers"):  # its task describes the answers
+        registry = registry_of(ctx)
     preparation = zoo.ImagePreparation(given["invert"], given["frame"], given["fit"])
     if given["show"] and not model.description.takes_images:
         raise zoo.UsageError(f"--show is for images, but {model.description.name} takes rows of a table.")
@@ -90,7 +92,9 @@ def predict(
     progress = CountDisplay("predicted")
     messages = _Messages(progress, shown)
     answers = messages.watch(
-        progress.watch(zoo.predict(model, inputs, preparation=preparation, encoding=given["encoding"]))
+        progress.watch(
+            zoo.predict(model, inputs, preparation=preparation, encoding=given["encoding"], registry=registry)
+        )
     )
     if as_json:
         _print_json(answers)
