@@ -1,6 +1,10 @@
-"""Files beside the code are up to date: the drawing of the rooms, the nox sessions, the workflows, the citation."""
+"""Files beside the code are up to date: the drawing of the rooms, the nox sessions, the workflows, the citation.
+
+The chapters of docs/learn are complete; that they run is checked when the documentation is built.
+"""
 
 import configparser
+import importlib
 import re
 import runpy
 import shlex
@@ -12,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 ROOT = Path(__file__).parent.parent
+CHAPTERS = sorted((ROOT / "docs" / "learn").glob("[0-9]*.md"))
 TOOLS = {"pytest", "ruff", "mypy", "cog", "python", "sphinx-build"}
 
 
@@ -63,3 +68,44 @@ def test_the_citation_names_this_version():
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
     assert cited is not None
     assert cited.group(1) == config["metadata"]["version"]
+
+
+def test_chapters_are_numbered_without_gaps():
+    titles = [re.search(r"^# (\d+)\. ", path.read_text(), re.MULTILINE) for path in CHAPTERS]
+    numbers = [int(title.group(1)) for title in titles if title]
+    assert numbers == [int(path.name[:2]) for path in CHAPTERS] == list(range(1, len(CHAPTERS) + 1))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_names_its_data_and_ends_with_a_command_exercises_and_sources(path):
+    text = path.read_text()
+    assert text.startswith("---\nfile_format: mystnb\n"), "without it, the page is no notebook"
+    body, command, exercises, sources = re.split(r"^## (?:The same in one line|Exercises|Sources)\n", text, flags=re.M)
+    assert "**Data on this page.**" in body
+    assert re.search(r"^!zoo ", command, re.MULTILINE)
+    parts = re.split(r"^\*\*(\d)\. ", exercises, flags=re.MULTILINE)
+    assert parts[1::2] == ["1", "2", "3"]
+    for answer in parts[2::2]:
+        assert re.search(r"<details>\n<summary>Answer</summary>\n\n.+\n\n</details>", answer, re.DOTALL)
+    assert re.search(r"^1\. ", sources, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_picture_in_a_chapter_has_a_text_for_those_who_cannot_see_it(path):
+    cells = re.findall(r"^```\{code-cell\}[^\n]*\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+    drawn = [cell for cell in cells if "plt.show()" in cell and "def show" not in cell and "hide-cell" not in cell]
+    assert all("alt:" in cell for cell in drawn)
+
+
+def test_a_change_of_the_code_executes_the_chapters_again(tmp_path, monkeypatch):
+    pytest.importorskip("myst_nb", reason="myst-nb is not installed (extra `docs`)")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    notebooks = importlib.import_module("notebooks")
+    (tmp_path / "plugins").mkdir()
+    code = tmp_path / "plugins" / "net.py"
+    code.write_text("width = 1")
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    before = notebooks.cache_folder()
+    assert notebooks.cache_folder() == before
+    code.write_text("width = 2")
+    assert notebooks.cache_folder() != before
