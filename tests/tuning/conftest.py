@@ -4,6 +4,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -105,7 +106,7 @@ def postgres():
         wait_for(lambda: answers(port))
         yield f"postgresql://zoo:secret@127.0.0.1:{port}/postgres"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # SIGTERM would wait for the connections of this process
         server.wait()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ import torch
 import zoo
 from zoo import DataError, InvalidValue, UnknownName, UsageError, ZooError
 from zoo.recipe_file import read_recipe
+from zoo.training import loop
+from zoo.tuning import trial as trial_module
 from zoo.tuning import work
 from zoo.tuning.study import RECORD
 
@@ -44,9 +47,9 @@ def test_winners_are_trained_over_seeds_and_give_recipes(finished_study, tiny_re
     assert again.config["results"]["test"] == one.seeds.runs[1].config["results"]["test"]
     record = json.loads((finished_study.folder / RECORD).read_text())
     assert record["finalists"][0]["test"] == one.seeds.metrics()
-    names = [run.folder for run in one.seeds.runs]
-    compared = zoo.compare([str(names[0])], runs_dir=names[0].parent.parent, registry=tiny_registry)
-    assert len(compared.candidates[0].values) == 2
+    runs = [str(run.folder) for run in (again, one.seeds.runs[0])]
+    compared = zoo.compare(runs, runs_dir=one.seeds.runs[0].folder.parent.parent, registry=tiny_registry)
+    assert {len(candidate.values) for candidate in compared.candidates} == {2}
 
 
 class Guarded:
@@ -112,6 +115,20 @@ def test_a_limit_that_no_network_meets_is_an_error(tune, monkeypatch, limits, re
     monkeypatch.setattr(work, "MOST_REJECTED", 2)
     with pytest.raises(UsageError, match=rf"None of 2 networks meets the limits. .*{reason}"):
         tune(space={"bias": "true"}, dropout=0.1, **limits)
+
+
+def test_architectures_that_cannot_meet_a_limit_are_left_out(tune, tiny_registry, caplog):
+    spec = tiny_registry.architecture("tiny-cnn")
+    large = dataclasses.replace(spec, name="tiny-large", options=(), builder=lambda shape, outputs: torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(16, 100), torch.nn.Linear(100, outputs)
+    ))  # fmt: skip
+    tiny_registry._specs[zoo.Architecture]["tiny-large"] = large
+    found = tune("tiny-large,tiny-cnn", trials=1, max_params=1_000)
+    assert {trial.architecture for trial in found.trials} == {"tiny-cnn"}
+    assert "Left out of the search: tiny-large has 1,902 params, allowed are 1,000." in caplog.text
+    with pytest.raises(UsageError, match=r"No network meets the limits: tiny-large has 1,902 params"):
+        tune("tiny-large", max_params=1_000)
+    assert tune("tiny-large", trials=1, study=found.folder.with_name("other")).counted == 1
 
 
 def test_the_validation_split_decides_between_architectures(tune, tiny_registry):
@@ -197,18 +214,18 @@ def test_a_search_continues_and_keeps_its_winners(tune, tmp_path, tiny_registry)
 
 
 def test_a_signal_keeps_everything_and_the_trial_is_tried_again(tune, tmp_path, tiny_registry, monkeypatch):
-    def stop(found):
-        if found.counted == 1:
-            monkeypatch.setattr("zoo.training.loop._train_epoch", stopping)
-
-    real = zoo.training.loop._train_epoch  # type: ignore[attr-defined]
+    real = loop._train_epoch
 
     def stopping(*arguments):
-        monkeypatch.setattr("zoo.training.loop._train_epoch", real)
+        monkeypatch.setattr(loop, "_train_epoch", real)
         os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments)
 
-    with pytest.raises(zoo.TrainingInterrupted, match=r"1 trial are kept|1 trial is kept") as caught:
+    def stop(found):
+        if [trial.outcome for trial in found.trials] == ["finished"]:
+            monkeypatch.setattr(loop, "_train_epoch", stopping)
+
+    with pytest.raises(zoo.TrainingInterrupted, match=r"1 trial is kept. Continue with: zoo tune --resume") as caught:
         tune(trials=3, epochs=2, watch=stop)
     assert caught.value.signal_number == signal.SIGTERM
     found = zoo.continue_study(tmp_path / "study", seeds=0, registry=tiny_registry, device="cpu")
@@ -217,14 +234,24 @@ def test_a_signal_keeps_everything_and_the_trial_is_tried_again(tune, tmp_path, 
     assert found.trials[2].settings == found.trials[1].settings
 
 
-def test_the_time_ends_a_search_inside_a_training(tune):
-    found = tune(trials=None, seconds=1.0, epochs=3)
-    assert found.counted >= 1
+def test_the_time_ends_a_search_between_trials(tune, monkeypatch):
+    def late(found):
+        if found.counted == 2:
+            monkeypatch.setattr(work, "time", SimpleNamespace(monotonic=lambda: float("inf")))
+
+    assert tune(trials=None, seconds=600, watch=late).counted == 2
 
 
-def test_a_training_that_outlasts_the_time_is_stopped(tune):
-    with pytest.raises(ZooError, match="No trial of the study study is finished"):
-        tune(trials=None, seconds=0.5, epochs=100_000)
+def test_the_time_ends_a_search_inside_a_training(tune, monkeypatch, tmp_path, tiny_registry):
+    clock = SimpleNamespace(monotonic=lambda: float("inf"))
+    with monkeypatch.context() as patch:
+        patch.setattr(trial_module, "time", clock)
+        with pytest.raises(ZooError, match="No trial of the study study is finished"):
+            tune(trials=None, seconds=600, epochs=3)
+    found = zoo.continue_study(tmp_path / "study", trials=1, seeds=0, registry=tiny_registry, device="cpu")
+    assert [(trial.outcome, trial.epochs) for trial in found.trials] == [("stopped", 1), ("finished", 3)]
+    assert found.trials[0].reason == "the time was over"
+    assert found.trials[1].settings == found.trials[0].settings
 
 
 def test_a_trial_that_fails_does_not_end_the_search(tune, tiny_registry, tiny):

@@ -130,7 +130,7 @@ def study_lines(found: StudyResult) -> list[str]:
         lines.append(f"trial {one.trial.number:<4} test {values} ({counted(len(one.seeds.runs), 'seed')})")
     best = front[0].architecture
     lines.append(f"recipe   zoo train {best} --recipe {found.folder / 'recipe.json'}")
-    if found.finalists:
+    if len(found.finalists) > 1:
         runs = " ".join(str(one.seeds.runs[0].folder) for one in found.finalists)
         lines.append(f"compare  zoo compare {runs}")
     return lines

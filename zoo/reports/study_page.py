@@ -83,8 +83,14 @@ def _facts(found: StudyResult) -> dict[str, Any]:
         "rows": [_row(trial, found) for trial in found.finished[:MOST_ROWS]],
         "hidden": max(0, len(found.finished) - MOST_ROWS),
         "finalists": [_finalist(one) for one in found.finalists],
-        "command": "zoo compare " + " ".join(str(one.seeds.runs[0].folder) for one in found.finalists),
+        "command": _compare(found),
     }
+
+
+def _compare(found: StudyResult) -> str:
+    """The command that compares the winners; empty if there is only one."""
+    runs = [str(one.seeds.runs[0].folder) for one in found.finalists]
+    return " ".join(["zoo compare", *runs]) if len(runs) > 1 else ""
 
 
 def _row(trial: TrialResult, found: StudyResult) -> dict[str, Any]:

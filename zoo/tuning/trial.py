@@ -102,6 +102,13 @@ class Bench:
         with _quiet():
             return prepare(request, data)
 
+    def excess(self, architecture: str) -> str:
+        """The limit that the network of an architecture exceeds with its default options, in words; empty if none."""
+        request = self.request(architecture, {})
+        prepared = self.prepare(request)
+        with _scratch_run(request, prepared) as run:
+            return self.meter.measure(prepared, run).excess
+
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:

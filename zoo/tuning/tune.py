@@ -5,6 +5,7 @@ A search goes through the modules of this package in this order::
     tune           the arguments, checked
     space          what is searched, from the typed options
     objectives     what is optimised
+    limits         architectures that cannot meet the limits are left out
     study          the folder and the storage (storage: journal or database)
     work           the loop of a worker
     trial          one trial (costs: the limits)
@@ -28,6 +29,7 @@ from ..specs.hyperparameters import Hyperparameters, resolve
 from ..training.recipe import adapt_recipe
 from ..training.request import make_request
 from .definition import Definition, Limits
+from .limits import within_limits
 from .objectives import parse_objectives
 from .result import StudyResult
 from .space import make_space
@@ -141,6 +143,7 @@ def tune(
     )
     folder = find_folder(study) if study is not None else Path(STUDIES) / _default_name(names, data.spec.name)
     bench = Bench(definition, registry, device, data_dir, runs_dir, data=cache)
+    bench.definition = definition = within_limits(definition, bench)
     made = create_study(folder, storage, definition)
     made.set_budget(trials, seconds)
     work(made, bench, watch)

@@ -137,7 +137,7 @@ def _interrupted(study: Study, error: BaseException) -> BaseException:
         return error
     done = study.snapshot().counted
     return TrainingInterrupted(
-        f"The search stopped; {done} trial{'' if done == 1 else 's'} are kept. Continue with: "
+        f"The search stopped; {done} trial{' is' if done == 1 else 's are'} kept. Continue with: "
         f"zoo tune --resume {study.folder}",
         error.signal_number,
     )
