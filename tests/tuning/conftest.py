@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -86,7 +85,9 @@ def postgres():
     if None in paths.values():
         pytest.skip("PostgreSQL is not installed: there is no initdb or postgres in $PATH")
     user = {}
-    if os.getuid() == 0:  # the server refuses to run as root
+    if hasattr(os, "getuid") and os.getuid() == 0:  # the server refuses to run as root
+        import pwd
+
         names = {entry.pw_name for entry in pwd.getpwall()}
         if "postgres" not in names:
             pytest.skip("PostgreSQL does not run as root, and there is no user postgres")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, to_builtins
 
+from ..errors import ZooError
 from ..schema import convert
 
 FORMAT = 1
@@ -100,6 +101,8 @@ class Definition(Struct, frozen=True):
         """The definition from JSON values.
 
         Raises:
-            ZooError: they are damaged; the message begins with ``what``.
+            ZooError: they are damaged or of another version; the message begins with ``what``.
         """
+        if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
+            raise ZooError(f"{what[:1].upper()}{what[1:]} was made by another version of the zoo.")
         return convert(content, cls, what)

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from ..errors import UsageError
 from .definition import Definition
-from .trial import Bench
+from .trial import Worker
 
 log = logging.getLogger("zoo")
 
 
-def within_limits(definition: Definition, bench: Bench) -> Definition:
+def within_limits(definition: Definition, worker: Worker) -> Definition:
     """``definition`` without the architectures that cannot meet the limits, whatever the trial.
 
     Networks that depend on a searched option are measured in each trial.
@@ -24,9 +24,9 @@ def within_limits(definition: Definition, bench: Bench) -> Definition:
     """
     reasons: dict[str, str] = {}
     for name in definition.architectures:
-        own = {option.name for option in bench.registry.architecture(name).options}
+        own = {option.name for option in worker.registry.architecture(name).options}
         if not any(dimension.name in own for dimension in definition.space[name]):
-            excess = bench.excess(name)
+            excess = worker.excess(name)
             reasons |= {name: excess} if excess else {}
     kept = [name for name in definition.architectures if name not in reasons]
     text = "; ".join(f"{name} has {reason}" for name, reason in reasons.items())

@@ -58,7 +58,7 @@ class DataCache:
 
 
 @dataclass(slots=True)
-class Bench:
+class Worker:
     """What the trials of one worker share.
 
     Args:
@@ -124,7 +124,7 @@ def _only_errors(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR
 
 
-def run_trial(trial: Any, bench: Bench) -> list[float]:
+def run_trial(trial: Any, worker: Worker) -> list[float]:
     """Train what Optuna chose, and return the values of the objectives.
 
     Raises:
@@ -135,20 +135,20 @@ def run_trial(trial: Any, bench: Bench) -> list[float]:
     """
     import optuna
 
-    definition = bench.definition
+    definition = worker.definition
     name, settings = suggest(trial, definition.architectures, definition.space)
     trial.set_user_attr(result.BASE, name)
     trial.set_user_attr(result.SETTINGS, settings)
     try:
-        request = bench.request(name, settings)
-        prepared = bench.prepare(request)
+        request = worker.request(name, settings)
+        prepared = worker.prepare(request)
         with _scratch_run(request, prepared) as run:
-            measured = bench.meter.measure(prepared, run)
+            measured = worker.meter.measure(prepared, run)
             trial.set_user_attr(result.COSTS, dict(measured.costs))
             if measured.excess:
                 _note(trial, "rejected", measured.excess)
                 raise optuna.TrialPruned(measured.excess)
-            best = _train(trial, prepared, run, bench)
+            best = _train(trial, prepared, run, worker)
         return [measured.costs[name] if name in COSTS else _metric(best, name) for name in definition.objectives]
     except (optuna.TrialPruned, TrainingInterrupted, OutOfTime, KeyboardInterrupt) as error:
         if not isinstance(error, optuna.TrialPruned):
@@ -184,11 +184,11 @@ def _scratch_run(request: TrainingRequest, prepared: Prepared) -> Iterator[Run]:
         yield Run(Path(place), described, writes=False)
 
 
-def _train(trial: Any, prepared: Prepared, run: Run, bench: Bench) -> dict[str, float]:
+def _train(trial: Any, prepared: Prepared, run: Run, worker: Worker) -> dict[str, float]:
     """Train, and return the validation metrics of the best epoch."""
     plan = make_plan(run, prepared, ALONE)
     state = make_state(prepared.model, plan)
-    watch = _watch(trial, bench, plan.hyperparameters.epochs)
+    watch = _watch(trial, worker, plan.hyperparameters.epochs)
     with stop_requests() as stop, exact(plan.device, tf32=True), freed_memory_kept():
         try:
             run_epochs(plan, state, stop, watch)
@@ -204,18 +204,18 @@ def _train(trial: Any, prepared: Prepared, run: Run, bench: Bench) -> dict[str, 
     return validation
 
 
-def _watch(trial: Any, bench: Bench, epochs: int) -> Watch:
+def _watch(trial: Any, worker: Worker, epochs: int) -> Watch:
     """After each epoch: report the best value so far to Optuna, and end the trial if it is hopeless or too late."""
     import optuna
 
-    name = bench.definition.objectives[0]
-    reports = len(bench.definition.objectives) == 1 and name not in COSTS and bench.definition.pruner != "none"
+    name = worker.definition.objectives[0]
+    reports = len(worker.definition.objectives) == 1 and name not in COSTS and worker.definition.pruner != "none"
     best: list[float] = []
 
     def watch(metrics: EpochMetrics) -> None:
         if metrics["epoch"] == epochs:
             return
-        if time.monotonic() >= bench.deadline:
+        if time.monotonic() >= worker.deadline:
             raise OutOfTime
         if not reports or name not in metrics["validation"]:
             return

@@ -35,7 +35,7 @@ from .result import StudyResult
 from .space import make_space
 from .storage import load_optuna
 from .study import STUDIES, Study, check_names, create_study, find_folder, open_study
-from .trial import Bench, DataCache
+from .trial import DataCache, Worker
 from .winners import finish, plain
 from .work import Watcher, work
 
@@ -142,12 +142,12 @@ def tune(
         seed=seed,
     )
     folder = find_folder(study) if study is not None else Path(STUDIES) / _default_name(names, data.spec.name)
-    bench = Bench(definition, registry, device, data_dir, runs_dir, data=cache)
-    bench.definition = definition = within_limits(definition, bench)
+    worker = Worker(definition, registry, device, data_dir, runs_dir, data=cache)
+    worker.definition = definition = within_limits(definition, worker)
     made = create_study(folder, storage, definition)
     made.set_budget(trials, seconds)
-    work(made, bench, watch)
-    return finish(made, bench, seeds, processes, finished)
+    work(made, worker, watch)
+    return finish(made, worker, seeds, processes, finished)
 
 
 def continue_study(
@@ -181,14 +181,14 @@ def continue_study(
     """
     _check_budget(trials, seconds, seeds)
     found = open_study(study, storage)
-    bench = Bench(found.definition, registry or create_registry(), device, data_dir, runs_dir)
-    _check_data(found, bench)
+    worker = Worker(found.definition, registry or create_registry(), device, data_dir, runs_dir)
+    _check_data(found, worker)
     wanted = trials if trials is not None else found.wanted
     if wanted is None and seconds is None:
         raise UsageError("The study has no number of trials. Give --trials N or --time T.")
     found.set_budget(wanted, seconds)
-    work(found, bench, watch)
-    return finish(found, bench, seeds, processes, finished)
+    work(found, worker, watch)
+    return finish(found, worker, seeds, processes, finished)
 
 
 def join_study(
@@ -214,11 +214,11 @@ def join_study(
     """
     _check_budget(None, seconds, 0)
     found = open_study(study, storage)
-    bench = Bench(found.definition, registry or create_registry(), device, data_dir)
-    _check_data(found, bench)
+    worker = Worker(found.definition, registry or create_registry(), device, data_dir)
+    _check_data(found, worker)
     if seconds is not None:
-        bench.deadline = time.monotonic() + seconds
-    work(found, bench, watch)
+        worker.deadline = time.monotonic() + seconds
+    work(found, worker, watch)
     return found.snapshot()
 
 
@@ -263,12 +263,12 @@ def _recipes(
     return found, data
 
 
-def _check_data(study: Study, bench: Bench) -> None:
+def _check_data(study: Study, worker: Worker) -> None:
     """Raises:
     DataError: the data here is not that of the study.
     """
     definition = study.definition
-    data = bench.data.load(bench.request(definition.architectures[-1], {}))
+    data = worker.data.load(worker.request(definition.architectures[-1], {}))
     if data.fingerprint != definition.fingerprint:
         raise DataError(
             f"The study {study.name} is about other data: {data.spec.name} here has another fingerprint than "

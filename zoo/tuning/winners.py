@@ -14,7 +14,7 @@ from .objectives import value_text
 from .result import Finalist, StudyResult, TrialResult
 from .space import typed
 from .study import Study, recorded_finalists
-from .trial import Bench
+from .trial import Worker
 
 FINALISTS = 5
 """Of a Pareto front, at most so many trials are trained again."""
@@ -25,7 +25,7 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
 
 
-def finish(study: Study, bench: Bench, seeds: int, processes: int | None, finished: Finished | None) -> StudyResult:
+def finish(study: Study, worker: Worker, seeds: int, processes: int | None, finished: Finished | None) -> StudyResult:
     """Write the recipes of the front, train them over seeds, and record everything."""
     found = study.snapshot()
     if not found.front:
@@ -33,11 +33,11 @@ def finish(study: Study, bench: Bench, seeds: int, processes: int | None, finish
             f"No trial of the study {study.name} is finished. Continue with: zoo tune --resume {study.folder}"
         )
     for place, trial in enumerate(found.front):
-        _recipe(study, bench, trial, first=not place)
+        _recipe(study, worker, trial, first=not place)
     finalists: list[Finalist] = []
     old = {one.get("trial"): one for one in recorded_finalists(study.folder)}
     for place, trial in enumerate(found.front[:FINALISTS] if seeds else ()):
-        results = _recorded(old.get(trial.number), seeds) or _train(study, bench, trial, seeds, processes, finished)
+        results = _recorded(old.get(trial.number), seeds) or _train(study, worker, trial, seeds, processes, finished)
         finalists.append(Finalist(trial, _recipe_path(study, trial, first=not place), results))
         study.record(finalists)
     return study.snapshot(finalists)
@@ -47,38 +47,38 @@ def _recipe_path(study: Study, trial: TrialResult, *, first: bool) -> Path:
     return study.folder / ("recipe.json" if first else f"recipe-{trial.number}.json")
 
 
-def _recipe(study: Study, bench: Bench, trial: TrialResult, *, first: bool) -> None:
+def _recipe(study: Study, worker: Worker, trial: TrialResult, *, first: bool) -> None:
     about = {
         "study": study.name,
         "trial": trial.number,
         "dataset": study.definition.data_name,
         "validation": {name: value_text(name, value) for name, value in trial.values.items()},
     }
-    settings = {key: plain(value) for key, value in _settings(study, bench, trial).items()}
+    settings = {key: plain(value) for key, value in _settings(study, worker, trial).items()}
     RecipeFile(trial.architecture, settings, about).write(_recipe_path(study, trial, first=first))
 
 
-def _settings(study: Study, bench: Bench, trial: TrialResult) -> dict[str, Any]:
-    spec = bench.registry.architecture(trial.architecture)
-    return typed(spec, bench.registry, {**study.definition.fixed, **trial.settings})
+def _settings(study: Study, worker: Worker, trial: TrialResult) -> dict[str, Any]:
+    spec = worker.registry.architecture(trial.architecture)
+    return typed(spec, worker.registry, {**study.definition.fixed, **trial.settings})
 
 
 def _train(
-    study: Study, bench: Bench, trial: TrialResult, seeds: int, processes: int | None, finished: Finished | None
+    study: Study, worker: Worker, trial: TrialResult, seeds: int, processes: int | None, finished: Finished | None
 ) -> SeedResults:
     definition = study.definition
     return train_seeds(
         trial.architecture,
         list(range(definition.seed, definition.seed + seeds)),
         processes=processes,
-        device=bench.device,
-        data_dir=bench.data_dir,
-        runs_dir=bench.runs_dir,
-        registry=bench.registry,
+        device=worker.device,
+        data_dir=worker.data_dir,
+        runs_dir=worker.runs_dir,
+        registry=worker.registry,
         finished=finished,
         dataset=definition.dataset,
         data_options=definition.data_options,
-        **_settings(study, bench, trial),
+        **_settings(study, worker, trial),
     )
 
 

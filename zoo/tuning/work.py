@@ -12,7 +12,7 @@ from . import result
 from .result import COUNTED, StudyResult, TrialResult, read_trials
 from .storage import load_optuna, storage_errors
 from .study import Study
-from .trial import Bench, OutOfTime, TrialFailed, run_trial
+from .trial import OutOfTime, TrialFailed, Worker, run_trial
 
 log = logging.getLogger("zoo")
 
@@ -27,7 +27,7 @@ class _Surplus(Exception):
     """Two workers began the last trial at the same moment; the later one withdraws."""
 
 
-def work(study: Study, bench: Bench, watcher: Watcher | None = None) -> None:
+def work(study: Study, worker: Worker, watcher: Watcher | None = None) -> None:
     """Run trials until the study has as many as it shall have, or its time is over.
 
     If only trials of other workers are left, wait for them: if such a worker is killed, its trial is tried again.
@@ -39,8 +39,8 @@ def work(study: Study, bench: Bench, watcher: Watcher | None = None) -> None:
     """
     optuna = load_optuna()
     with storage_errors(study.url):
-        bench.deadline = min(bench.deadline, time.monotonic() + study.seconds_left)
-        while time.monotonic() < bench.deadline:
+        worker.deadline = min(worker.deadline, time.monotonic() + study.seconds_left)
+        while time.monotonic() < worker.deadline:
             optuna.storages.fail_stale_trials(study.optuna)
             trials = read_trials(study.optuna.get_trials(deepcopy=False), study.definition)
             if not trials_left(trials, study.wanted):
@@ -52,7 +52,7 @@ def work(study: Study, bench: Bench, watcher: Watcher | None = None) -> None:
                 return
             try:
                 study.optuna.optimize(
-                    lambda trial: _objective(trial, study, bench), n_trials=1, catch=(TrialFailed, _Surplus)
+                    lambda trial: _objective(trial, study, worker), n_trials=1, catch=(TrialFailed, _Surplus)
                 )
             except OutOfTime:
                 _try_again(study)
@@ -98,7 +98,7 @@ def is_hopeless(trials: Sequence[TrialResult]) -> bool:
     return True
 
 
-def _objective(trial: Any, study: Study, bench: Bench) -> Any:
+def _objective(trial: Any, study: Study, worker: Worker) -> Any:
     wanted = study.wanted
     if wanted is not None:
         before = [t for t in study.optuna.get_trials(deepcopy=False) if t.number < trial.number]
@@ -106,7 +106,7 @@ def _objective(trial: Any, study: Study, bench: Bench) -> Any:
             trial.set_user_attr(result.OUTCOME, "stopped")
             trial.set_user_attr(result.REASON, "there were enough trials already")
             raise _Surplus
-    values = run_trial(trial, bench)
+    values = run_trial(trial, worker)
     return values[0] if len(values) == 1 else values
 
 
