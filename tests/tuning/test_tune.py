@@ -92,6 +92,7 @@ def test_networks_over_a_limit_are_not_trained(tune, monkeypatch):
     assert len(trained) == found.counted == 3
 
 
+@pytest.mark.slow
 def test_size_and_speed_are_those_of_the_exported_file(tune, tiny_registry, tmp_path):
     found = tune(trials=1, max_bytes=20_000, max_latency=1.0)
     costs = found.trials[0].costs

@@ -89,6 +89,7 @@ def test_a_password_is_neither_shown_nor_stored():
     assert not storage.has_hidden_password("postgresql://host/studies")
 
 
+@pytest.mark.slow
 def test_workers_share_a_study_in_postgresql(postgres, tiny_file, monkeypatch):
     first = start(*START, "--storage", postgres)
     try:
