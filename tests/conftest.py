@@ -36,6 +36,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # One thread unless asked for: no contention between small operations.
 torch.set_num_threads(int(os.environ.get("ZOO_TEST_THREADS", "1")))
 torch.backends.mkldnn.set_flags(os.environ.get("ZOO_TEST_ONEDNN") != "off")
+CAMPAIGN_SECONDS = 7_200
+"""For one test; others have those of setup.cfg. A kill at each operation of a command takes long on a busy machine."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -46,6 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"needs {MNIST_FILE} in $ZOO_DATA"))
         if item.get_closest_marker("cuda") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+        if item.get_closest_marker("campaign") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(CAMPAIGN_SECONDS))
         for mark in ("slow", "campaign"):
             if item.get_closest_marker(mark) and mark not in config.getoption("markexpr"):
                 item.add_marker(pytest.mark.skip(reason=f"takes minutes; run with -m {mark}"))

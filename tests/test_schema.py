@@ -73,3 +73,9 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
         file.truncate(LARGEST_JSON + 1)
     with pytest.raises(ZooError, match="at most"):
         read_json(path, Point, "the point")
+
+
+def test_half_of_a_surrogate_pair_in_place_of_a_number_is_one_line():
+    """JSON can hold it as an escape; msgspec cannot print it in its message. Found by benchmarks/fuzz_json.py."""
+    with pytest.raises(ZooError, match=r"The metadata is damaged: .*surrogates"):
+        convert({"loss": "\ud800"}, dict[str, float], "the metadata")

@@ -65,7 +65,7 @@ def convert(value: Any, kind: type[T], what: str, hint: str = "") -> T:
 
     try:
         return msgspec.convert(value, kind)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:  # UnicodeError: half of a surrogate pair
         raise ZooError(_damaged(what, error, hint)) from error
 
 
