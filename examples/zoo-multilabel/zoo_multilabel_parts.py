@@ -45,7 +45,9 @@ class Multilabel(TaskMethods):
 
     def target_problem(self, targets, num_outputs):
         if targets.dtype != torch.float32 or targets.shape[1:] != (num_outputs,):
-            return f"has targets of type {targets.dtype} and shape {tuple(targets.shape)}, not float32 [N, {num_outputs}]"
+            return (
+                f"has targets of type {targets.dtype} and shape {tuple(targets.shape)}, not float32 [N, {num_outputs}]"
+            )
         return "" if ((targets == 0) | (targets == 1)).all() else "has targets that are neither 0 nor 1"
 
     def example_targets(self, count, input_shape, num_outputs, generator):

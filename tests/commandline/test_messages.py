@@ -35,7 +35,7 @@ def files():
         ("list --min-accuracy 0.99", 2, "in percent. Did you mean --min-accuracy 99,"),
         ("list --min-accuracy 0.9945", 2, "Did you mean --min-accuracy 99.45,"),
         ("list --min-accuracy 101", 2, "'101' is not a number (at least 0 and at most 100)"),
-        ("list --task foo", 2, "is not one of 'classification'"),
+        ("list --task foo", 2, "There are: classification, binary, regression"),
         ("list --dataset mnits", 2, "Did you mean 'mnist'?"),
         ("train resnet", 2, "Did you mean 'resnet-mini'?"),
         ("train resnet18", 2, "Did you mean 'torchvision/resnet18'?"),

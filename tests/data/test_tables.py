@@ -271,7 +271,7 @@ def test_a_table_that_cannot_be_used_is_refused_in_one_line(content, options, pr
 
 
 def test_a_target_that_does_not_suit_the_task_is_refused(people, registry):
-    with pytest.raises(DataError, match="income has 5 different values, but a binary target has two"):
+    with pytest.raises(DataError, match="income has 5 different values, but a binary target has 2"):
         load_own(people, registry, "binary", target="income")
     with pytest.raises(DataError, match="line 2: city is 'Rome', which is not a number"):
         load_own(people, registry, "regression", target="city")

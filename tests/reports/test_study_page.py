@@ -56,10 +56,10 @@ def test_the_page_shows_the_trials_and_escapes_names(study):
         "parallel-coordinates",
         "pareto-front",
     }
-    rows = list(csv.DictReader((folder / "trials.csv").open()))
+    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
     assert rows[3]["accuracy"] == str(0.5 + 1 / 3)
     assert rows[10]["outcome"] == "rejected"
-    assert json.loads((folder / "trials.json").read_text())[3]["settings"] == {"lr": 1.0, "kind": "a"}
+    assert json.loads((folder / "trials.json").read_text())[3]["settings"] == {"lr": 1.0, "kind": "b"}
 
 
 def test_the_importance_is_that_of_the_setting_that_decides(study):

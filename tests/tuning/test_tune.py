@@ -124,6 +124,7 @@ def test_architectures_that_cannot_meet_a_limit_are_left_out(tune, tiny_registry
         torch.nn.Flatten(), torch.nn.Linear(16, 100), torch.nn.Linear(100, outputs)
     ))  # fmt: skip
     tiny_registry._specs[zoo.Architecture]["tiny-large"] = large
+    tiny_registry._owners[zoo.Architecture, "tiny-large"] = tiny_registry.owner(spec)
     found = tune("tiny-large,tiny-cnn", trials=1, max_params=1_000)
     assert {trial.architecture for trial in found.trials} == {"tiny-cnn"}
     assert "Left out of the search: tiny-large has 1,902 params, allowed are 1,000." in caplog.text

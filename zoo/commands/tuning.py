@@ -105,8 +105,9 @@ def tune(ctx: click.Context, /, names: str | None, as_json: bool, **given: Any) 
     \b
     Examples:
       zoo tune lenet --trials 30
-      zoo tune lenet,cnn-mini --dataset mnist --time 1h --max-params 10k --max-bytes 40kB --max-latency 50us
-      zoo tune diabetes-mlp --dataset mine.csv --target ill --trials 50 --space lr=0.001..0.1
+      zoo tune lenet,cnn-mini --time 1h --max-params 10k --max-latency 50us
+      zoo tune diabetes-mlp --trials 50 --space lr=0.001..0.1
+      zoo tune diabetes-mlp --dataset mine.csv --target ill --trials 50
       zoo tune lenet --trials 100 --objective accuracy,params
       zoo tune --join studies/lenet-mnist --device cuda:1
     """

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,7 +113,8 @@ def uninstall_package(package: str) -> None:
 def _pip(action: str, *arguments: str) -> None:
     if importlib.util.find_spec("pip") is None:
         raise ZooError(
-            f"This environment has no pip. `{sys.executable} -m ensurepip` adds it; with uv, use `uv pip {action}`."
+            f"This environment has no pip. `{python_command()[0]} -m ensurepip` adds it; "
+            f"with uv, use `uv pip {action}`."
         )
     command = python_command("-m", "pip", "--disable-pip-version-check", action, *arguments)
     if code := subprocess.run(command, stdout=2, check=False).returncode:

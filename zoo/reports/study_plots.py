@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,9 @@ def importances(found: StudyResult) -> dict[str, float]:
         )
         study.add_trial(made)
     try:
-        shares: dict[str, float] = optuna.importance.get_param_importances(study)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of few trials, that the importances are equal
+            shares: dict[str, float] = optuna.importance.get_param_importances(study)
     except (ValueError, RuntimeError, ZeroDivisionError):  # all values are equal, or too few trials have a setting
         return {}
     known = {key: share for key, share in shares.items() if math.isfinite(share)}
