@@ -29,10 +29,13 @@ class ExportCommand(ZooCommand):
             )
             for spec in exporters
         ]
-        smaller = {name: spec.name for spec in exporters for name in spec.reductions}
+        smaller: dict[str, list[str]] = {}
+        for spec in exporters:
+            for name in spec.reductions:
+                smaller.setdefault(name, []).append(f"--{spec.name}")
         flags += [
-            click.Option([f"--{name}", f"reduction_{_identifier(name)}"], is_flag=True, help=_form_help(name, of))
-            for name, of in smaller.items()
+            click.Option([f"--{name}", f"reduction_{_identifier(name)}"], is_flag=True, help=_form_help(name, formats))
+            for name, formats in smaller.items()
         ]
         options = {option.name: option for spec in exporters for option in spec.options}
         added = [
@@ -86,8 +89,8 @@ def exporter_options(ctx: click.Context, name: str, given: Mapping[str, Any]) ->
     return {key: known[key].parse(text) for key, text in texts.items()}
 
 
-def _form_help(name: str, of: str) -> str:
-    return f"Smaller form of --{of}{_FORMS.get(name, f': {name}')}."
+def _form_help(name: str, formats: list[str]) -> str:
+    return f"Smaller form of {' and '.join(formats)}{_FORMS.get(name, f': {name}')}."
 
 
 def _sentence(text: str) -> str:
