@@ -107,6 +107,17 @@ class Softmax(Wrapped):
         return self.inner(inputs).softmax(dim=1)
 
 
+class DeepSoftmax(Wrapped):
+    """With random weights of standard deviation 3 its activations overflow."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.deep = nn.Sequential(*(nn.Linear(10, 10) for _ in range(40)))
+
+    def forward(self, inputs):
+        return self.deep(self.inner(inputs)).softmax(dim=1)
+
+
 class AlwaysDropping(Wrapped):
     def forward(self, inputs):
         return nn.functional.dropout(self.inner(inputs), 0.5, training=True)
@@ -179,6 +190,7 @@ BROKEN_NETWORKS = {
     "batches ": (architecture(Mixed), "other samples of the batch"),
     "gradients": (architecture(Unused), "unused.weight gets no gradient"),
     "logits": (architecture(Softmax), "softmax"),
+    "logits ": (architecture(DeepSoftmax), "softmax"),
     "seed": (architecture(unseeded), "1.bias differs"),
     "evaluation": (architecture(AlwaysDropping), "self.training"),
     "evaluation ": (architecture(Counting), "changes seen"),

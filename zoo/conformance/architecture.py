@@ -12,7 +12,7 @@ from ..models.build import build_network, count_parameters
 from ..models.tasks import TaskMethods, load_task
 from ..specs.hyperparameters import resolve
 from ..specs.task import Task
-from .check import Problem, Workspace
+from .check import NotChecked, Problem, Workspace
 
 Shape = tuple[int, ...]
 
@@ -21,6 +21,8 @@ _SHAPES: dict[int, tuple[Shape, ...]] = {
     1: ((1,), (4,), (13,), (64,)),
 }
 _SAMPLES = 16
+_WEIGHT_SIZES = (3.0, 1.0, 0.3, 0.1, 0.03)
+"""Standard deviations of random weights, the largest first; in deep networks large ones overflow."""
 _STEPS = 400
 
 
@@ -114,9 +116,15 @@ def logits(workspace: Workspace) -> str:
         return f"{task.name} may return any number"
     network = _build_to_run(workspace).eval()
     random = torch.Generator().manual_seed(0)
-    for parameter in network.parameters():
-        parameter.data = 3 * torch.randn(parameter.shape, generator=random)
-    outputs = _outputs(network, _random_inputs(_own_shape(workspace), 32))
+    weights = {name: torch.randn(one.shape, generator=random) for name, one in network.named_parameters()}
+    for size in _WEIGHT_SIZES:
+        for name, parameter in network.named_parameters():
+            parameter.data = size * weights[name]
+        outputs = _outputs(network, _random_inputs(_own_shape(workspace), 32))
+        if outputs.isfinite().all():
+            break
+    else:
+        raise NotChecked("the outputs are not finite with random weights of any size")
     inside = bool(((outputs >= 0) & (outputs <= 1)).all())
     if outputs.shape[1] > 1:
         inside = inside and bool(torch.allclose(outputs.sum(dim=1), torch.ones(len(outputs)), atol=1e-4))
