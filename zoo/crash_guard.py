@@ -59,7 +59,11 @@ def run_guarded(command: Callable[[], int], what: str) -> int:
     with _Signals() as signals, _unnamed_file() as printed:
         result, report = os.pipe()  # for the exit code
         alive, lifeline = os.pipe()  # nothing is written to it: it closes when this process ends
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:  # too many processes, or too little memory: the command works here
+            signals.restore()
+            return command()
         signals.child = child
         if not child:
             os.close(result)

@@ -193,6 +193,14 @@ def test_exit_codes_and_output_are_those_of_the_command(code):
     assert guarded(body) == (code, "result\n", "note\nfrom a library")
 
 
+def test_without_another_process_the_command_works_in_this_one():
+    program = (
+        f"{GUARD}def fail():\n    raise BlockingIOError\nos.fork, here = fail, os.getpid()\n"
+        "sys.exit(crash_guard.run_guarded(lambda: 3 if os.getpid() == here else 4, 'a file'))\n"
+    )
+    assert run(program=program) == (3, "", "")
+
+
 @pytest.mark.parametrize(
     ("body", "cause"),
     [
