@@ -276,7 +276,7 @@ def _for_processes() -> dict[str, str]:
 
 
 def end_with_launcher() -> None:
-    """On Linux, get SIGTERM when the process ``$ZOO_LAUNCHER``, which started this one, is killed; else it would go on."""
+    """On Linux, get SIGTERM when the process ``$ZOO_LAUNCHER``, which started this one, is killed."""
     parent = os.environ.get("ZOO_LAUNCHER")
     if not parent or sys.platform != "linux":
         return
