@@ -49,6 +49,9 @@ def test_a_new_package_is_registered_without_errors(kind, tmp_path, registry, mo
     registry = zoo.create_registry([point])
     assert registry.plugins[0].status == "loaded"
     found = [*registry.architectures, *registry.datasets, *registry.exporters, *registry.recipe_parts("optimizer")]
+    if kind == "task":
+        assert found == [f"{name}-mlp", f"{name}-rings"]
+        found = list(registry.tasks)
     found += registry.commands(())
     found += [plugin.name for plugin in registry.plugins if "epoch_ended" in plugin.hooks]
     found += {sample.partition("/")[0] for sample in sample_architectures(registry, registry.plugins[0])}

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from builtin_tasks import TASKS
 
 import zoo
 from zoo import Check, Exporter, ExportError, ExportRefused
@@ -22,6 +21,7 @@ from zoo.exporting.export import write_verified
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
 from zoo.files import sha256
+from zoo.models.tasks import load_task
 
 TESTS = Path(__file__).parent
 
@@ -41,7 +41,8 @@ def source():
     random = torch.Generator().manual_seed(0)
     test = zoo.Split(torch.rand(40, 4, generator=random), torch.zeros(40, dtype=torch.int64))
     description = {"architecture": "tiny", "labels": ["a", "b", "c"], "columns": []}
-    return ExportSource("tiny", torch.nn.Sequential(Network()), TASKS["classification"], test, None, description)
+    task = load_task(zoo.create_registry().task("classification"))
+    return ExportSource("tiny", torch.nn.Sequential(Network()), task, test, None, description)
 
 
 @pytest.fixture

@@ -114,6 +114,20 @@ def test_a_dataset_that_does_not_fit_its_task_is_refused(add_plugin, task, outpu
     assert problem in plugin.errors[0]
 
 
+def test_a_loss_for_an_unknown_task_is_refused(add_plugin):
+    source = """
+import zoo
+
+@zoo.hookimpl
+def register_losses(register):
+    register(zoo.Loss(name="mine", summary="s", compute="m:f", tasks=("classification", "clustering")))
+"""
+    registry = with_plugins(add_plugin("mine", source))
+    (plugin,) = [plugin for plugin in registry.plugins if plugin.name == "mine"]
+    assert "mine" not in registry.recipe_parts("loss")
+    assert "task 'clustering' is not one of" in plugin.errors[0]
+
+
 def test_a_dataset_can_name_the_task_of_another_plugin(add_plugin):
     data = add_plugin("grades", DECLARED.format(task="ordinal", outputs=3, labels=()), distribution="aa")
     task = add_plugin("ordinal", PLUGIN.format(metric="zoo.Metric(name='accuracy', percent=True)"), distribution="zz")
