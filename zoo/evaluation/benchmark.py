@@ -129,14 +129,17 @@ def bench(
     return Bench(model.name, threads, tuple(timings))
 
 
-def latency_of(reference: str, runs_dir: Path | str | None, registry: Registry) -> float:
+def latency_of(reference: str, runs_dir: Path | str | None, registry: Registry, *, just_written: bool = False) -> float:
     """The median seconds for one sample, on one thread, by torch, or by onnxruntime for a file.
+
+    Args:
+        just_written: this process wrote the file, so that no certificate is missed.
 
     Raises:
         ZooError, RunNotFound: as for :func:`open_model`.
     """
     if is_onnx_file(reference):
-        return _latency(OnnxModel(reference, threads=1))
+        return _latency(OnnxModel(reference, threads=1, just_written=just_written))
     model = open_model(reference, runs_dir=runs_dir, registry=registry)
     with torch_threads(1):
         return _latency(model)

@@ -27,6 +27,7 @@ class OnnxModel(InferenceModel):
         path: the file.
         provider: the execution provider.
         threads: the number of threads in each call; 0 means onnxruntime's default.
+        just_written: this process wrote the file, so that no certificate is missed.
 
     Raises:
         ZooError: the file is missing or damaged, was changed after its export, needs another file, or was not written
@@ -36,9 +37,9 @@ class OnnxModel(InferenceModel):
 
     engine = "onnxruntime"
 
-    def __init__(self, path: Path | str, provider: str = CPU, threads: int = 0) -> None:
+    def __init__(self, path: Path | str, provider: str = CPU, threads: int = 0, *, just_written: bool = False) -> None:
         self.path = expanded(path)
-        self.session = open_session(self.path, provider, threads)
+        self.session = open_session(self.path, provider, threads, just_written=just_written)
         metadata = self.session.get_modelmeta().custom_metadata_map
         try:
             self.description = ModelDescription.from_metadata(metadata)
@@ -56,15 +57,16 @@ class OnnxModel(InferenceModel):
         return tuple(output.astype(np.float32, copy=False) for output in outputs)
 
 
-def open_session(path: Path, provider: str = CPU, threads: int = 0) -> Any:
-    """An onnxruntime session that really runs on ``provider``.
+def open_session(path: Path, provider: str = CPU, threads: int = 0, *, just_written: bool = False) -> Any:
+    """An onnxruntime session that really runs on ``provider``. The arguments are those of :class:`OnnxModel`.
 
     Raises:
         ZooError: the file is missing or damaged, was changed after its export, or needs another file.
         DeviceUnavailable: the provider is not available on this machine.
     """
     content = read_onnx(path)
-    check_unchanged(path, content)
+    if not just_written:
+        check_unchanged(path, content)
     onnxruntime.set_default_logger_severity(4)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads

@@ -72,7 +72,7 @@ class CostMeter:
             write_untrained(prepared, run.config, path, self._registry)
             costs["bytes"] = path.stat().st_size
             if not (excess := self._excess(costs)):
-                costs["latency"] = latency_of(str(path), None, self._registry)
+                costs["latency"] = latency_of(str(path), None, self._registry, just_written=True)
         return Measured(costs, excess or self._excess(costs))
 
     def _excess(self, costs: Mapping[str, float], about: str = "") -> str:
