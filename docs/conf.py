@@ -28,4 +28,4 @@ nb_execution_cache_path = str(notebooks.cache_folder())
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 120
+nb_execution_timeout = 900
