@@ -83,6 +83,17 @@ def registry() -> Registry:
 
 
 @pytest.fixture
+def no_plugin_modules() -> Generator[None]:
+    """What this test imports from plugin files is forgotten after it: the files are gone then."""
+    before, path = set(sys.modules), list(sys.path)
+    yield
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(Path.cwd())):
+            del sys.modules[name]
+    sys.path[:] = path
+
+
+@pytest.fixture
 def runs_dir(tmp_path: Path) -> Path:
     """An empty folder for runs."""
     return tmp_path / "runs"

@@ -36,6 +36,7 @@ def test_a_line_that_is_not_printed_is_found():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_plugin_modules")
 def test_the_tutorial_shows_what_the_check_prints(zoo_command):
     Path("nets").mkdir()
     shutil.copy(ROOT / "examples" / "first-net" / "first_net.py", "nets")

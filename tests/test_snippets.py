@@ -74,7 +74,7 @@ PYTHON = [
 
 
 @pytest.fixture
-def desk(digits_runs, digits_file, tmp_path, no_network, monkeypatch):
+def desk(digits_runs, digits_file, tmp_path, no_network, no_plugin_modules, monkeypatch):
     """The working directory of a reader of the documents: runs, an exported file, images, tables, a plugin."""
     (run,) = (digits_runs / "resnet-mini").iterdir()
     shutil.copytree(run, Path("runs", "resnet-mini", "20260101-120000"))
