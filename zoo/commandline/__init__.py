@@ -24,7 +24,7 @@ option was on the command line.
 
 *Output.* :func:`show` prints lines of a result, :func:`print_json` a result as JSON, :func:`table` lays out rows;
 :func:`duration`, :func:`time_text` and :func:`size_text` format numbers, :func:`main_metric` and
-:func:`is_better` tell how metrics are compared, :func:`is_known_metric` whether a plugin is needed to show one,
+:func:`is_better` compare metrics, :func:`is_known_metric` whether a plugin is needed to show one,
 :func:`printable` makes a name safe for a terminal. :class:`TrainingDisplay` and :class:`CountDisplay` show progress
 on standard error, :class:`TuningDisplay` that of a search, :func:`study_lines` its end. The modules :mod:`views`,
 :mod:`export_views`, :mod:`plugin_views` and :mod:`tables` turn results of the library into text as the built-in

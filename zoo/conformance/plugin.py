@@ -78,7 +78,7 @@ def global_state(workspace: Workspace) -> str:
     if faults:
         raise Problem(
             f"loaded alone, it {'; '.join(faults)}",
-            "Leave other packages and the process as they are: do in a function of your own what you need there.",
+            "Leave other packages and the process as they are: put what you need into a function of the plugin.",
         )
     return "it changes nothing outside itself"
 

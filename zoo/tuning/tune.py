@@ -112,14 +112,7 @@ def tune(
     if trials is None and seconds is None:
         raise UsageError("Give the budget of the search: --trials N, --time T, or both.")
     _check_budget(trials, seconds, seeds)
-    task = registry.architecture(names[0]).task
-    for name in names:
-        if registry.architecture(name).task != task:
-            raise UsageError(
-                f"{names[0]} is for {task}, {name} for {registry.architecture(name).task}: search one task."
-            )
-    if dataset is None and len({registry.architecture(name).dataset for name in names}) > 1:
-        raise UsageError("These architectures have different datasets. Name one with --dataset.")
+    task = _common_task(registry, names, dataset)
     objective_names = parse_objectives(objectives, registry.task(task))
     pruner = check_names(sampler, pruner, objective_names)
     common = {"dataset": dataset, "data_options": data_options, "device": device, "data_dir": data_dir}
@@ -148,6 +141,21 @@ def tune(
     made.set_budget(trials, seconds)
     work(made, worker, watch)
     return finish(made, worker, seeds, processes, finished)
+
+
+def _common_task(registry: Registry, names: Sequence[str], dataset: Path | str | None) -> str:
+    """The task of all architectures.
+
+    Raises:
+        UsageError: they have different tasks, or without ``dataset`` different datasets.
+    """
+    specs = [registry.architecture(name) for name in names]
+    for spec in specs:
+        if spec.task != specs[0].task:
+            raise UsageError(f"{specs[0].name} is for {specs[0].task}, {spec.name} for {spec.task}: search one task.")
+    if dataset is None and len({spec.dataset for spec in specs}) > 1:
+        raise UsageError("These architectures have different datasets. Name one with --dataset.")
+    return specs[0].task
 
 
 def continue_study(
