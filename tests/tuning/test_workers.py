@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 from waiting import wait_for
 
 import zoo
@@ -80,6 +82,23 @@ def test_two_workers_begin_the_last_trial_at_once(finished_study):
     assert not trials_left(finished_study.trials, 5)
     assert trials_left(finished_study.trials, 6)
     assert trials_left(finished_study.trials, None)
+
+
+def test_connections_to_a_database_are_closed(tiny_registry, tmp_path):
+    opened, closed = [], []
+    event.listen(Pool, "connect", lambda connection, _: opened.append(connection))
+    event.listen(Pool, "close", lambda connection, _: closed.append(connection))
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    start = {"trials": 1, "seeds": 0, "epochs": 1, "device": "cpu", "registry": tiny_registry, "storage": url}
+    zoo.tune("tiny-cnn", study=tmp_path / "shared", **start)
+    zoo.join_study(tmp_path / "shared", storage=url, registry=tiny_registry)
+    zoo.continue_study(tmp_path / "shared", storage=url, seeds=0, registry=tiny_registry)
+    with pytest.raises(zoo.UsageError, match="There is already a study shared"):
+        zoo.tune("tiny-cnn", study=tmp_path / "elsewhere" / "shared", **start)
+    with pytest.raises(zoo.ZooError, match="There is no study other"):
+        zoo.join_study("other", storage=url, registry=tiny_registry)
+    assert len(opened) >= 5
+    assert {id(one) for one in opened} == {id(one) for one in closed}
 
 
 def test_a_password_is_neither_shown_nor_stored():

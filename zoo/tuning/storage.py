@@ -81,6 +81,13 @@ def open_storage(folder: Path, url: str | None) -> Any:
         )
 
 
+def close_storage(storage: Any) -> None:
+    """Close the connections to a database; a journal file has none open."""
+    if hasattr(storage, "engine"):
+        storage.remove_session()
+        storage.engine.dispose()
+
+
 def with_driver(url: str) -> str:
     """``url`` with a driver that is installed.
 

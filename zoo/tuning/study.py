@@ -18,7 +18,15 @@ from .definition import FORMAT, Definition
 from .objectives import COSTS, direction
 from .result import Finalist, StudyResult, read_trials
 from .space import first_parameters
-from .storage import JOURNAL, has_hidden_password, load_optuna, open_storage, storage_errors, without_password
+from .storage import (
+    JOURNAL,
+    close_storage,
+    has_hidden_password,
+    load_optuna,
+    open_storage,
+    storage_errors,
+    without_password,
+)
 
 STUDIES = "studies"
 RECORD = "study.json"
@@ -38,6 +46,7 @@ class Study:
         url: of the storage; None: the journal file in the folder.
         definition: what is searched.
         optuna: Optuna's study.
+        storage: of Optuna's study; :meth:`close` closes it.
     """
 
     name: str
@@ -45,6 +54,11 @@ class Study:
     url: str | None
     definition: Definition
     optuna: Any
+    storage: Any
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        close_storage(self.storage)
 
     @property
     def wanted(self) -> int | None:
@@ -100,8 +114,9 @@ def create_study(folder: Path, url: str | None, definition: Definition) -> Study
         raise _exists(folder, folder)
     make_folder(folder)
     (folder / JOURNAL).unlink(missing_ok=True)  # of a command that was killed before the study existed
-    with storage_errors(url):
+    with storage_errors(url), contextlib.ExitStack() as on_error:
         storage = open_storage(folder, url)
+        on_error.callback(close_storage, storage)
         try:
             made = optuna.create_study(
                 storage=storage,
@@ -116,8 +131,9 @@ def create_study(folder: Path, url: str | None, definition: Definition) -> Study
         for name in definition.architectures:
             parameters = first_parameters(name, definition.architectures, definition.space)
             made.enqueue_trial(parameters, user_attrs={_DEFAULT: True})
-    study = Study(folder.name, folder, url, definition, made)
-    study.record()
+        study = Study(folder.name, folder, url, definition, made, storage)
+        study.record()
+        on_error.pop_all()
     return study
 
 
@@ -154,19 +170,21 @@ def open_study(reference: str | Path, url: str | None) -> Study:
         raise UsageError(f"The password of {url} is not stored. Give the whole URL again with --storage.")
     name = str(record.get("name", folder.name))
     make_folder(folder)
-    with storage_errors(url):
+    with storage_errors(url), contextlib.ExitStack() as on_error:
         storage = open_storage(folder, url)
+        on_error.callback(close_storage, storage)
         try:
             found = optuna.load_study(study_name=name, storage=storage)
         except KeyError as error:
             where = without_password(url) if url else str(folder / JOURNAL)
             raise ZooError(f"There is no study {name} in {where}.") from error
         definition = Definition.from_dict(found.user_attrs.get(_DEFINITION), f"the study {name}")
-    found.sampler = make_sampler(definition, int.from_bytes(os.urandom(4), "little"))
-    found.pruner = make_pruner(definition)
-    study = Study(name, folder, url, definition, found)
-    if not record:
-        study.record()
+        found.sampler = make_sampler(definition, int.from_bytes(os.urandom(4), "little"))
+        found.pruner = make_pruner(definition)
+        study = Study(name, folder, url, definition, found, storage)
+        if not record:
+            study.record()
+        on_error.pop_all()
     return study
 
 

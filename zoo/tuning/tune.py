@@ -15,6 +15,7 @@ A search goes through the modules of this package in this order::
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -137,10 +138,10 @@ def tune(
     folder = find_folder(study) if study is not None else Path(STUDIES) / _default_name(names, data.spec.name)
     worker = Worker(definition, registry, device, data_dir, runs_dir, data=cache)
     worker.definition = definition = within_limits(definition, worker)
-    made = create_study(folder, storage, definition)
-    made.set_budget(trials, seconds)
-    work(made, worker, watch)
-    return finish(made, worker, seeds, processes, finished)
+    with contextlib.closing(create_study(folder, storage, definition)) as made:
+        made.set_budget(trials, seconds)
+        work(made, worker, watch)
+        return finish(made, worker, seeds, processes, finished)
 
 
 def _common_task(registry: Registry, names: Sequence[str], dataset: Path | str | None) -> str:
@@ -188,15 +189,15 @@ def continue_study(
         UsageError, ZooError, TrainingInterrupted: as for :func:`tune`.
     """
     _check_budget(trials, seconds, seeds)
-    found = open_study(study, storage)
-    worker = Worker(found.definition, registry or create_registry(), device, data_dir, runs_dir)
-    _check_data(found, worker)
-    wanted = trials if trials is not None else found.wanted
-    if wanted is None and seconds is None:
-        raise UsageError("The study has no number of trials. Give --trials N or --time T.")
-    found.set_budget(wanted, seconds)
-    work(found, worker, watch)
-    return finish(found, worker, seeds, processes, finished)
+    with contextlib.closing(open_study(study, storage)) as found:
+        worker = Worker(found.definition, registry or create_registry(), device, data_dir, runs_dir)
+        _check_data(found, worker)
+        wanted = trials if trials is not None else found.wanted
+        if wanted is None and seconds is None:
+            raise UsageError("The study has no number of trials. Give --trials N or --time T.")
+        found.set_budget(wanted, seconds)
+        work(found, worker, watch)
+        return finish(found, worker, seeds, processes, finished)
 
 
 def join_study(
@@ -221,13 +222,13 @@ def join_study(
         UnknownName, DataError, ZooError, TrainingInterrupted: as for :func:`continue_study`.
     """
     _check_budget(None, seconds, 0)
-    found = open_study(study, storage)
-    worker = Worker(found.definition, registry or create_registry(), device, data_dir)
-    _check_data(found, worker)
-    if seconds is not None:
-        worker.deadline = time.monotonic() + seconds
-    work(found, worker, watch)
-    return found.snapshot()
+    with contextlib.closing(open_study(study, storage)) as found:
+        worker = Worker(found.definition, registry or create_registry(), device, data_dir)
+        _check_data(found, worker)
+        if seconds is not None:
+            worker.deadline = time.monotonic() + seconds
+        work(found, worker, watch)
+        return found.snapshot()
 
 
 def _names(architectures: str | Sequence[str]) -> list[str]:
