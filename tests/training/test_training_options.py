@@ -4,16 +4,18 @@ import shutil
 
 import pytest
 import torch
-from training_helpers import tensors_of, train
+from training_helpers import comparable, tensors_of, train
 
 import zoo
-from zoo import (
-    UnknownName,
-    list_runs,
-)
+from zoo import InvalidValue, UnknownName, list_runs
 from zoo.runs.checkpoint import load_tensors
+from zoo.runs.command_line import repeat_command
+from zoo.training import time_budget
 from zoo.training.execution import compile_failure
 from zoo.training.loop import pieces
+from zoo.training.preparation import prepare
+from zoo.training.recipe import count_steps
+from zoo.training.request import make_request
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -173,3 +175,49 @@ def test_a_dry_run_does_everything_once_and_keeps_nothing(tiny_registry, runs_di
     assert "nothing was kept" in result.out
     assert steps == [(1, 2, {"train": 32, "validation": 16, "test": 16})]
     assert list(runs_dir.rglob("*")) == []
+
+
+def test_a_training_has_as_many_epochs_as_fit_into_its_time(tiny_registry, runs_dir, monkeypatch, caplog):
+    monkeypatch.setattr(time_budget, "measure_epoch", lambda request, prepared: 2.0)
+    timed = zoo.train("tiny-cnn", seconds=7, device="cpu", runs_dir=runs_dir, registry=tiny_registry)
+    assert "Training 3 epochs of about 2 s, in 7 s." in caplog.messages
+    counted = train(tiny_registry, runs_dir, epochs=3)
+    assert timed.config["hyperparameters"] == counted.config["hyperparameters"]
+    assert "--epochs 3" in repeat_command(timed.config, tiny_registry)
+    assert comparable(timed) == comparable(counted)
+
+
+def test_a_training_has_one_epoch_at_least(tiny_registry, runs_dir, monkeypatch, caplog):
+    monkeypatch.setattr(time_budget, "measure_epoch", lambda request, prepared: 20.0)
+    run = zoo.train("tiny-cnn", seconds=7, device="cpu", runs_dir=runs_dir, registry=tiny_registry)
+    assert run.config["hyperparameters"]["epochs"] == len(run.metrics()) == 1
+    assert "Training 1 epoch of about 20 s, although that is longer than 7 s." in caplog.messages
+
+
+@pytest.mark.parametrize("batch_size", [1_000, 8_000])  # an epoch of two steps, and of one
+def test_measuring_an_epoch_changes_nothing(tiny_registry, runs_dir, batch_size):
+    settings = {"batch_size": batch_size, "device": "cpu", "runs_dir": runs_dir, "registry": tiny_registry}
+    timed = zoo.train("tiny-cnn", seconds=1e-6, **settings)
+    assert comparable(timed) == comparable(zoo.train("tiny-cnn", epochs=1, **settings))
+
+
+def test_the_measured_time_is_that_of_steps_and_validation(tiny_registry, runs_dir, monkeypatch):
+    request = make_request(tiny_registry, "tiny-cnn", {}, device="cpu", runs_dir=runs_dir, seconds=1)
+    prepared = prepare(request)
+    steps = count_steps(prepared.hyperparameters, len(prepared.data.splits.train))
+    monkeypatch.setattr(time_budget, "_seconds_of_step", lambda *_: 0.5)
+    monkeypatch.setattr(time_budget, "_seconds_of_validation", lambda *_: 3.0)
+    assert time_budget.measure_epoch(request, prepared) == 0.5 * steps + 3.0
+    assert not runs_dir.exists()
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "10s"])
+def test_a_wrong_time_is_refused(tiny_registry, runs_dir, seconds):
+    with pytest.raises(InvalidValue, match="The time of a training must be above 0 s"):
+        zoo.train("tiny-cnn", seconds=seconds, runs_dir=runs_dir, registry=tiny_registry)
+
+
+def test_time_and_epochs_exclude_each_other(zoo_command):
+    result = zoo_command("train", "lenet", "--time", "5s", "--epochs", "3")
+    assert result.code == 2
+    assert result.error == "The time of a training decides how many epochs it has. Leave out epochs, or the time."

@@ -44,7 +44,7 @@ from ..formatting import printable as printable
 from ..formatting import size_text as size_text
 from ..formatting import table as table
 from ..formatting import time_text as time_text
-from ..garbage import paused_garbage_collection as paused_garbage_collection
+from ..process import paused_garbage_collection as paused_garbage_collection
 from ..registry.plugin_commands import PluginCommands as PluginCommands
 from ..registry.plugin_commands import ZooCommand as ZooCommand
 from . import export_views as export_views

@@ -73,6 +73,7 @@ def train(ctx: click.Context, /, name: str | None, resume: str | None, as_json: 
       zoo train googlenet-mini
       zoo train resnet-mini --dataset digits --epochs 20 --lr 0.1
       zoo train resnet-mini --set label_smoothing=0.1 --seed 3
+      zoo train cnn-mini --time 10s
       zoo train lenet --seeds 5
       zoo train lenet --recipe studies/lenet-mnist/recipe.json
       zoo train resnet-mini --dataset photos/ --data-option size=32
@@ -115,7 +116,7 @@ def _arguments(registry: zoo.Registry, name: str, given: Mapping[str, Any]) -> d
     architecture = registry.architecture(name)
     settings = training_settings(registry, architecture, given)
     data_options = dataset_settings(registry, architecture, given)
-    plain = ("dataset", "device", "init_from", "freeze", "checkpoint_epochs", "checkpoint_steps", "log")
+    plain = ("dataset", "device", "init_from", "freeze", "checkpoint_epochs", "checkpoint_steps", "log", "seconds")
     return {key: given[key] for key in plain} | {"data_options": data_options, **settings}
 
 

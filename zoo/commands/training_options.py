@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from zoo.commandline import SETTING, complete_dataset, data_settings_option, target_option, whole_number
+from zoo.commandline import SETTING, TIME, complete_dataset, data_settings_option, target_option, whole_number
 
 _FROM_RECIPE = "from the recipe"
 device_option = click.option(
@@ -16,6 +16,7 @@ device_option = click.option(
 )
 _EPOCHS = click.option("--epochs", metavar="N", show_default=_FROM_RECIPE, help="Passes over the training split.")
 _NO_EPOCHS = click.option("--epochs", metavar="N", hidden=True, help="Refused: the number of steps is fixed.")
+_TIME = click.option("--time", "seconds", metavar="T", type=TIME, help="Train the epochs that fit: 30s, 10m, 2h.")
 DATA = (
     click.option(
         "--dataset",
@@ -95,7 +96,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `zoo train`, in the order of its help."""
-    return with_options(command, (*DATA, _EPOCHS, *_RECIPE, *_COURSE))
+    return with_options(command, (*DATA, _EPOCHS, _TIME, *_RECIPE, *_COURSE))
 
 
 def with_options(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import RunNotFound, UnknownName, UsageError, ZooError
 from ..folders import expanded, runs_folder
-from ..garbage import paused_garbage_collection
+from ..process import paused_garbage_collection
 from .run import Run, load_run
 
 log = logging.getLogger("zoo")

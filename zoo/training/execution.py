@@ -22,8 +22,8 @@ from ..runs.record import BestMetadata
 from ..runs.run import Run
 from ..specs.hookspecs import TrainingStart
 from ..specs.hyperparameters import Hyperparameters
+from ..stop_requests import stop_requests
 from .distributed import peer_failure
-from .interrupts import stop_requests
 from .loop import run_epochs
 from .plan import Plan, State
 

@@ -22,8 +22,8 @@ from ..data.splits import Split
 from ..errors import TrainingDiverged, TrainingInterrupted
 from ..models.scores import evaluate
 from ..specs.hookspecs import EpochMetrics, Progress
+from ..stop_requests import StopRequest
 from .distributed import AGREE_EVERY
-from .interrupts import StopRequest
 from .optimisation import epoch_order, seed_step, set_learning_rate
 from .plan import Plan, State, zero_totals
 from .resuming import CheckpointWriter

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from ..errors import UnknownName, UsageError
+from ..errors import InvalidValue, UnknownName, UsageError
 from ..folders import data_folder, runs_folder
 from ..models.devices import choose_device
 from ..registry.packages import missing_packages
@@ -58,6 +59,7 @@ class TrainingRequest:
         dry_run: train two steps only and keep nothing.
         checkpoints: how often to write a checkpoint to resume from.
         loggers: names of the plugins that record the training.
+        seconds: train as many epochs as fit into this time; None: the epochs of the recipe.
     """
 
     registry: Registry
@@ -76,6 +78,7 @@ class TrainingRequest:
     dry_run: bool
     checkpoints: Checkpoints
     loggers: tuple[str, ...]
+    seconds: float | None = None
 
 
 def make_request(
@@ -95,6 +98,7 @@ def make_request(
     checkpoint_epochs: int = 0,
     checkpoint_steps: int = 0,
     loggers: Sequence[str] = (),
+    seconds: float | None = None,
 ) -> TrainingRequest:
     """Check the arguments of :func:`zoo.train`. Nothing is loaded or written.
 
@@ -110,6 +114,7 @@ def make_request(
         steps=int(_CHECKPOINT_STEPS.check(checkpoint_steps)),  # type: ignore[arg-type]
     )
     _check_loggers(registry, loggers)
+    _check_seconds(seconds, settings)
     return TrainingRequest(
         registry=registry,
         architecture=spec,
@@ -127,7 +132,17 @@ def make_request(
         dry_run=dry_run,
         checkpoints=checkpoints,
         loggers=tuple(loggers),
+        seconds=None if dry_run else seconds,
     )
+
+
+def _check_seconds(seconds: float | None, settings: Mapping[str, object]) -> None:
+    if seconds is None:
+        return
+    if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
+        raise InvalidValue(f"The time of a training must be above 0 s, not {seconds!r}.")
+    if "epochs" in settings:
+        raise UsageError("The time of a training decides how many epochs it has. Leave out epochs, or the time.")
 
 
 def _check_loggers(registry: Registry, names: Sequence[str]) -> None:

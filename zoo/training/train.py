@@ -5,6 +5,7 @@ A training goes through the modules of this package in this order::
     request        the arguments, checked
     distributed    the processes that train together; usually one
     preparation    data, recipe and model (starting_weights: transfer learning)
+    time_budget    the number of epochs, if the training has a time
     run_folder     the folder of the run, with run.json
     plan           what stays the same (Plan) and what changes (State) in the training
     execution      the training (loop, optimisation), the evaluation on the test split, the results
@@ -28,6 +29,7 @@ from .preparation import prepare, prepare_again
 from .request import ResumeRequest, TrainingRequest, make_request, make_resume_request
 from .resuming import check_resumable, note_changes, return_to_last, save_last
 from .run_folder import existing_run, new_run
+from .time_budget import fit_into_time
 
 
 def run_training(request: TrainingRequest) -> Run:
@@ -37,6 +39,8 @@ def run_training(request: TrainingRequest) -> Run:
             if world.first:
                 make_folder(request.runs_folder)  # fails before the data is loaded if it cannot be written
             prepared = prepare(request)
+        if request.seconds is not None:
+            request, prepared = fit_into_time(request, prepared, world)
         with new_run(request, prepared, world) as run, recorded_start(run):
             plan = make_plan(run, prepared, world)
             state = make_state(prepared.model, plan)
@@ -73,6 +77,7 @@ def train(
     checkpoint_epochs: int = 0,
     checkpoint_steps: int = 0,
     log: Sequence[str] = (),
+    seconds: float | None = None,
     registry: Registry | None = None,
     **settings: object,
 ) -> Run:
@@ -99,6 +104,8 @@ def train(
             every two seconds. One is always written after the last epoch, and when a signal stops the training.
         checkpoint_steps: number of steps between two such checkpoints inside an epoch; 0: none inside an epoch.
         log: names of plugins that record the training: ``("tensorboard",)``.
+        seconds: train as many whole epochs as fit into this time, one at least. The speed is measured first. The run
+            records the number of epochs, and is repeated with that number.
         registry: the plugins to use. Default: the installed plugins.
         settings: hyperparameters and options of the architecture, by name.
 
@@ -129,6 +136,7 @@ def train(
         checkpoint_epochs=checkpoint_epochs,
         checkpoint_steps=checkpoint_steps,
         loggers=log,
+        seconds=seconds,
     )
     return run_training(request)
 

@@ -18,9 +18,9 @@ from ..models.devices import exact
 from ..registry.registry import Registry
 from ..runs.run import Run
 from ..specs.hookspecs import EpochMetrics
+from ..stop_requests import stop_requests
 from ..training.distributed import ALONE
 from ..training.execution import freed_memory_kept, out_of_memory
-from ..training.interrupts import stop_requests
 from ..training.loop import Watch, run_epochs
 from ..training.plan import make_plan, make_state
 from ..training.preparation import Prepared, load_requested, prepare

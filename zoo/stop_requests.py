@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-from ..process import SECONDS_TO_CLEAN_UP, SIGNALS, Interrupted, lost_signal
+from .process import SECONDS_TO_CLEAN_UP, SIGNALS, Interrupted, lost_signal
 
 
 @dataclass(slots=True)
