@@ -34,7 +34,7 @@ def adapt(registry, name, dataset, samples, path=None, fixed=(), **settings):
     declared = data.spec.hyperparameters if dataset != spec.dataset else {}
     chosen, options = split_settings(spec, settings, part_options(registry))
     h = resolve(spec.hyperparameters, declared, chosen)
-    return h, adapt_recipe(h, options, spec, data, registry, {*declared, *settings, *fixed})
+    return h, adapt_recipe(h, options, spec, data, registry, {*settings, *fixed})
 
 
 @pytest.fixture
@@ -84,10 +84,37 @@ def test_data_of_the_usual_size_change_nothing(registry):
 
 @pytest.mark.parametrize("samples", [5, 126, 1_293])
 def test_what_the_user_sets_or_the_dataset_declares_is_kept(registry, samples):
-    _, adapted = adapt(registry, "cnn-mini", "digits", samples, epochs=2, warmup=0.01, grad_clip=0.0)
+    _, adapted = adapt(registry, "cnn-mini", "digits", samples, warmup=0.01, grad_clip=0.0)
     new = adapted.hyperparameters
-    assert (new.epochs, new.warmup, new.grad_clip) == (2, 0.01, 0.0)
-    assert new.batch_size == 64, "declared by the dataset"
+    assert (new.warmup, new.grad_clip) == (0.01, 0.0)
+    assert (new.batch_size, new.epochs) == (64, 30), "declared by the dataset"
+
+
+@pytest.mark.parametrize(
+    ("samples", "settings", "batch_size"),
+    [
+        (1_293, {"epochs": 6}, 32),  # 126 steps
+        (1_293, {"epochs": 9}, 32),
+        (1_293, {"epochs": 10}, 64),  # 210 steps
+        (5, {"epochs": 100}, 32),
+        (1_293, {"epochs": 6, "batch_size": 64}, 64),
+        (1_293, {"epochs": 6, "batch_size": 63}, 63),
+        (1_293, {}, 64),
+    ],
+)
+def test_a_training_that_is_shortened_to_very_few_steps_gets_half_the_batch(registry, samples, settings, batch_size):
+    h, adapted = adapt(registry, "rnn-mini", "digits", samples, **settings)
+    assert adapted.hyperparameters.batch_size == batch_size
+    assert adapted.hyperparameters.lr == (0.0032 if batch_size == 32 else h.lr)
+    _, kept = adapt(registry, "rnn-mini", "digits", samples, lr=h.lr, **settings)
+    assert kept.hyperparameters.lr == h.lr
+
+
+def test_a_small_batch_is_not_halved(registry):
+    spec, data = registry.architecture("rnn-mini"), some_data(registry.dataset("mnist"), 400)
+    for size, expected in ((128, 64), (64, 32), (63, 63), (32, 32)):
+        h = resolve(spec.hyperparameters, {"batch_size": size, "epochs": 1})
+        assert adapt_recipe(h, {}, spec, data, registry, {"epochs"}).hyperparameters.batch_size == expected
 
 
 def test_a_shorter_training_is_stabilised_and_nothing_else(tiny_registry):
@@ -106,7 +133,7 @@ def test_patience_grows_with_the_epochs(registry):
     assert found.hyperparameters.patience == pytest.approx(3 * ratio, abs=1)
 
 
-@pytest.mark.parametrize(("epochs", "dropout"), [(3, 0.08), (6, 0.16), (12, 0.32), (19, 0.5), (20, 0.5), (None, 0.5)])
+@pytest.mark.parametrize(("epochs", "dropout"), [(3, 0.15), (6, 0.31), (12, 0.32), (19, 0.5), (20, 0.5), (None, 0.5)])
 def test_dropout_falls_with_the_steps_of_a_short_training(registry, epochs, dropout):
     settings = {} if epochs is None else {"epochs": epochs}
     _, adapted = adapt(registry, "alexnet-mini", "digits", 1_293, **settings)
@@ -131,9 +158,9 @@ def test_a_run_records_its_dropout_and_is_repeated_with_it(registry, tmp_path, z
         zoo.train("alexnet-mini", dataset="digits", epochs=1, runs_dir=tmp_path / "a", device="cpu", **settings)
         for settings in ({}, {"dropout": 0.5})
     ]
-    assert [run.config["options"] for run in runs] == [{"dropout": 0.03}, {"dropout": 0.5}]
+    assert [run.config["options"] for run in runs] == [{"dropout": 0.05}, {"dropout": 0.5}]
     words = [shlex.split(repeat_command(run.config, registry)) for run in runs]
-    assert "dropout=0.03" in words[0]
+    assert "dropout=0.05" in words[0]
     assert "dropout=0.5" in words[1], "it would be adapted"
     assert zoo_command(*words[0][1:], "--runs-dir", tmp_path / "b").code == 0
     (again,) = zoo.list_runs(tmp_path / "b")

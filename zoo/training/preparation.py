@@ -82,8 +82,7 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
     hyperparameters = resolve(
         spec.hyperparameters, recipe_of_data, request.hyperparameters, parts=part_options(request.registry)
     )
-    fixed = {*recipe_of_data, *request.user_set}
-    adapted = adapt_recipe(hyperparameters, request.options, spec, data, request.registry, fixed)
+    adapted = adapt_recipe(hyperparameters, request.options, spec, data, request.registry, request.user_set)
     hyperparameters = adapted.hyperparameters
     if adapted.changes:
         log.warning("%s", adapted)

@@ -20,6 +20,8 @@ LEAST_STEPS = 300
 """A training has at least this many optimiser steps."""
 FEW_STEPS = 400
 """A training of fewer steps gets a long warm-up, a short moving average, clipped gradients and less dropout."""
+VERY_FEW_STEPS, HALVED_BATCH = 200, 32
+"""A training that the user shortens to fewer steps gets half the batch, if that is not below this size."""
 WARM_UP, AVERAGED, CLIP = 0.25, 0.1, 5.0
 """In such a training: least fraction of warm-up, longest averaging as a fraction of the run, largest gradient norm."""
 PHOTO_SHIFT = 0.1
@@ -57,12 +59,13 @@ def adapt_recipe(
     architecture: Architecture,
     data: LoadedDataset,
     registry: Registry,
-    fixed: Collection[str],
+    user_set: Collection[str],
 ) -> Adapted:
     """Adapt the recipe of ``architecture`` if it was made for another dataset, or the training is shorter than it.
 
     Nothing changes if the architecture is trained on its own dataset for at least the epochs of its recipe. Values that
-    the user sets or the dataset declares never change. For data that the recipe was not made for:
+    the user sets never change, and values that the dataset declares only by rule 5, because they are for its own number
+    of epochs. For data that the recipe was not made for:
 
     1. A batch is at most a fifth of the training split, rounded down to a power of two, and at least 8. For a smaller
        batch the learning rate falls by the cube root of the ratio.
@@ -71,21 +74,27 @@ def adapt_recipe(
     4. A table is learned with AdamW, not with SGD: a safe step of SGD depends on the number of columns and on how they
        are correlated, that of AdamW does not.
 
-    For such data and for a shorter training, if it has fewer than 400 steps:
+    For such data and for a shorter training:
 
-    5. The warm-up is at least a quarter of the run.
-    6. The moving average of the weights, if there is one, spans at most a tenth of the run.
-    7. Gradients are clipped to a norm of 5, if the recipe does not clip them.
-    8. If the architecture has an option ``dropout``, it falls in proportion to the steps: with dropout a network needs
+    5. If the user set epochs with which there are fewer than 200 steps, the batch is halved, but not to less than 32.
+       The learning rate falls as in 1.
+
+    If it has fewer than 400 steps then:
+
+    6. The warm-up is at least a quarter of the run.
+    7. The moving average of the weights, if there is one, spans at most a tenth of the run.
+    8. Gradients are clipped to a norm of 5, if the recipe does not clip them.
+    9. If the architecture has an option ``dropout``, it falls in proportion to the steps: with dropout a network needs
        more steps to learn at all, and in few steps it does not overfit.
 
     Args:
         hyperparameters: the recipe with the changes of the dataset and of the user.
         options: all options of the architecture, by name.
-        fixed: the names that the user set or the dataset declares.
+        user_set: the names of the values that the user set.
     """
     own = resolve(architecture.hyperparameters)
     foreign = data.spec.name != architecture.dataset or data.path is not None
+    fixed = {*user_set, *(data.spec.hyperparameters if data.spec.name != architecture.dataset else ())}
     if not foreign and hyperparameters.epochs >= own.epochs:
         return Adapted(hyperparameters, options)
     samples = len(data.splits.train)
@@ -95,7 +104,12 @@ def adapt_recipe(
     if foreign and data.spec.columns and hyperparameters.optimizer == "sgd" and not {"optimizer", "lr"} & set(fixed):
         adapted = _set(adapted, TABLE_RECIPE, fixed)
     rules: list[Callable[[Hyperparameters, int], Mapping[str, Value]]] = [_warm_up, _average, _clip]
-    for rule in [_batch, _epochs, *rules] if foreign else rules:
+    if foreign:
+        adapted = _set(adapted, _batch(adapted, samples), fixed)
+        adapted = _set(adapted, _epochs(adapted, samples), fixed)
+    if "epochs" in user_set:
+        adapted = _set(adapted, _half_batch(adapted, samples), user_set)
+    for rule in rules:
         adapted = _set(adapted, rule(adapted, samples), fixed)
     if adapted.batch_size < hyperparameters.batch_size:
         adapted = _set(adapted, _rate(hyperparameters, adapted), fixed)
@@ -138,6 +152,11 @@ def _rate(before: Hyperparameters, h: Hyperparameters) -> Mapping[str, Value]:
 def _epochs(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
     epochs = max(h.epochs, math.ceil(LEAST_STEPS / count_steps(h, samples)))
     return {"epochs": epochs, "patience": math.ceil(h.patience * epochs / h.epochs)}
+
+
+def _half_batch(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
+    half = h.batch_size // 2
+    return {"batch_size": half} if half >= HALVED_BATCH and h.epochs * count_steps(h, samples) < VERY_FEW_STEPS else {}
 
 
 def _warm_up(h: Hyperparameters, samples: int) -> Mapping[str, Value]:

@@ -265,9 +265,8 @@ def _recipes(
         spec = request.architecture
         of_data = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
         layers = (spec.hyperparameters, of_data, request.hyperparameters)
-        fixed = {*of_data, *request.hyperparameters}
         plain = resolve(*layers, parts=part_options(registry))
-        found[name] = adapt_recipe(plain, request.options, spec, data, registry, fixed).hyperparameters
+        found[name] = adapt_recipe(plain, request.options, spec, data, registry, request.user_set).hyperparameters
     assert data is not None
     return found, data
 
