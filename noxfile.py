@@ -66,8 +66,9 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Type annotations."""
+    """Type annotations: of the library, and of a user's script as an editor sees it."""
     session.run("mypy")
+    session.run("pyright")
 
 
 @nox.session

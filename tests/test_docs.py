@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = sorted((ROOT / "docs" / "learn").glob("[0-9]*.md"))
-TOOLS = {"pytest", "ruff", "mypy", "cog", "python", "sphinx-build"}
+TOOLS = {"pytest", "ruff", "mypy", "pyright", "cog", "python", "sphinx-build"}
 
 
 def test_the_drawing_of_the_rooms_is_up_to_date():
