@@ -1,5 +1,7 @@
 """The tasks: losses, metrics, and the conversion to the target's units."""
 
+import math
+
 import pytest
 import torch
 from builtin_tasks import TASKS
@@ -44,6 +46,15 @@ def test_regression_metrics_are_in_the_targets_units():
     assert metrics["r2"] == pytest.approx(1 - 8 / 34)
 
 
+def test_metrics_of_several_targets_are_averaged_over_them():
+    targets = torch.tensor([[0.0, 0.0], [2.0, 20.0]])  # standard deviations of 1 and 10
+    task = TASKS["regression"].fit(targets, PLAIN)
+    found = task.measure(targets + torch.tensor([1.0, 20.0]), targets)
+    assert found["mae"].tolist() == pytest.approx([10.5, 10.5])
+    assert found["loss"].tolist() == pytest.approx([2.5, 2.5])
+    assert float(task.loss(task.network_targets(targets) + torch.tensor([1.0, 2.0]), targets, PLAIN)) == 2.5
+
+
 def test_regression_of_one_sample_has_no_r2():
     assert "r2" not in metrics_of("regression", torch.tensor([[1.0]]), torch.tensor([[2.0]]))
 
@@ -54,6 +65,9 @@ def test_a_regression_trains_on_its_scale_and_predicts_in_units(scale):
     task = TASKS["regression"].fit(targets, resolve({"target_scale": scale}))
     rescale = task.postprocess()
     scores = rescale.standardise(targets)
+    value = {"linear": float, "sqrt": math.sqrt, "log": math.log1p}[scale]
+    ratio = (value(900) - value(0)) / (value(50) - value(1))
+    assert float((scores[3] - scores[0]) / (scores[2] - scores[1])) == pytest.approx(ratio, rel=1e-4)
     assert float(scores.mean()) == pytest.approx(0, abs=1e-6)
     assert float(scores.std(correction=0)) == pytest.approx(1, rel=1e-5)
     torch.testing.assert_close(rescale(scores), targets, atol=1e-3, rtol=1e-5)
