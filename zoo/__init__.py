@@ -191,6 +191,11 @@ _HOMES = {
         "scan_runs",
     ),
     "runs.run": ("Run",),
+    "runs.tracking": (
+        "TrackedIdentity",
+        "TrackedRun",
+        "Tracker",
+    ),
     "models.runtime": (
         "Inspection",
         "Runtime",

@@ -113,6 +113,9 @@ from .runs.finding import find_run as find_run
 from .runs.finding import list_runs as list_runs
 from .runs.finding import scan_runs as scan_runs
 from .runs.run import Run as Run
+from .runs.tracking import TrackedIdentity as TrackedIdentity
+from .runs.tracking import TrackedRun as TrackedRun
+from .runs.tracking import Tracker as Tracker
 from .models.runtime import Inspection as Inspection
 from .models.runtime import Runtime as Runtime
 from .models.runtime import RuntimeFailed as RuntimeFailed

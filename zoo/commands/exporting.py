@@ -67,6 +67,7 @@ provider_option = click.option(
     metavar="KEY",
     help="Sign file and certificate with this private key (PEM), or with an identity: sigstore.",
 )
+@click.option("--log", metavar="PLUGIN", multiple=True, help="Add the file to the run at this tracker, such as mlflow.")
 @data_dir_option
 @runs_dir_option
 @json_option
@@ -92,7 +93,7 @@ def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, **given: 
     if was_given(ctx, "max_drop") and not reduction:
         raise zoo.UsageError("--max-drop goes with a smaller form, such as --int8.")
     options = exporter_options(ctx, formats[0], given)
-    kept = ("data_dir", "runs_dir", "bundle", "providers", "reproducible", "max_drop", "sign")
+    kept = ("data_dir", "runs_dir", "bundle", "providers", "reproducible", "max_drop", "sign", "log")
     options |= {key: given[key] for key in kept} | {"reduction": reduction, "preprocess": not raw}
     certificate = zoo.export(name, formats[0], given["output"], registry=registry, **options)
     if as_json:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..captured_output import capture_output
+from ..errors import UsageError, ZooError
 from ..files import Unit, json_text, make_folder, writable_target
 from ..folders import data_folder, runs_folder
-from ..models.trained import find_trained
+from ..models.trained import TrainedModel, find_trained
+from ..registry.packages import check_loggers
 from ..registry.registry import Registry, create_registry
+from ..runs.run import Run, load_run
 from ..signing import Signer, is_signature_of, signature_path
 from .bundle import bundle_files, check_bundle_folder, stale_files
 from .certificate import Certificate, certificate_path, certify
@@ -31,6 +34,7 @@ def export(
     reproducible: bool = False,
     bundle: Path | str | None = None,
     sign: Path | str | None = None,
+    log: Sequence[str] = (),
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
@@ -52,6 +56,7 @@ def export(
             to use it; replaces ``output``.
         sign: an elliptic-curve private key in a PEM file: write its signature of file and certificate to ``FILE.sig``.
             ``sigstore`` signs with an identity that you prove in a browser.
+        log: names of plugins that add the file to what they recorded of the run: ``("mlflow",)``.
         data_dir, runs_dir: the folders of datasets and runs, if they are not the usual ones.
         options: of the exporter.
 
@@ -64,15 +69,33 @@ def export(
         DataUnavailable: the test split is missing and cannot be downloaded.
         ExportError: the model cannot be written in this format.
         ExportRefused: the file failed a check. An earlier file in its place is still there.
+        ZooError: a plugin of ``log`` failed; the file is in place.
     """
     registry = registry or create_registry()
+    check_loggers(registry, log, "file_exported")
     exporter = registry.exporter(format)
     request = ExportRequest(exporter, output, options, reduction, max_drop, providers, reproducible, bundle, sign)
     trained = find_trained(reference, runs_folder(runs_dir), registry)
     _check_target(request, request.target(trained.metadata["architecture"]))
+    run = _run_to_log(trained) if log else None
     data = load_test_data(trained, registry, data_folder(data_dir, trained.data_folder))
     source = make_source(trained, data, preprocess=preprocess)
-    return write_verified(source, request)
+    certificate = write_verified(source, request)
+    problems = registry.notify("file_exported", log, run=run, certificate=certificate) if run else []
+    if problems:
+        raise ZooError(f"{certificate.file} is written and verified, but not logged. {problems[0]}")
+    return certificate
+
+
+def _run_to_log(trained: TrainedModel) -> Run:
+    """The run that the checkpoint is from.
+
+    Raises:
+        UsageError: the weights ship with the architecture.
+    """
+    if trained.shipped:
+        raise UsageError(f"There is no run of {trained.metadata['architecture']} to log. Train one, or omit --log.")
+    return load_run(trained.checkpoint.parent)
 
 
 def write_verified(source: ExportSource, request: ExportRequest) -> Certificate:

@@ -11,12 +11,15 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownName, UsageError, ZooError
 from ..interpreter import python_command
 from .entry_points import EntryPoint, find_entry_points, normalise
 from .plugin import DISTRIBUTION
+
+if TYPE_CHECKING:
+    from .registry import Registry
 
 INDEX = Path(__file__).with_name("known_plugins.json")
 """The list of known plugins. It comes with the zoo, so that it can be read without a network."""
@@ -135,6 +138,25 @@ def missing_packages(distribution: str, extra: str) -> list[str]:
     wanted = re.compile(rf"""extra\s*==\s*["']{re.escape(extra)}["']""")
     names = [_required_name(line) for line in lines if wanted.search(line.partition(";")[2])]
     return [name for name in names if not _is_installed(name)]
+
+
+def check_loggers(registry: Registry, names: Sequence[str], hook: str) -> None:
+    """Refuse a name that is not a plugin with ``hook``, or whose extra is not installed.
+
+    A plugin that needs more packages than its distribution declares them in an extra with its own name.
+
+    Raises:
+        UsageError: the message says what to install.
+    """
+    known = {plugin.name: plugin for plugin in registry.plugins if plugin.loaded and hook in plugin.hooks}
+    for name in names:
+        if name not in known:
+            raise UnknownName("logger", name, known, f"Available: {', '.join(known) or 'none'}.")
+        distribution = known[name].distribution
+        missing = missing_packages(distribution, name)
+        if missing:
+            command = f"pip install '{distribution}[{name}]'"
+            raise UsageError(f"--log {name} needs {', '.join(missing)}, which is not installed. Run {command}.")
 
 
 def _required_name(requirement: str) -> str:

@@ -149,15 +149,20 @@ class Registry(Lookup):
                 del self._specs[type(spec)][spec.name], self._owners[type(spec), spec.name]
                 self.report(plugin, f"{spec.label}: {' '.join(problems)}")
 
-    def notify(self, hook: str, **arguments: Any) -> list[str]:
+    def notify(self, hook: str, only: Container[str] | None = None, **arguments: Any) -> list[str]:
         """Call an event hook of all plugins and return the errors: a broken logger must not stop a training run.
 
         Each implementation gets its own copy of the arguments, so that no listener can change what others see.
+
+        Args:
+            only: names of plugins; the others, and listeners that are no plugins, are not called.
         """
         problems = []
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
-            _, who = self._modules.get(implementation.plugin_name, (None, listener_name(implementation)))
-            problems.append(call_listener(implementation, hook, who, arguments))
+            _, plugin = self._modules.get(implementation.plugin_name, (None, None))
+            if only is None or (plugin is not None and plugin.name in only):
+                who = plugin or listener_name(implementation)
+                problems.append(call_listener(implementation, hook, who, arguments))
         return [problem for problem in problems if problem]
 
     def _ask_for(self, name: str) -> None:

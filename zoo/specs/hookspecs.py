@@ -194,3 +194,8 @@ def epoch_ended(run: zoo.Run, metrics: EpochMetrics) -> None:
 @hookspec
 def train_ended(run: zoo.Run) -> None:
     """Called at the end of a training run. ``run.status`` is ``finished``, ``interrupted`` or ``failed``."""
+
+
+@hookspec
+def file_exported(run: zoo.Run, certificate: zoo.Certificate) -> None:
+    """Called after ``zoo export … --log PLUGIN``, for that plugin only. File and certificate are in place."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from ..errors import InvalidValue, UnknownName, UsageError
+from ..errors import InvalidValue, UsageError
 from ..folders import data_folder, runs_folder
 from ..models.devices import choose_device
-from ..registry.packages import missing_packages
+from ..registry.packages import check_loggers
 from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
@@ -113,7 +113,7 @@ def make_request(
         epochs=int(_CHECKPOINT_EPOCHS.check(checkpoint_epochs)),  # type: ignore[arg-type]
         steps=int(_CHECKPOINT_STEPS.check(checkpoint_steps)),  # type: ignore[arg-type]
     )
-    _check_loggers(registry, loggers)
+    check_loggers(registry, loggers, "train_started")
     _check_seconds(seconds, settings)
     return TrainingRequest(
         registry=registry,
@@ -143,24 +143,6 @@ def _check_seconds(seconds: float | None, settings: Mapping[str, object]) -> Non
         raise InvalidValue(f"The time of a training must be above 0 s, not {seconds!r}.")
     if "epochs" in settings:
         raise UsageError("The time of a training decides how many epochs it has. Leave out epochs, or the time.")
-
-
-def _check_loggers(registry: Registry, names: Sequence[str]) -> None:
-    """Refuse a name that is not a plugin with a ``train_started`` hook, or whose extra is not installed.
-
-    A plugin that needs more packages than its distribution declares them in an extra with its own name.
-    """
-    known = {plugin.name: plugin for plugin in registry.plugins if plugin.loaded and "train_started" in plugin.hooks}
-    for name in names:
-        if name not in known:
-            raise UnknownName("logger", name, known, f"Available: {', '.join(known) or 'none'}.")
-        distribution = known[name].distribution
-        missing = missing_packages(distribution, name)
-        if missing:
-            command = f"pip install '{distribution}[{name}]'"
-            raise UsageError(f"--log {name} needs {', '.join(missing)}, which is not installed. Run {command}.")
-
-
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
     """The arguments of :func:`zoo.resume`. Make one with :func:`make_resume_request`.

@@ -100,7 +100,7 @@ def describe_run(request: TrainingRequest, prepared: Prepared, world: World) -> 
         "freeze": list(request.freeze),
         "processes": world.size,
         "checkpoints": asdict(request.checkpoints),
-        "log": list(request.loggers),
+        "log": [] if request.dry_run else list(request.loggers),  # a dry run leaves nothing, on a server either
         "user_set": sorted(request.user_set),
         "adapted": list(prepared.changes),
     }
