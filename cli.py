@@ -40,6 +40,7 @@ COMMANDS = {
     "Explore": {
         "list": "zoo.commands.listing:list_",
         "info": "zoo.commands.listing:info",
+        "draw": "zoo.commands.showing:draw",
         "datasets": "zoo.commands.listing:datasets",
         "runs": "zoo.commands.listing:runs",
     },

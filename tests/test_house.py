@@ -23,7 +23,7 @@ ROOMS = (
     ("tuning",),
     ("evaluation",),
     ("verification",),
-    ("training", "exporting"),
+    ("training", "exporting", "drawing"),
     ("models",),
     ("data", "runs"),
     ("registry",),

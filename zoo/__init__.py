@@ -75,6 +75,10 @@ _HOMES = {
         "serve",
     ),
     "models.description": ("ModelDescription",),
+    "drawing.draw": (
+        "NetworkDrawing",
+        "draw",
+    ),
     "models.onnx_file": ("read_onnx",),
     "training.distributed": (
         "launch",

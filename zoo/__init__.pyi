@@ -34,6 +34,8 @@ from .data.splits import stratified_split as stratified_split
 from .reports.demo import demo_page as demo_page
 from .reports.demo import serve as serve
 from .models.description import ModelDescription as ModelDescription
+from .drawing.draw import NetworkDrawing as NetworkDrawing
+from .drawing.draw import draw as draw
 from .models.onnx_file import read_onnx as read_onnx
 from .training.distributed import launch as launch
 from .training.distributed import launched as launched

@@ -68,3 +68,15 @@ def picture_path(path: Path | str) -> Path:
     if found.suffix.lower() != ".png":
         raise UsageError(f"Plots are PNG files: give a file name that ends in .png, not {str(path)!r}.")
     return found
+
+
+def drawing_path(path: Path | str) -> Path:
+    """``path`` of a drawing, with ``~`` replaced.
+
+    Raises:
+        UsageError: it does not end in ``.svg``.
+    """
+    found = expanded(path)
+    if found.suffix.lower() != ".svg":
+        raise UsageError(f"Drawings are SVG files: give a file name that ends in .svg, not {str(path)!r}.")
+    return found

@@ -41,5 +41,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="Krizhevsky, Sutskever, Hinton: ImageNet classification with deep CNNs, NIPS 2012",
+            docs="chapter 8, Deeper networks, of the course: docs/learn/08-deeper.md",
         )
     )

@@ -32,5 +32,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("table", "perceptron"),
             source="Fanaee-T, Gama: Event labeling combining ensemble detectors, 2013; UCI Bike Sharing",
+            docs="chapter 4, A number from a table, of the course: docs/learn/04-table.md",
         )
     )

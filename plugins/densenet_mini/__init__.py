@@ -35,5 +35,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="Huang et al.: Densely connected networks, CVPR 2017, https://arxiv.org/abs/1608.06993",
+            docs="chapter 8, Deeper networks, of the course: docs/learn/08-deeper.md",
         )
     )

@@ -39,5 +39,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("table", "perceptron"),
             source="Smith et al.: Using the ADAP learning algorithm to forecast the onset of diabetes mellitus, 1988",
+            docs="chapter 3, Yes or no, of the course: docs/learn/03-yes-or-no.md",
         )
     )

@@ -39,5 +39,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("image", "table", "perceptron"),
             source="Zhang et al.: Dive into Deep Learning, section 5.2, https://d2l.ai",
+            docs="chapter 5, Ten classes, of the course: docs/learn/05-ten-classes.md",
         )
     )

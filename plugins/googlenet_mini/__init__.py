@@ -45,5 +45,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             tags=("image", "convolutional", "inception"),
             source="Szegedy et al.: Going Deeper with Convolutions, CVPR 2015, https://arxiv.org/abs/1409.4842; two "
             "3x3 in a row and average pooling: Inception v2 and v3, Szegedy et al., https://arxiv.org/abs/1512.00567",
+            docs="chapter 8, Deeper networks, of the course: docs/learn/08-deeper.md",
         )
     )

@@ -33,5 +33,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="LeCun et al.: Gradient-based learning applied to document recognition, Proc. IEEE 86, 1998",
+            docs="chapter 6, Convolution, of the course: docs/learn/06-convolution.md",
         )
     )

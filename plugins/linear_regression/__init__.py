@@ -24,5 +24,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("table", "linear"),
             source="Legendre: Nouvelles méthodes pour la détermination des orbites des comètes, 1805",
+            docs="chapter 1, A line through points, of the course: docs/learn/01-line.md",
         )
     )

@@ -24,5 +24,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("table", "linear"),
             source="Cox: The regression analysis of binary sequences, J. Royal Statistical Society B 20, 1958",
+            docs="chapter 3, Yes or no, of the course: docs/learn/03-yes-or-no.md",
         )
     )

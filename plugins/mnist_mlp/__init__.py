@@ -43,5 +43,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("image", "table", "perceptron"),
             source="Rumelhart, Hinton, Williams: Learning representations by back-propagating errors, Nature 323, 1986",
+            docs="chapter 5, Ten classes, of the course: docs/learn/05-ten-classes.md",
         )
     )

@@ -54,5 +54,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional", "residual"),
             source="He et al.: Deep Residual Learning for Image Recognition, CVPR 2016, https://arxiv.org/abs/1512.03385",
+            docs="chapter 8, Deeper networks, of the course: docs/learn/08-deeper.md",
         )
     )

@@ -36,5 +36,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("image", "recurrent"),
             source="Cho et al.: Learning phrase representations using RNN encoder-decoder, EMNLP 2014",
+            docs="chapter 9, Sequences, of the course: docs/learn/09-sequences.md",
         )
     )

@@ -36,5 +36,6 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional"),
             source="Simonyan, Zisserman: Very deep convolutional networks, ICLR 2015, https://arxiv.org/abs/1409.1556",
+            docs="chapter 8, Deeper networks, of the course: docs/learn/08-deeper.md",
         )
     )

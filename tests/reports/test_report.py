@@ -63,7 +63,7 @@ def test_the_report_is_complete_and_self_contained(run_folder, zoo_command, digi
     assert done.code == 0, done.err
     page = Page((run_folder / "report.html").read_text())
     assert page.loads == []
-    assert page.svgs == 3  # curves, confusion, calibration
+    assert page.svgs == 4  # network, curves, confusion, calibration
     text = " ".join(" ".join(page.words).split())
     certificate = json.loads((run_folder / "exports" / "resnet-mini.onnx.json").read_text())
     accuracy = digits_run.config["results"]["test"]["accuracy"]
@@ -78,6 +78,10 @@ def test_the_report_is_complete_and_self_contained(run_folder, zoo_command, digi
     ]
     for fact in expected:
         assert fact in text, fact
+    assert "chapter 8, Deeper networks, of the course" in text
+    assert "residual1 Residual" in text
+    assert (run_folder / "network.svg").read_text().startswith("<svg")
+    assert "](network.svg)" in (run_folder / "model-card.md").read_text()
     assert len(re.findall(r"<img", (run_folder / "report.html").read_text())) == round((1 - accuracy) * 360)
 
 
@@ -240,7 +244,7 @@ def test_the_report_of_a_regression_shows_errors(zoo_command, tmp_path):
     done = zoo_command("report", "linear-regression", "--runs-dir", tmp_path / "runs", "-o", tmp_path / "report")
     assert done.code == 0, done.err
     page = Page((tmp_path / "report" / "report.html").read_text())
-    assert page.svgs == 2
+    assert page.svgs == 3
     assert "predicted y" in " ".join(page.words)
 
 
@@ -258,7 +262,7 @@ def test_without_the_dataset_the_report_has_no_test_results(run_folder, zoo_comm
     assert done.code == 0
     assert "The report has no results" in done.err
     page = Page((run_folder / "report.html").read_text())
-    assert page.svgs == 1
+    assert page.svgs == 2
     assert "There is no exported file" in " ".join(page.words)
 
 

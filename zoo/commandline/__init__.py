@@ -8,7 +8,7 @@ group that ``register_commands(cli)`` gets, :class:`ZooGroup` the ``zoo`` group 
 
 *Options.* ``json_option``, ``data_dir_option``, ``runs_dir_option``, ``target_option`` and ``data_settings_option``
 are decorators; :data:`COUNT` is the type of a count such as ``20k``, :data:`SIZE`, :data:`TIME` and :data:`LATENCY`
-those of ``20kB``, ``10m`` and ``50us``, :data:`PICTURE` that of the file of a plot,
+those of ``20kB``, ``10m`` and ``50us``,
 :data:`SETTING` that of ``NAME=VALUE``; :func:`whole_number` and :func:`number` make the type of a number in a range;
 :func:`plugin_options` adds the options of the ``zoo`` group.
 
@@ -62,6 +62,7 @@ from .group import arguments_of as arguments_of
 from .group import load_everything as load_everything
 from .group import registry_of as registry_of
 from .options import COUNT as COUNT
+from .options import DRAWING as DRAWING
 from .options import LATENCY as LATENCY
 from .options import PICTURE as PICTURE
 from .options import SETTING as SETTING

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from ..folders import picture_path
+from ..folders import drawing_path, picture_path
 from ..registry.hook_calls import TRACE
 from ..registry.plugin_files import PLUGINS_DIR
 
@@ -92,6 +92,13 @@ class _Picture(click.Path):
         return picture_path(os.fsdecode(super().convert(value, param, ctx)))
 
 
+class _Drawing(click.Path):
+    """The file of a drawing. Another suffix than ``.svg`` is refused before the command starts its work."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return drawing_path(os.fsdecode(super().convert(value, param, ctx)))
+
+
 class _Setting(click.ParamType[str]):
     """``NAME=VALUE``. Without the ``=``, the error says how to write it."""
 
@@ -158,6 +165,8 @@ def number(minimum: float, maximum: float | None = None) -> click.FloatRange:
 
 PICTURE = _Picture(path_type=Path, dir_okay=False)
 """The type of options that take the file of a plot, ``FILE.png``."""
+DRAWING = _Drawing(path_type=Path, dir_okay=False)
+"""The type of options that take the file of a drawing, ``FILE.svg``."""
 
 ARGUMENTS = "zoo.arguments"
 """The key of the arguments of this invocation in the ``meta`` of a click context."""

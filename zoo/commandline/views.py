@@ -61,6 +61,7 @@ def architecture(facts: Facts) -> list[str]:
         "parameters": f"{facts['parameters']:,}",
         "tags": ", ".join(facts["tags"]),
         "source": facts["source"],
+        **({"explained": facts["docs"]} if facts["docs"] else {}),
         "plugin": f"{plugin['name']} ({plugin['distribution']} {plugin['version']})",
     }
     lines |= _result_lines(facts["results"]) if facts["results"] else {}

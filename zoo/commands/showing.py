@@ -1,4 +1,4 @@
-"""``zoo report`` and ``zoo demo``: HTML pages about a model."""
+"""``zoo draw``, ``zoo report`` and ``zoo demo``: pictures and HTML pages about a model."""
 
 from __future__ import annotations
 
@@ -10,14 +10,83 @@ import click
 
 import zoo
 from zoo.commandline import (
+    DRAWING,
+    SETTING,
     ZooCommand,
+    complete_architecture,
+    complete_dataset,
     data_dir_option,
     json_option,
     print_json,
     registry_of,
     runs_dir_option,
+    shared_settings,
     whole_number,
 )
+
+
+@click.command(cls=ZooCommand)
+@click.argument("name", metavar="NAME|RUN", shell_complete=complete_architecture)
+@click.option("-o", "--output", metavar="FILE.svg", type=DRAWING, show_default="./NAME.svg", help="File to write.")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    shell_complete=complete_dataset,
+    help="The network for the shape of this dataset; default: the architecture's own.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    type=SETTING,
+    help="Option of the architecture; repeatable. `zoo info NAME` lists them.",
+)
+@runs_dir_option
+@click.pass_context
+def draw(
+    ctx: click.Context,
+    /,
+    name: str,
+    output: Path | None,
+    dataset: str | None,
+    settings: tuple[str, ...],
+    runs_dir: Path | None,
+) -> None:
+    """Draw a network: layers, shapes and parameters, as an SVG file.
+
+    Branches, shortcuts and concatenations are drawn as such. Blocks that follow each other and are built alike are
+    drawn once. The shape beside a layer is that of its result for one sample.
+
+    \b
+    Examples:
+      zoo draw googlenet-mini
+      zoo draw resnet-mini --set block=full-pre-activation -o block.svg
+      zoo draw lenet --dataset cifar10
+      zoo draw runs/resnet-mini/20260101-120000
+    """
+    registry = registry_of(ctx)
+    chosen = _chosen(registry, name, settings)
+    if dataset is not None:
+        data = registry.dataset(dataset)
+        chosen |= {"input_shape": data.network_shape, "num_outputs": data.num_outputs}
+    drawing = zoo.draw(name, registry=registry, runs_dir=runs_dir, **chosen)
+    stem = Path(name).resolve().name if Path(name).is_dir() else name.replace("/", "-")
+    path = drawing.save(output or f"{stem}.svg")
+    click.echo(str(path))
+
+
+def _chosen(registry: zoo.Registry, name: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    """Every ``--set``, parsed."""
+    if not settings:
+        return {}
+    architecture = registry.architecture(name)
+    found = shared_settings(registry, [architecture], {"epochs": None, "settings": settings})
+    options = [option.name for option in architecture.options]
+    for setting in found:
+        if setting not in options:
+            raise zoo.UsageError(f"{setting} changes the training and not the network. Leave out --set {setting}=….")
+    return found
 
 
 @click.command(cls=ZooCommand)
@@ -96,10 +165,10 @@ def _page_name(reference: str, runs_dir: Path | None, registry: zoo.Registry | N
 def report(ctx: click.Context, /, name: str, output: Path | None, as_json: bool, **given: Any) -> None:
     """Write an HTML report and a model card of a run or of shipped weights.
 
-    report.html is one self-contained file: results, curves, classes, mistakes, data, recipe, the certificate of the
-    exported file, and how to use the model and train it again. model-card.md has the same content with Hugging Face
-    metadata. The model is exported into exports/ first if it was not yet. NAME stands for its best run, or for its
-    shipped weights if there is no run; their report has no curves.
+    report.html is one self-contained file: results, the network, curves, classes, mistakes, data, recipe, the
+    certificate of the exported file, and how to use the model and train it again. model-card.md has the same content
+    with Hugging Face metadata, and shows the drawing network.svg. The model is exported into exports/ first if it was
+    not yet. NAME stands for its best run, or for its shipped weights if there is no run; their report has no curves.
 
     \b
     Examples:
@@ -108,9 +177,11 @@ def report(ctx: click.Context, /, name: str, output: Path | None, as_json: bool,
     """
     made = zoo.report(name, output, registry=registry_of(ctx), **given)
     if as_json:
-        print_json({"page": str(made.page), "card": str(made.card), "file": str(made.file) if made.file else None})
+        files = {"page": made.page, "card": made.card, "drawing": made.picture, "file": made.file}
+        print_json({name: str(path) if path else None for name, path in files.items()})
         return
     click.echo(f"page  {made.page}")
     click.echo(f"card  {made.card}")
+    click.echo(f"svg   {made.picture}")
     if made.file:
         click.echo(f"file  {made.file}")

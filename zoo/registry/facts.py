@@ -35,6 +35,7 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
         "weights": _bytes(architecture),
         "tags": list(architecture.tags),
         "source": architecture.source,
+        "docs": architecture.docs,
         "plugin": plugin.origin,
         "options": [_option_facts(option, option.default) for option in architecture.options],
         "hyperparameters": [_hyperparameter_facts(registry, option, recipe) for option in OPTIONS],

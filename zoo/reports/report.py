@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..drawing.draw import draw_trained
 from ..errors import DataError, UsageError
 from ..evaluation.assess import assess
 from ..evaluation.assessment import Assessment
 from ..evaluation.tables import interval_text
 from ..files import make_folder, write_together
 from ..folders import expanded, runs_folder
-from ..formatting import duration, main_metric, metric_name, metric_names, metric_text, size_text
+from ..formatting import duration, metric_name, metric_names, metric_text, size_text
 from ..models.api import is_onnx_file
 from ..models.description import ModelDescription
 from ..models.inference import InferenceModel
@@ -24,18 +22,16 @@ from ..models.torch_model import TorchModel
 from ..models.trained import find_trained
 from ..registry.registry import Registry, create_registry
 from ..runs.command_line import repeat_command
-from ..runs.curves import curves_figure
 from ..runs.run import Run, load_run
 from ..specs.results import recorded_results
 from .exported_file import ExportedFile, exported_file
 from .hub import hub_facts
 from .pages import render, task_text
-from .plots import calibration_figure, calibration_text, confusion_figure, residuals_figure, svg, themed
+from .report_plots import report_plots
 
 log = logging.getLogger("zoo")
 
-MOST_WRONG = 24
-REPORT, CARD = "report.html", "model-card.md"
+REPORT, CARD, PICTURE = "report.html", "model-card.md", "network.svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +41,13 @@ class Report:
     Args:
         page: one self-contained HTML file.
         card: the model card: Markdown with the front matter of Hugging Face.
+        picture: the drawing of the network, which the card shows.
         file: the exported file that both describe; None if there is none, or if it is not the one in its certificate.
     """
 
     page: Path
     card: Path
+    picture: Path
     file: Path | None
 
 
@@ -61,12 +59,12 @@ def report(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Report:
-    """Write the report and the model card of a model. If it is not exported yet, export it first.
+    """Write the report, the model card and the drawing of a model. If it is not exported yet, export it first.
 
     Args:
         reference: the folder of a run, ``ARCHITECTURE/RUN``, or an architecture for its best run, or for the weights
             that ship with it if it has no run.
-        output: the folder for both files and for ``exports/``. Default: the folder of the run; for shipped weights
+        output: the folder for these files and for ``exports/``. Default: the folder of the run; for shipped weights
             ``./ARCHITECTURE-report``.
 
     Raises:
@@ -94,10 +92,11 @@ def report(
         )
     facts = _facts(run, model, registry, assessment, exported)
     facts["use"] = render("use.txt", **facts)
-    page, card = make_folder(folder) / REPORT, folder / CARD
-    report_text, card_text = render("report.html", **facts, **_plots(run, assessment)), render("model-card.md", **facts)
-    write_together({page: report_text, card: card_text})
-    return Report(page, card, exported.path if exported and not exported.problem else None)
+    page, card, picture = make_folder(folder) / REPORT, folder / CARD, folder / PICTURE
+    drawing = draw_trained(model.trained.module, model.trained.metadata)
+    report_text = render("report.html", **facts, **report_plots(run, assessment), drawing=drawing.svg)
+    write_together({page: report_text, card: render("model-card.md", **facts, picture=PICTURE), picture: drawing.svg})
+    return Report(page, card, picture, exported.path if exported and not exported.problem else None)
 
 
 def _assessed(model: InferenceModel, registry: Registry, data_dir: Path | str | None) -> Assessment | None:
@@ -195,92 +194,3 @@ def _input_text(images: bool, shape: tuple[int, ...]) -> str:
 def _sample(images: bool, shape: tuple[int, ...]) -> str:
     """Python code that makes a batch of one sample."""
     return f"np.zeros((1, {', '.join(map(str, shape))}), np.{'uint8' if images else 'float32'})"
-
-
-def _plots(run: Run | None, assessment: Assessment | None) -> dict[str, Any]:
-    """The template variables of the report only: its plots and its wrong predictions."""
-    entries, best = (run.metrics(), run.config["best"] or {}) if run else ([], {})
-    metric = main_metric(entries[0]["validation"]) if entries else ""
-    with themed():
-        curves = (
-            svg(curves_figure("", metric, entries, best.get("epoch")), _curves_text(metric, entries)) if entries else ""
-        )
-    plots: dict[str, Any] = {
-        "curves": curves,
-        "confusion": "",
-        "calibration": "",
-        "calibration_text": "",
-        "residuals": "",
-        "wrong_predictions": [],
-        "worst_samples": [],
-    }
-    if assessment is None:
-        return plots
-    if assessment.model.predicts not in ("class", "numbers"):
-        return plots | {"worst_samples": _worst_samples(assessment)}
-    if not assessment.model.decides:
-        return plots | {"residuals": svg(residuals_figure(assessment), _residuals_text(assessment))}
-    return plots | {
-        "confusion": svg(confusion_figure(assessment), _confusion_text(assessment)),
-        "calibration": svg(calibration_figure(assessment), f"Calibration. {calibration_text(assessment)}"),
-        "calibration_text": calibration_text(assessment),
-        "wrong_predictions": [_wrong_prediction(assessment, int(place)) for place in assessment.worst(MOST_WRONG)],
-    }
-
-
-def _curves_text(metric: str, entries: Sequence[Mapping[str, Any]]) -> str:
-    """What the curves show, for readers who do not see them."""
-    ends = [metric_text(metric, entries[place]["validation"][metric]) for place in (0, -1)]
-    return (
-        f"Loss and {metric_name(metric)} over {len(entries)} epochs; validation {metric_name(metric)} from {ends[0]} "
-        f"in the first to {ends[1]} in the last epoch"
-    )
-
-
-def _confusion_text(assessment: Assessment) -> str:
-    right = int(assessment.correct.sum())
-    return f"Confusion matrix: {right:,} of {assessment.samples:,} predictions are on the diagonal"
-
-
-def _residuals_text(assessment: Assessment) -> str:
-    found = assessment.metrics
-    errors = ", ".join(f"{metric_name(name)} {metric_text(name, found[name].value)}" for name in metric_names(found))
-    return f"Predictions against true values, errors against predictions, and a histogram of the errors: {errors}"
-
-
-def _wrong_prediction(assessment: Assessment, place: int) -> dict[str, Any]:
-    """One wrong prediction: the sample, the predicted and the true class, and the image if there is one."""
-    predicted, true = int(assessment.decisions[place]), int(assessment.targets[place])
-    found: dict[str, Any] = {
-        "sample": place,
-        "predicted": assessment.model.label(predicted),
-        "confidence": f"{assessment.probabilities[place, predicted]:.0%}",
-        "true": assessment.model.label(true),
-        "image": "",
-    }
-    if assessment.model.takes_images:
-        found["image"] = _image(assessment, place)
-    return found
-
-
-def _worst_samples(assessment: Assessment) -> list[dict[str, Any]]:
-    """The samples with the worst main metric: number, metric, and the image if there is one."""
-    name = main_metric(assessment.metrics)
-    return [
-        {
-            "sample": place["sample"],
-            "metric": f"{metric_name(name)} {metric_text(name, place[name])}",
-            "image": _image(assessment, place["sample"]) if assessment.model.takes_images else "",
-        }
-        for place in assessment.to_dict()["worst"]
-    ]
-
-
-def _image(assessment: Assessment, place: int) -> str:
-    """The image of a sample as the address of a PNG file in the page itself."""
-    from PIL import Image
-
-    array = assessment.inputs[place]
-    content = io.BytesIO()
-    Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)).save(content, "png")
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

@@ -13,7 +13,7 @@ from ..formatting import brief
 from .declarations import declaration
 from .options import Option
 from .references import Reference
-from .spec import Spec, option_problems, recipe_problems
+from .spec import LONGEST_TEXT, Spec, option_problems, recipe_problems
 
 
 @declaration
@@ -43,6 +43,7 @@ class Architecture(Spec):
             ``loader() -> dict`` from the network's parameter names to tensors.
         tags: words for searching.
         source: the paper or text that describes it.
+        docs: where it is explained: an address that begins with ``https://``, or words, such as the chapter of a book.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Architecture(Spec):
     origins: Mapping[str, Reference] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     source: str = ""
+    docs: str = ""
 
     def __post_init__(self) -> None:
         if self.recipe is not None and os.path.isfile(self.recipe):
@@ -87,6 +89,8 @@ class Architecture(Spec):
         yield from recipe_problems(self.hyperparameters)
         if self.parameters < 0 or self.image_size < 0:
             yield "parameters and image_size must not be negative."
+        if not self.docs.isprintable() or len(self.docs) > LONGEST_TEXT:
+            yield "docs must be one line of at most 1,000 printable characters."
         yield from option_problems(self.options, beside_hyperparameters=True)
 
     @property

@@ -13,7 +13,8 @@ from .hyperparameters import NAMES, resolve
 from .options import Option
 from .references import Reference, reference_problem
 
-_LONGEST_NAME, _LONGEST_SUMMARY = 100, 1_000
+_LONGEST_NAME = 100
+LONGEST_TEXT = 1_000
 _NAME = re.compile(r"[a-z0-9]+([-/_.][a-z0-9]+)*")
 
 
@@ -36,7 +37,7 @@ class Spec:
 
     def problems(self) -> Iterator[str]:
         """Everything that is wrong with the values of the fields, a sentence each."""
-        if not self.summary.strip() or not self.summary.isprintable() or len(self.summary) > _LONGEST_SUMMARY:
+        if not self.summary.strip() or not self.summary.isprintable() or len(self.summary) > LONGEST_TEXT:
             yield "summary must be one line of 1 to 1,000 printable characters."
         if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
             yield "a name is lower-case letters and digits, joined by '-', '_', '.' or '/'."
