@@ -143,6 +143,8 @@ def _check_seconds(seconds: float | None, settings: Mapping[str, object]) -> Non
         raise InvalidValue(f"The time of a training must be above 0 s, not {seconds!r}.")
     if "epochs" in settings:
         raise UsageError("The time of a training decides how many epochs it has. Leave out epochs, or the time.")
+
+
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
     """The arguments of :func:`zoo.resume`. Make one with :func:`make_resume_request`.
