@@ -28,7 +28,8 @@ from torch import Tensor
 from zoo.plugins.datasets import bike_sharing as bikes
 
 import zoo
-from zoo.models.preprocess import Rescale, TablePreprocess
+from zoo.inputs.preprocess import TablePreprocess
+from zoo.models.rescale import Rescale
 from zoo.specs.hyperparameters import Hyperparameters, resolve
 from zoo.training.optimisation import epoch_order, learning_rate
 from zoo.training.recipe import count_steps

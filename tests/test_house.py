@@ -25,6 +25,7 @@ ROOMS = (
     ("verification",),
     ("training", "exporting", "drawing"),
     ("models",),
+    ("inputs",),
     ("data", "runs"),
     ("registry",),
     ("specs",),

@@ -68,6 +68,7 @@ _HOMES = {
     ),
     "specs.dataset": (
         "Dataset",
+        "Input",
         "is_present",
     ),
     "reports.demo": (
@@ -159,10 +160,18 @@ _HOMES = {
         "Prediction",
         "predict",
     ),
-    "models.preprocess": (
+    "inputs.methods": ("InputMethods",),
+    "inputs.preprocess": (
         "Preprocess",
-        "Rescale",
+        "TablePreprocess",
     ),
+    "inputs.reader": (
+        "InputReader",
+        "InputSample",
+        "read_lines",
+    ),
+    "inputs.tokens": ("Tokenizer",),
+    "models.rescale": ("Rescale",),
     "models.tasks": ("TaskMethods",),
     "training.lr_finder": (
         "LRFinderResult",

@@ -94,8 +94,15 @@ from .registry.plugin_settings import PluginSettings as PluginSettings
 from .registry.plugin_settings import config_path as config_path
 from .evaluation.predict import Prediction as Prediction
 from .evaluation.predict import predict as predict
-from .models.preprocess import Preprocess as Preprocess
-from .models.preprocess import Rescale as Rescale
+from .inputs.methods import InputMethods as InputMethods
+from .inputs.preprocess import Preprocess as Preprocess
+from .inputs.preprocess import TablePreprocess as TablePreprocess
+from .inputs.reader import InputReader as InputReader
+from .inputs.reader import InputSample as InputSample
+from .inputs.reader import read_lines as read_lines
+from .inputs.tokens import Tokenizer as Tokenizer
+from .models.rescale import Rescale as Rescale
+from .specs.dataset import Input as Input
 from .models.tasks import TaskMethods as TaskMethods
 from .training.lr_finder import LRFinderResult as LRFinderResult
 from .training.lr_finder import find_lr as find_lr

@@ -17,7 +17,7 @@ import zoo
 from zoo import Column, DataError, UsageError
 from zoo.data.cells import DATE_FORMS, Notation, category_key, parse_dates, parse_numbers, to_values
 from zoo.data.loading import load_again, load_named
-from zoo.models.preprocess import TablePreprocess
+from zoo.inputs.preprocess import TablePreprocess
 from zoo.runs.command_line import repeat_command
 
 ROWS = 40

@@ -17,7 +17,7 @@ from zoo.plugins.datasets import tables
 import zoo
 from zoo import Column, DataError, DataUnavailable, UsageError, is_present, load_dataset
 from zoo.data.loading import load_again, load_named
-from zoo.models.preprocess import TablePreprocess
+from zoo.inputs.preprocess import TablePreprocess
 
 COLUMNS = (
     Column(name="age"),

@@ -271,7 +271,7 @@ def test_nothing_to_predict_is_said(what, content, zoo_command, monkeypatch, req
     monkeypatch.setattr("sys.stdin", Stdin(content))
     done = zoo_command("predict", request.getfixturevalue(what), "-")
     assert done.code == 2
-    assert done.error == "There is nothing to predict: the inputs hold no images or rows."
+    assert done.error == "There is nothing to predict: the inputs hold no samples."
 
 
 def test_a_header_without_rows_is_nothing_to_predict(bikes_file, zoo_command, tmp_path):

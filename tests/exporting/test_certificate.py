@@ -10,8 +10,9 @@ import torch
 import zoo
 from zoo.exporting.certificate import digest
 from zoo.exporting.gates import expected_gates
+from zoo.inputs.probing import probe_inputs
 from zoo.verification.certificate_file import read_certificate
-from zoo.verification.probes import draw_batch_sizes, draw_inputs
+from zoo.verification.probes import POOL, draw_batch_sizes
 
 NETWORK = "softmax-regression"
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -95,7 +96,10 @@ def test_the_same_seed_draws_the_same_probes():
 
     def drawn(seed):
         random = torch.Generator().manual_seed(seed)
-        return [draw_batch_sizes(random), *(inputs.tolist() for _, inputs in draw_inputs(samples, random))]
+        return [
+            draw_batch_sizes(random),
+            *(inputs.tolist() for _, inputs in probe_inputs(samples, samples, random, missing=False)),
+        ]
 
     assert drawn(5) == drawn(5)
     assert drawn(5) != drawn(6)
@@ -106,7 +110,8 @@ def test_the_same_seed_draws_the_same_probes():
 
 def test_tables_are_probed_beyond_their_range_and_with_missing_values():
     samples = torch.tensor([[0.0, 10.0], [1.0, 20.0]])
-    drawn = dict(draw_inputs(samples, torch.Generator().manual_seed(1), missing=True))
+    real = samples.repeat(POOL // 2, 1)
+    drawn = dict(probe_inputs(real, samples, torch.Generator().manual_seed(1), missing=True))
     assert drawn["values beyond the range"].amax() > 20
     assert set(drawn["extremes"][:, 1].tolist()) == {10.0, 20.0}
     assert drawn["missing values"][0].isnan().all()

@@ -18,8 +18,8 @@ from zoo.exporting.model_checks import check_determinism, check_independence
 from zoo.exporting.numerics import check_numerics, make_cases
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
+from zoo.inputs.preprocess import Preprocess
 from zoo.models.float64 import Float64Reference
-from zoo.models.preprocess import Preprocess
 
 
 class Small(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from builtin_tasks import TASKS
 
 from zoo import DataError, Split, evaluate
-from zoo.models.preprocess import Rescale
+from zoo.models.rescale import Rescale
 from zoo.specs.hyperparameters import resolve
 
 PLAIN = resolve()

@@ -1,4 +1,4 @@
-"""``zoo predict``: predict the user's own images and table rows."""
+"""``zoo predict``: predict the user's own images, table rows, texts and signals."""
 
 from __future__ import annotations
 
@@ -65,32 +65,40 @@ if TYPE_CHECKING:
 def predict(
     ctx: click.Context, /, name: str, inputs: tuple[str, ...], as_csv: bool, as_json: bool, **given: Any
 ) -> None:
-    """Predict images or table rows.
+    """Predict images, table rows, texts or signals.
 
     INPUT is an image of any format and size, a folder of images, a CSV file, a row (5.1,3.5,1.4,0.2 or
     temp=0.5,hum=0.8), or - for standard input: an image, file names one a line, or CSV rows. Images are converted to
     the format of the training images, and a note says how. Inputs that cannot be read are reported; the others are
     still predicted.
 
+    For a network that takes tokens, INPUT is a text file with one sequence a line; for signals, a CSV file with one
+    signal a line, or an array (.npy); or - for standard input.
+
     \b
     Examples:
       zoo predict resnet-mini drawing.png
       zoo predict resnet-mini.onnx scans/ --csv > predictions.csv
       zoo predict diabetes-mlp patients.csv --json
+      zoo predict word-gru.onnx words.txt
       find . -name '*.png' | zoo predict resnet-mini.onnx -
     """
     if as_csv and as_json:
         raise zoo.UsageError("Choose one of --csv and --json.")
     registry = None if zoo.is_onnx_file(name) else registry_of(ctx)  # a file needs no plugins
     model = zoo.open_model(name, runs_dir=given["runs_dir"], registry=registry)
-    if model.description.predicts not in ("class", "numbers"):  # its task describes the answers
+    known = model.description.takes_images or model.description.takes_rows
+    if not known or model.description.predicts not in ("class", "numbers"):  # a plugin reads or describes samples
         registry = registry_of(ctx)
     preparation = zoo.ImagePreparation(given["invert"], given["frame"], given["fit"])
     if given["show"] and not model.description.takes_images:
-        raise zoo.UsageError(f"--show is for images, but {model.description.name} takes rows of a table.")
+        takes = (
+            "rows of a table" if model.description.takes_rows else f"inputs of the kind {model.description.input_kind}"
+        )
+        raise zoo.UsageError(f"--show is for images, but {model.description.name} takes {takes}.")
     shown = zoo.ShownInputs(given["show"]) if given["show"] else None
     progress = CountDisplay("predicted")
-    messages = _Messages(progress, shown)
+    messages = _Messages(progress, shown, rows=model.description.takes_rows)
     answers = messages.watch(
         progress.watch(
             zoo.predict(model, inputs, preparation=preparation, encoding=given["encoding"], registry=registry)
@@ -104,7 +112,7 @@ def predict(
         for line in tables.predictions(answers, model.description):
             click.echo(printable(line))
     if messages.empty == messages.all:
-        raise zoo.UsageError("There is nothing to predict: the inputs hold no images or rows.")
+        raise zoo.UsageError("There is nothing to predict: the inputs hold no samples.")
     if messages.failed:
         raise zoo.DataError(f"{messages.failed:,} of {messages.all:,} inputs could not be read; see above.")
 
@@ -112,8 +120,8 @@ def predict(
 class _Messages:
     """Prints each conversion of images once, and every input that could not be read."""
 
-    def __init__(self, progress: CountDisplay, shown: zoo.ShownInputs | None = None) -> None:
-        self._shown = shown
+    def __init__(self, progress: CountDisplay, shown: zoo.ShownInputs | None, *, rows: bool) -> None:
+        self._shown, self._rows = shown, rows
         self._said_unsure = False
         self.all = self.failed = self.empty = 0
         self._progress = progress
@@ -130,9 +138,10 @@ class _Messages:
             for column, cell in (answer.unseen or {}).items():
                 if column not in self._unseen:
                     self._unseen.add(column)
+                    counts = "none of its values (shown once for each column)" if self._rows else "unknown (shown once)"
                     self._print(
                         f"Note: {answer.source}: {column} is {cell[:40]!r}, which the training data lack: it counts as "
-                        "none of its values (shown once for each column)."
+                        f"{counts}."
                     )
             if self._shown is not None:
                 self._shown.save(answer)

@@ -8,22 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BuildError, UnknownName, ZooError
-from ..models.build import build_network, count_parameters
+from ..inputs.methods import InputMethods, input_of_dataset, load_input
+from ..models.build import build_for, count_parameters
 from ..models.tasks import TaskMethods, load_task
 from ..specs.hyperparameters import resolve
 from ..specs.task import Task
 from .check import NotChecked, Problem, Workspace
+from .fixtures import random_network_inputs
 
 Shape = tuple[int, ...]
 
-_SHAPES: dict[int, tuple[Shape, ...]] = {
-    3: ((1, 28, 28), (3, 32, 32), (3, 64, 64), (2, 28, 36)),
-    1: ((1,), (4,), (13,), (64,)),
-}
 _SAMPLES = 16
 _WEIGHT_SIZES = (3.0, 1.0, 0.3, 0.1, 0.03)
 """Standard deviations of random weights, the largest first; in deep networks large ones overflow."""
 _STEPS = 400
+_KEPT = 0.9
+"""The part of the whole numbers of a prototype that its samples share."""
 
 
 def dataset(workspace: Workspace) -> str:
@@ -51,22 +51,22 @@ def parameters(workspace: Workspace) -> str:
 
 def shapes(workspace: Workspace) -> str:
     """Build and run it for other input shapes and output counts than those of its dataset."""
-    own = _own_shape(workspace)
+    own = _inputs(workspace)
     fixed = _task(workspace).num_outputs
     counts = (fixed,) if fixed else (workspace.dataset.num_outputs, 2, 10)
     for count in counts:
         _check_outputs(workspace, own, count)
-    others = [shape for shape in _SHAPES.get(len(own), ()) if shape != own]
+    others = [_inputs_of_shape(own, shape) for shape in _other_shapes(own)]
     refused = []
-    for shape in others:
+    for other in others:
         try:
             for count in counts:
-                _check_outputs(workspace, shape, count)
+                _check_outputs(workspace, other, count)
         except _Refused as refusal:
-            refused.append(f"{shape}: {refusal}")
+            refused.append(f"{other.network_shape}: {refusal}")
     if others and len(refused) == len(others):
         raise Problem(
-            f"it builds for input shape {own} only; {refused[0]}",
+            f"it builds for input shape {own.network_shape} only; {refused[0]}",
             "Compute the layer sizes from input_shape and num_outputs instead of hard-coding them.",
         )
     note = f"; refuses {', '.join(line.partition(':')[0] for line in refused)}" if refused else ""
@@ -76,7 +76,7 @@ def shapes(workspace: Workspace) -> str:
 def batches(workspace: Workspace) -> str:
     """Compare the output of a sample alone with its output in a batch."""
     network = _build_to_run(workspace).eval()
-    inputs = _random_inputs(_own_shape(workspace), 5)
+    inputs = _random_inputs(_inputs(workspace), 5)
     together = _outputs(network, inputs)
     for index in range(len(inputs)):
         alone = _outputs(network, inputs[index : index + 1])
@@ -96,7 +96,7 @@ def batches(workspace: Workspace) -> str:
 def gradients(workspace: Workspace) -> str:
     """Run one backward pass."""
     network = _build_to_run(workspace).train()
-    network(_random_inputs(_own_shape(workspace), 4)).square().mean().backward()
+    network(_random_inputs(_inputs(workspace), 4)).square().mean().backward()
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -120,7 +120,7 @@ def logits(workspace: Workspace) -> str:
     for size in _WEIGHT_SIZES:
         for name, parameter in network.named_parameters():
             parameter.data = size * weights[name]
-        outputs = _outputs(network, _random_inputs(_own_shape(workspace), 32))
+        outputs = _outputs(network, _random_inputs(_inputs(workspace), 32))
         if outputs.isfinite().all():
             break
     else:
@@ -155,7 +155,7 @@ def seed(workspace: Workspace) -> str:
 def evaluation(workspace: Workspace) -> str:
     """Run it twice on the same input with different seeds."""
     network = _build_to_run(workspace).eval()
-    inputs = _random_inputs(_own_shape(workspace), 4)
+    inputs = _random_inputs(_inputs(workspace), 4)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     torch.manual_seed(1)
     first = _outputs(network, inputs)
@@ -204,23 +204,24 @@ class _Refused(ZooError):
     """The builder raised ValueError for an input shape that it does not support, as the contract requires."""
 
 
-def _check_outputs(workspace: Workspace, shape: Shape, count: int) -> None:
+def _check_outputs(workspace: Workspace, inputs: InputMethods, count: int) -> None:
     """Build it, run it, check the shape and the values of the outputs."""
+    shape = inputs.network_shape
     what = f"for input {shape} and {count} outputs"
     with torch.device("meta" if workspace.large else "cpu"):
         try:
-            network = build_network(workspace.architecture, shape, count, {})
+            network = build_for(workspace.architecture, inputs, count, {})
         except BuildError as error:
             cause = error.__cause__
-            if isinstance(cause, ValueError | ZooError) and shape != _own_shape(workspace):
+            if isinstance(cause, ValueError | ZooError) and shape != _inputs(workspace).network_shape:
                 raise _Refused(str(cause)) from error
             raise Problem(
                 f"{what}: {error}", "If it cannot be built, raise ValueError with the reason in one line."
             ) from error
         _check_weights(network, what)
-        inputs = torch.zeros(3, *shape) if workspace.large else _random_inputs(shape, 3)
+        batch = torch.zeros(3, *shape) if workspace.large else _random_inputs(inputs, 3)
         try:
-            outputs = _outputs(network.eval(), inputs)
+            outputs = _outputs(network.eval(), batch)
         except Exception as error:
             text = " ".join(str(error).split())
             raise Problem(
@@ -253,13 +254,23 @@ def _task(workspace: Workspace) -> Task:
     return workspace.registry.task(workspace.architecture.task)
 
 
-def _own_shape(workspace: Workspace) -> Shape:
-    return workspace.dataset.network_shape
+def _inputs(workspace: Workspace) -> InputMethods:
+    """The kind of input of its dataset."""
+    return input_of_dataset(workspace.dataset, workspace.registry)
+
+
+def _inputs_of_shape(own: InputMethods, shape: Shape) -> InputMethods:
+    """The same kind of input with samples of another shape; columns are then numbers."""
+    return load_input(own.spec, shape, own.options)
+
+
+def _other_shapes(own: InputMethods) -> list[Shape]:
+    return [shape for shape in own.spec.shapes if shape != own.network_shape]
 
 
 def _build(workspace: Workspace) -> nn.Module:
     with torch.device("meta" if workspace.large else "cpu"):
-        return build_network(workspace.architecture, _own_shape(workspace), workspace.dataset.num_outputs, {})
+        return build_for(workspace.architecture, _inputs(workspace), workspace.dataset.num_outputs, {})
 
 
 def _build_to_run(workspace: Workspace) -> nn.Module:
@@ -267,8 +278,9 @@ def _build_to_run(workspace: Workspace) -> nn.Module:
     return _build(workspace)
 
 
-def _random_inputs(shape: Shape, count: int) -> Tensor:
-    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
+def _random_inputs(inputs: InputMethods, count: int, seed: int = 0) -> Tensor:
+    """Random inputs of a network: standardised numbers, or what the normalisation leaves as whole numbers."""
+    return random_network_inputs(inputs, count, torch.Generator().manual_seed(seed))
 
 
 @torch.inference_mode()
@@ -284,16 +296,20 @@ def _learnable_batch(workspace: Workspace, methods: TaskMethods) -> tuple[Tensor
 
     For other tasks, random targets.
     """
-    shape, num_outputs, task = _own_shape(workspace), workspace.dataset.num_outputs, methods.spec
-    noise = _random_inputs(shape, _SAMPLES)
+    own, num_outputs, task = _inputs(workspace), workspace.dataset.num_outputs, methods.spec
+    shape, noise = own.network_shape, _random_inputs(own, _SAMPLES)
     if task.predicts not in ("class", "numbers"):
         random = torch.Generator().manual_seed(0)
         return noise, methods.example_targets(_SAMPLES, workspace.dataset.input_shape, num_outputs, random)
     if task.predicts == "numbers":
-        flat = noise.flatten(1)
+        flat = noise.flatten(1).float()
+        flat = flat if noise.is_floating_point() else (flat - flat.mean()) / flat.std()
         return noise, (flat.sum(dim=1, keepdim=True) / flat.shape[1] ** 0.5).expand(-1, num_outputs).contiguous()
     classes = max(2, min(task.label_count(num_outputs), 4))
-    targets = torch.arange(_SAMPLES) % classes
+    targets, random = torch.arange(_SAMPLES) % classes, torch.Generator().manual_seed(2)
+    if not noise.is_floating_point():
+        prototypes = _random_inputs(own, classes, seed=1)[targets]
+        return prototypes.where(torch.rand(noise.shape, generator=random) < _KEPT, noise), targets % max(2, num_outputs)
     steps = torch.linspace(-2, 2, classes)[targets].view(-1, *[1] * len(shape))
     prototypes = torch.randn(classes, *shape, generator=torch.Generator().manual_seed(1))
     return steps + prototypes[targets] * (noise[0].numel() > 1) + 0.1 * noise, targets % max(2, num_outputs)

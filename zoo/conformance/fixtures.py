@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ..data.splits import Split, Splits
+from ..inputs.methods import InputMethods, input_of_dataset
 from ..models.tasks import load_task
 from ..registry.plugin import DISTRIBUTION, Plugin
 from ..specs.architecture import Architecture
-from ..specs.columns import Column
 from ..specs.dataset import Dataset
 from ..specs.hookspecs import hookimpl
 from ..specs.task import Task
@@ -45,11 +45,11 @@ class _FixturePlugin:
             register(self.architecture)
 
 
-def synthetic(spec: Dataset, task: Task) -> Dataset:
-    """A small bundled dataset of random numbers with the shape, columns and task of ``spec``, always the same."""
+def synthetic(spec: Dataset, task: Task, inputs: InputMethods) -> Dataset:
+    """A small bundled dataset of random numbers with the kind of input, shape and task of ``spec``, always the same."""
 
     def load(folder: Path, download: bool) -> Splits:
-        return Splits(_split(spec, task, _TRAIN, seed=1), _split(spec, task, _TEST, seed=2))
+        return Splits(_split(spec, task, inputs, _TRAIN, seed=1), _split(spec, task, inputs, _TEST, seed=2))
 
     return Dataset(
         name=DATA,
@@ -60,14 +60,15 @@ def synthetic(spec: Dataset, task: Task) -> Dataset:
         num_outputs=spec.num_outputs,
         labels=spec.labels,
         columns=spec.columns,
+        input=spec.input,
+        input_options=spec.input_options,
     )
 
 
 def add_dataset(registry: Registry, spec: Dataset) -> None:
     """Register a synthetic dataset for ``spec``."""
-    registry.add(
-        Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(spec, registry.task(spec.task)), None)
-    )
+    dataset = synthetic(spec, registry.task(spec.task), input_of_dataset(spec, registry))
+    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(dataset, None))
 
 
 def add_network(registry: Registry, task: Task) -> None:
@@ -95,12 +96,21 @@ def add_network(registry: Registry, task: Task) -> None:
         parameters=4 * 10 + (4 * 36 + 1) * outputs,
         hyperparameters={"epochs": 2, "batch_size": 16},
     )
-    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(synthetic(images, task), network))
+    dataset = synthetic(images, task, input_of_dataset(images, registry))
+    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(dataset, network))
 
 
 def example_outputs(task: Task) -> int:
     """A number of outputs for a task that predicts a class or numbers."""
     return task.num_outputs or (3 if task.predicts == "class" else 2)
+
+
+def random_network_inputs(inputs: InputMethods, count: int, random: torch.Generator) -> Tensor:
+    """Random inputs of a network ``[count, …]``: standardised numbers, or whole numbers as the kind has them."""
+    if inputs.spec.type != "int64":
+        return torch.randn(count, *inputs.network_shape, generator=random)
+    normalised: Tensor = inputs.blank()(inputs.examples(count, random))
+    return normalised
 
 
 def _no_loader(folder: Path, download: bool) -> Splits:
@@ -114,21 +124,9 @@ def _build(input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
     )
 
 
-def _split(spec: Dataset, task: Task, size: int, seed: int) -> Split:
+def _split(spec: Dataset, task: Task, kind: InputMethods, size: int, seed: int) -> Split:
     random = torch.Generator().manual_seed(seed)
-    if len(spec.input_shape) == 3:
-        inputs = torch.randint(0, 256, (size, *spec.input_shape), generator=random).to(torch.uint8)
-    elif spec.columns:
-        inputs = torch.stack([_column(column, size, random) for column in spec.columns], dim=1)
-    else:
-        inputs = torch.randn(size, *spec.input_shape, generator=random)
+    inputs = kind.examples(size, random)
     if task.predicts == "numbers":  # no example_targets: a scale such as the logarithm needs positive ones
         return Split(inputs, torch.rand(size, spec.num_outputs, generator=random) * 10 + 1)
     return Split(inputs, load_task(task).example_targets(size, spec.input_shape, spec.num_outputs, random))
-
-
-def _column(column: Column, size: int, random: torch.Generator) -> Tensor:
-    if column.values:
-        values = torch.tensor(column.values, dtype=torch.float32)
-        return values[torch.randint(0, len(values), (size,), generator=random)]
-    return torch.randn(size, generator=random)

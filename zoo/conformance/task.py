@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from ..formatting import is_better
-from ..models.build import build_network
+from ..inputs.methods import input_of_dataset
+from ..models.build import build_for
 from ..models.tasks import TaskMethods, load_task
 from ..specs.hyperparameters import resolve
 from .check import NotChecked, Problem, Workspace
-from .fixtures import example_outputs
+from .fixtures import example_outputs, random_network_inputs
 
 _SAMPLES, _PART = 8, 6
 _TOLERANCE = 1e-4
@@ -155,9 +156,10 @@ def _example(workspace: Workspace) -> tuple[TaskMethods, Tensor, Tensor]:
             raise NotChecked(f"no architecture is for {task.name}; register one, so that its outputs are known")
         data = registry.dataset(found[0].dataset)
         count, shape = data.num_outputs, data.input_shape
-        network = build_network(found[0], data.network_shape, count, {}).eval()
+        inputs = input_of_dataset(data, registry)
+        network = build_for(found[0], inputs, count, {}).eval()
         with torch.no_grad():
-            outputs = network(torch.randn(_SAMPLES, *data.network_shape, generator=random))
+            outputs = network(random_network_inputs(inputs, _SAMPLES, random))
     targets = methods.example_targets(_SAMPLES, shape, count, random)
     problem = methods.target_problem(targets, count)
     if problem:

@@ -104,7 +104,8 @@ def read_dataset(
     if not with_test:
         splits = replace(splits, test=splits.train.take(slice(0, 0)))
     try:
-        check_splits(spec, task, splits, usual=checked == _defaults(spec), with_test=with_test)
+        kind = registry.input_of(spec.input, spec.input_shape)
+        check_splits(spec, task, splits, checked == _defaults(spec), with_test, kind)
     except DataError as error:
         raise DataError(f"{error} {_remedy(spec)}" if spec.fingerprint else str(error)) from error
     actual = splits.fingerprint or fingerprint(splits)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils import data
 
 from ..errors import DataError
-from ..specs.dataset import Dataset
+from ..specs.dataset import Dataset, Input
 from ..specs.task import Task
 
 VALIDATION_FRACTION = 0.1
@@ -202,13 +202,21 @@ def hash_pieces(*splits: Pieces) -> str:
     return digest.hexdigest()
 
 
-def check_splits(spec: Dataset, task: Task, splits: Splits, usual: bool = True, with_test: bool = True) -> None:
+def check_splits(
+    spec: Dataset,
+    task: Task,
+    splits: Splits,
+    usual: bool = True,
+    with_test: bool = True,
+    kind: Input | None = None,
+) -> None:
     """Check the splits of a loader against the declaration of its dataset.
 
     Args:
         task: of the dataset.
         usual: whether all options have their defaults: ``sizes`` are declared for those.
         with_test: whether to check the test split too.
+        kind: of input of the dataset; None: images or columns, by the shape of a sample.
 
     Raises:
         DataError: a shape, a type, a class or a number of samples differs from the declaration.
@@ -216,7 +224,7 @@ def check_splits(spec: Dataset, task: Task, splits: Splits, usual: bool = True, 
     for name, split in (("train", splits.train), ("test", splits.test), ("validation", splits.validation)):
         if split is None or (name == "test" and not with_test):
             continue
-        problem = _problem(spec, split) or _problem_of_targets(spec, task, split.targets)
+        problem = _problem(spec, kind, split) or _problem_of_targets(spec, task, split.targets)
         if problem:
             raise DataError(f"Dataset {spec.name}: the {name} split {problem}.")
         declared = spec.sizes.get(name)
@@ -227,7 +235,7 @@ def check_splits(spec: Dataset, task: Task, splits: Splits, usual: bool = True, 
             )
 
 
-def _problem(spec: Dataset, split: Split) -> str:
+def _problem(spec: Dataset, kind: Input | None, split: Split) -> str:
     inputs, targets = split.inputs, split.targets
     if len(inputs) != len(targets):
         return f"has {len(inputs)} inputs for {len(targets)} targets"
@@ -238,9 +246,13 @@ def _problem(spec: Dataset, split: Split) -> str:
         return f"has groups of type {split.groups.dtype} and shape {shape}, not int64 [{len(inputs)}]"
     if tuple(inputs.shape[1:]) != spec.input_shape:
         return f"has samples of shape {tuple(inputs.shape[1:])}, not {spec.input_shape}"
-    expected = torch.uint8 if len(spec.input_shape) == 3 else torch.float32
+    image = torch.uint8 if len(spec.input_shape) == 3 else torch.float32
+    expected = image if kind is None else getattr(torch, kind.type)
     if inputs.dtype != expected:
         return f"has inputs of type {inputs.dtype}, not {expected}"
+    if kind is not None:
+        problem: str = kind.load(spec.input_shape, spec.input_options, spec.columns).problem(inputs)
+        return problem
     if inputs.is_floating_point():
         if inputs.isinf().any():
             return "has inputs that are infinite"

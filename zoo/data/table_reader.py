@@ -48,21 +48,41 @@ def read_blocks(source: Path | BinaryIO, encoding: str = "") -> Iterator[pl.Data
         UsageError: there is no such encoding.
         DataError: the source cannot be read, or is not text in this encoding.
     """
+    try:
+        yield from _parse(_read_texts(source, encoding))
+    except csv.Error as error:
+        hint = "; is a quote not closed?" if "field limit" in str(error) else ""
+        raise DataError(f"{why(error)}{hint}") from error
+
+
+def read_lines(source: Path | BinaryIO, encoding: str = "") -> Iterator[tuple[int, str]]:
+    """The lines of a text file or a stream without their ends, each with its number from 1. Otherwise as above."""
+    number = 0
+    for text in _read_texts(source, encoding):
+        for line in text.removesuffix("\n").split("\n"):
+            number += 1
+            yield number, line
+
+
+def _read_texts(source: Path | BinaryIO, encoding: str) -> Iterator[str]:
+    """Whole lines of a file (``.gz`` too) or a stream, many at a time.
+
+    Raises:
+        UsageError: there is no such encoding.
+        DataError: the source cannot be read, or is not text in this encoding.
+    """
     check_encoding(encoding)
     try:
         if not isinstance(source, Path):
             # `read` would wait until a block is full
-            yield from _parse(_texts(source.read1, encoding))  # type: ignore[attr-defined]
+            yield from _texts(source.read1, encoding)  # type: ignore[attr-defined]
             return
         with open_regular(source) as file:
-            yield from _parse(_texts(_unpacked(file) if source.suffix == ".gz" else file.read, encoding))
+            yield from _texts(_unpacked(file) if source.suffix == ".gz" else file.read, encoding)
     except UnicodeError as error:
         raise NotText(encoding) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(why(error).rstrip(".")) from error
-    except csv.Error as error:
-        hint = "; is a quote not closed?" if "field limit" in str(error) else ""
-        raise DataError(f"{why(error)}{hint}") from error
 
 
 class NotText(DataError):

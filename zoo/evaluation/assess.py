@@ -17,6 +17,7 @@ from ..models.inference import InferenceModel
 from ..models.torch_model import TorchModel
 from ..registry.registry import Registry, create_registry
 from ..specs.columns import columns_to_json
+from ..specs.dataset import IMAGE, TABLE
 from .assessment import USUAL, Assessment
 
 SPLITS = ("test", "validation", "train")
@@ -105,7 +106,7 @@ def _recorded_data(
     if spec is None:
         raise DataUnavailable(
             f"{description.name} was trained on {description.dataset}, which is not a registered dataset. "
-            f"Give --dataset PATH{'' if description.takes_images else ' and --target COLUMN'}."
+            f"Give --dataset PATH{' and --target COLUMN' if description.takes_rows else ''}."
         )
     try:
         data = read_dataset(spec, registry, folder, options=options)
@@ -143,9 +144,27 @@ def _other_data(
     if description.labels and spec.labels and description.labels != spec.labels:
         labels = ", ".join(description.labels[:5]) + (" …" if len(description.labels) > 5 else "")
         raise DataError(f"{description.name} was trained on the classes {labels}; {data} has other classes.")
+    _check_kind(description, registry, data)
     if columns_to_json(spec.columns) != columns_to_json(description.columns):
         raise DataError(f"{data} has other columns, or other categories, than {description.name} was trained on.")
     return data
+
+
+def _check_kind(description: ModelDescription, registry: Registry, data: LoadedDataset) -> None:
+    """Raises:
+    DataError: the dataset has another kind of input than the model, or other options of it.
+    """
+    spec = data.spec
+    kind = registry.input_of(spec.input, spec.input_shape)
+    options = {} if kind.name in (IMAGE, TABLE) else kind.check_options(spec.input_options)
+    wanted = {name: tuple(v) if isinstance(v, list) else v for name, v in description.input_options.items()}
+    if kind.name != description.input_kind:
+        raise DataError(
+            f"{description.name} takes {description.input_kind}; {data} has samples of the kind {kind.name}."
+        )
+    if options != wanted:
+        other = ", ".join(name for name in options if options[name] != wanted.get(name))
+        raise DataError(f"{data} has another {other} than {description.name} was trained on.")
 
 
 def _outputs(description: ModelDescription, registry: Registry, usual: int) -> int:

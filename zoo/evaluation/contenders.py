@@ -93,10 +93,11 @@ def open_contenders(
         else:
             description, own = _of_checkpoint(str(reference), settings, folder / str(place))
         first = first or description
-        if description.input_shape != first.input_shape:
+        if (description.input_shape, description.input_kind) != (first.input_shape, first.input_kind):
             raise UsageError(
-                f"{first.name} takes inputs of shape {first.input_shape}, {description.name} takes "
-                f"{description.input_shape}. Only models with the same input can be timed together."
+                f"{first.name} takes inputs of shape {first.input_shape} ({first.input_kind}), {description.name} "
+                f"takes {description.input_shape} ({description.input_kind}). Only models with the same input can "
+                "be timed together."
             )
         contenders += own
     assert first is not None

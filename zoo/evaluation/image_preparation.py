@@ -17,11 +17,10 @@ from PIL import Image, ImageOps
 from ..data.images import FITS, SUFFIXES, as_array, decode, fit_image
 from ..data.user_paths import as_path, kind_of, why
 from ..errors import InvalidValue
+from ..inputs.user_files import NOTHING, STDIN
 from ..models.description import ModelDescription
-from .rows import NOTHING
 from .strokes import find_digit, has_dark_strokes
 
-STDIN = "-"
 LARGEST_STDIN = 2**30
 """Bytes of an image on standard input."""
 LONGEST_NAME = 4_096

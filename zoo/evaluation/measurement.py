@@ -41,14 +41,24 @@ class Latency:
 
 
 def random_batch(model: ModelDescription, size: int) -> Array:
-    """A batch of random raw samples, uint8 ``[size, C, H, W]`` or float32 ``[size, F]``.
+    """A batch of random raw samples, uint8 ``[size, C, H, W]`` or float32 ``[size, F]``; of other kinds likewise.
 
     Random values, because a batch of zeros can run faster.
     """
     random = np.random.RandomState(0)
     if model.takes_images:
         return random.randint(0, 256, (size, *model.input_shape)).astype(np.uint8)
+    if model.input_type != "float32":
+        return random.randint(0, _tokens(model), (size, *model.input_shape)).astype(model.input_type)
     return random.normal(size=(size, *model.input_shape)).astype(np.float32)
+
+
+def _tokens(model: ModelDescription) -> int:
+    """How many different whole numbers a sample may hold, as far as the description says."""
+    if model.input_type == "uint8":
+        return 256
+    vocabulary = model.input_options.get("vocabulary")
+    return len(vocabulary) + 2 if isinstance(vocabulary, list) else 2
 
 
 def measure_latency(calls: Mapping[str, Call], seconds: float) -> dict[str, Latency]:

@@ -1,4 +1,4 @@
-"""Predict images and table rows from user files, one batch after another, in constant memory. Imports no torch."""
+"""Predict samples from user files, one batch after another, in constant memory. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ import numpy as np
 from ..data.images import reason
 from ..data.table_reader import check_encoding
 from ..data.user_paths import as_path
-from ..errors import DataError
+from ..errors import DataError, UsageError
+from ..inputs.reader import InputReader, InputSample, load_reader
+from ..inputs.user_files import STDIN, read_samples
 from ..models.api import open_model
 from ..models.description import ModelDescription
 from ..models.inference import Array, InferenceModel, confidence
 from ..registry.registry import Registry, create_registry
-from .image_preparation import NO_FILE, STDIN, ImagePreparation, image_sources, kind_of_path, prepare_image
+from .image_preparation import NO_FILE, ImagePreparation, image_sources, kind_of_path, prepare_image
 from .rows import Row, is_row, parse_row, read_rows
 
 _T = TypeVar("_T")
@@ -71,15 +73,6 @@ class Prediction:
         return {name: value for name, value in content.items() if value not in ("", None, [])}
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    source: str
-    array: Array | None = None
-    steps: tuple[str, ...] = ()
-    error: str = ""
-    unseen: dict[str, str] | None = None
-
-
 def predict(
     reference: Path | str | InferenceModel,
     inputs: Iterable[Path | str] | Path | str,
@@ -89,28 +82,56 @@ def predict(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> Iterator[Prediction]:
-    """Predict images and rows in order. A file is read only when its turn comes.
+    """Predict images, rows, or samples of another kind, in order. A file is read only when its turn comes.
 
     Args:
         reference: an exported file, an architecture, a run, or an open model.
         inputs: one or several of: an image, a folder of images, a CSV file, a row as text (``5.1,3.5,1.4,0.2``), or
-            ``-`` for standard input: an image, file names (one in each line), or CSV rows.
+            ``-`` for standard input: an image, file names (one in each line), or CSV rows. For other kinds of input:
+            files that the reader of the kind can read, or ``-``.
         preparation: how images are converted to the input of the network.
         encoding: of the text of CSV files; default: UTF-8, or UTF-16 after its byte order mark.
 
     Returns:
-        One prediction for each image or row. If an input cannot be read, its prediction has an ``error``.
+        One prediction for each sample. If an input cannot be read, its prediction has an ``error``.
 
     Raises:
         RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
-        UnknownName: no plugin registers the task of the model.
+        UnknownName: no plugin registers the task of the model, or its kind of input.
+        UsageError: files cannot be read as this kind of input.
     """
     if isinstance(inputs, str | Path):
         inputs = (inputs,)  # one input, not a sequence of letters
     given = reference if isinstance(reference, InferenceModel) else None
     model = given or open_model(reference, runs_dir=runs_dir, registry=registry)  # type: ignore[arg-type]
     check_encoding(encoding)
-    return _answers(model, inputs, preparation or ImagePreparation(), encoding, _describe(model.description, registry))
+    description = model.description
+    describe = _describe(description, registry)
+    if description.takes_images or description.takes_rows:
+        return _answers(model, inputs, preparation or ImagePreparation(), encoding, describe)
+    samples = read_samples(inputs, reader_of(description, registry), encoding)
+    return _answers_of(model, samples, describe)
+
+
+def reader_of(description: ModelDescription, registry: Registry | None = None) -> InputReader:
+    """The reader of user files for a model that takes neither images nor rows.
+
+    Raises:
+        UnknownName: no plugin registers its kind of input.
+        UsageError: files cannot be read as this kind.
+    """
+    kind = (registry or create_registry()).input(description.input_kind)
+    reader = load_reader(kind, description.input_shape, description.input_options)
+    if reader is None:
+        raise UsageError(f"zoo predict cannot read files as {kind.name}: this kind of input has no reader.")
+    return reader
+
+
+def _answers_of(
+    model: InferenceModel, samples: Iterable[InputSample], describe: Describe | None
+) -> Iterator[Prediction]:
+    for batch in _batches(samples):
+        yield from _batch_answers(model, batch, describe)
 
 
 def _describe(description: ModelDescription, registry: Registry | None) -> Describe | None:
@@ -132,11 +153,10 @@ def _answers(
 ) -> Iterator[Prediction]:
     description = model.description
     if not description.takes_images:
-        for batch in _batches(_rows(inputs, description, encoding)):
-            yield from _batch_answers(model, batch, describe)
+        yield from _answers_of(model, _rows(inputs, description, encoding), describe)
         return
 
-    def read(source: tuple[str, Path | bytes | str]) -> _Sample:
+    def read(source: tuple[str, Path | bytes | str]) -> InputSample:
         return _read_image(*source, description, preparation)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:  # decoding releases the GIL
@@ -145,7 +165,7 @@ def _answers(
 
 
 def _batch_answers(
-    model: InferenceModel, samples: Sequence[_Sample], describe: Describe | None
+    model: InferenceModel, samples: Sequence[InputSample], describe: Describe | None
 ) -> Iterator[Prediction]:
     good = [sample.array for sample in samples if sample.array is not None]
     outputs = model.run(np.stack(good)) if good else ()
@@ -173,7 +193,7 @@ def _unsure(description: ModelDescription, logits: Array) -> Iterator[bool | Non
 
 def _prediction(
     description: ModelDescription,
-    sample: _Sample,
+    sample: InputSample,
     answer: Array,
     unsure: bool | None = None,
     describe: Describe | None = None,
@@ -192,17 +212,17 @@ def _prediction(
 
 def _read_image(
     name: str, source: Path | bytes | str, description: ModelDescription, preparation: ImagePreparation
-) -> _Sample:
+) -> InputSample:
     if isinstance(source, str):
-        return _Sample(name, error=source)
+        return InputSample(name, error=source)
     try:
         array, steps = prepare_image(source, description, preparation)
     except Exception as error:  # whatever a damaged file makes the decoder raise
-        return _Sample(name, error=reason(error))
-    return _Sample(name, array, steps)
+        return InputSample(name, error=reason(error))
+    return InputSample(name, array, steps)
 
 
-def _rows(inputs: Iterable[Path | str], description: ModelDescription, encoding: str) -> Iterator[_Sample]:
+def _rows(inputs: Iterable[Path | str], description: ModelDescription, encoding: str) -> Iterator[InputSample]:
     """Each row of every table, and each row given as text."""
     for given in inputs:
         text = str(given)
@@ -213,19 +233,19 @@ def _rows(inputs: Iterable[Path | str], description: ModelDescription, encoding:
         elif kind in (STDIN, "file"):
             yield from _table_rows(text, sys.stdin.buffer if kind == STDIN else path, description, encoding)
         else:
-            yield _Sample(text, error=NO_FILE.get(kind, kind))
+            yield InputSample(text, error=NO_FILE.get(kind, kind))
 
 
-def _table_rows(name: str, source: Path | Any, description: ModelDescription, encoding: str) -> Iterator[_Sample]:
+def _table_rows(name: str, source: Path | Any, description: ModelDescription, encoding: str) -> Iterator[InputSample]:
     try:
         for line, row in read_rows(source, description, encoding):
             yield _row_sample(f"{name}:{line}", row)
     except DataError as error:
-        yield _Sample(name, error=str(error))
+        yield InputSample(name, error=str(error))
 
 
-def _row_sample(source: str, row: Row) -> _Sample:
-    return _Sample(source, row.values, error=row.error, unseen=row.unseen or None)
+def _row_sample(source: str, row: Row) -> InputSample:
+    return InputSample(source, row.values, error=row.error, unseen=row.unseen or None)
 
 
 def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -21,6 +21,7 @@ from ..exporting.export import export
 from ..files import make_folder, sha256, write_json
 from ..folders import data_folder, runs_folder
 from ..formatting import is_percentage, main_metric
+from ..inputs.methods import input_of_record
 from ..models.build import blank_model, count_parameters
 from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry, create_registry
@@ -241,10 +242,10 @@ def _record(spec: Architecture, registry: Registry, runs: Sequence[Run]) -> Reco
     tests = [result["test"] for result in results]
     names = [name for name in tests[0] if all(name in test for test in tests)]
     _, metadata = load_tensors(runs[0].best)
-    module = blank_model(spec, registry.task(metadata["task"]), metadata).eval()
+    inputs = input_of_record(metadata["data"], registry)
+    module = blank_model(spec, registry.task(metadata["task"]), inputs, metadata).eval()
     trivial = [result.get("baseline", {}) for result in results]
-    shape = metadata["data"]["input_shape"]
-    sample = torch.zeros(2, *shape, dtype=torch.uint8 if len(shape) == 3 else torch.float32)
+    sample = torch.zeros(2, *inputs.shape, dtype=getattr(torch, inputs.spec.type))
     return {
         "format": FORMAT,
         "architecture": spec.name,

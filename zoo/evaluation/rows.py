@@ -18,6 +18,7 @@ from ..data.cells import is_missing, parse_numbers, to_values
 from ..data.table_reader import NotText, read_blocks
 from ..errors import DataError, closest
 from ..formatting import shortened
+from ..inputs.user_files import NOTHING
 from ..models.description import ModelDescription
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("zoo")
 
-NOTHING = "nothing to predict"
-"""The end of the error of an input without images or rows."""
 LONGEST_ROW = 100_000
 """Characters of a row on the command line; below the limit of a cell."""
 

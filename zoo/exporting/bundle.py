@@ -35,7 +35,7 @@ def bundle_files(certificate: Certificate, runners: Iterable[Path]) -> dict[str,
     files = {f"{_TEST_DATA}/{name}": content for name, content in test_data_files(vectors, INPUT_NAME).items()}
     files["labels.txt"] = "".join(f"{label}\n" for label in label_names(certificate)).encode()
     files["config.json"] = json_text(model_config(certificate)).encode()
-    if len(described["input_shape"]) == 3:
+    if ModelDescription.from_dict(described).takes_images:
         files["preprocessor_config.json"] = json_text(preprocessor_config(described)).encode()
     files["sample.bin"] = vectors.inputs.tobytes()
     return files | {runner.name: runner.read_bytes() for runner in runners}
@@ -93,7 +93,8 @@ def label_names(certificate: Certificate) -> list[str]:
 def model_config(certificate: Certificate) -> dict[str, Any]:
     """The content of ``config.json``, with the entries of the transformers library."""
     described, labels = certificate.description, label_names(certificate)
-    predicts = ModelDescription.from_dict(described).predicts
+    description = ModelDescription.from_dict(described)
+    predicts = description.predicts
     config: dict[str, Any] = {
         "architectures": [described["architecture"]],
         "model_type": _MODEL_TYPE,
@@ -103,9 +104,9 @@ def model_config(certificate: Certificate) -> dict[str, Any]:
         "label2id": {label: place for place, label in enumerate(labels)},
     }
     shape = described["input_shape"]
-    if len(shape) == 3:
+    if description.takes_images:
         return config | {"num_channels": shape[0], "image_size": shape[1:]}
-    return config | {"columns": described["columns"]}
+    return config | ({"columns": described["columns"]} if description.takes_rows else {"input": described["input"]})
 
 
 def preprocessor_config(described: dict[str, Any]) -> dict[str, Any]:

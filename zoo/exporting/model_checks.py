@@ -168,8 +168,7 @@ def _same(one: Any, other: Any) -> bool:
 def _not_finite(source: ExportSource) -> str:
     """For which kind of input the network gives NaN or infinity, and where it comes from; empty for none."""
     reference = source.in_float64()
-    columns = bool(source.description.get("columns")) and source.description.get("normalises", True)
-    for kind, inputs in real_and_extreme_inputs(source.test.inputs, columns):
+    for kind, inputs in real_and_extreme_inputs(source):
         few = inputs[: 1 if kind.startswith("all ") else MODEL_SAMPLES]
         with torch.no_grad():
             if all(bool(output.isfinite().all()) for output in reference(few)):
@@ -211,7 +210,7 @@ def _other_batches(source: ExportSource, inputs: Tensor) -> Iterator[tuple[int, 
     half = MODEL_SAMPLES // 2
     yield half, inputs[:MODEL_SAMPLES]
     # beside samples that are extreme, and as many as in no other batch
-    others = [kind[:1] for _, kind in real_and_extreme_inputs(source.test.inputs)]
+    others = [kind[:1] for name, kind in real_and_extreme_inputs(source) if name != "all missing"]
     yield half, torch.cat([inputs[:half], *others, *others])
 
 

@@ -98,10 +98,9 @@ class Comparison:
 
 def make_cases(source: ExportSource) -> list[Case]:
     """Real and extreme inputs of every batch size, with torch's outputs for them and the limits for a file's."""
-    reference, described = source.in_float64(), source.description
-    missing = bool(described.get("columns")) and described.get("normalises", True)
+    reference = source.in_float64()
     found: list[Case] = []
-    for kind, inputs in real_and_extreme_inputs(source.test.inputs, missing):
+    for kind, inputs in real_and_extreme_inputs(source):
         # float64 is slow, and precise enough that its result does not depend on the batch size
         exact = run_exact(reference, inputs)
         float32 = [run_torch(source.model, inputs[:size]) for size in BATCHES]
@@ -113,34 +112,12 @@ def make_cases(source: ExportSource) -> list[Case]:
     return capped(found)
 
 
-def real_and_extreme_inputs(samples: Tensor, columns: bool = False) -> Iterator[tuple[str, Tensor]]:
-    """The largest batch of each kind: real samples, and extremes and noise that no test split holds.
-
-    Args:
-        samples: the inputs of the test split, ``[N, …]``.
-        columns: whether the model accepts missing values (NaN).
-    """
-    random = torch.Generator().manual_seed(0)
+def real_and_extreme_inputs(source: ExportSource) -> Iterator[tuple[str, Tensor]]:
+    """The largest batch of each kind of inputs: real samples, then extremes and noise that no test split holds."""
+    samples, random = source.test.inputs, torch.Generator().manual_seed(0)
     real = samples[torch.randint(len(samples), (max(BATCHES),), generator=random)]
     yield REAL, real
-    yield "all zero", torch.zeros_like(real)
-    if real.dtype == torch.uint8:
-        yield "all maximum", torch.full_like(real, 255)
-        yield "noise", torch.randint(0, 256, real.shape, generator=random).to(torch.uint8)
-        return
-    low, high = extremes(samples)
-    if columns:
-        yield "all missing", torch.full_like(real, float("nan"))
-    yield "all minimum", low.expand_as(real).contiguous()
-    yield "all maximum", high.expand_as(real).contiguous()
-    yield "noise", low + (high - low) * torch.rand(real.shape, generator=random)
-
-
-def extremes(samples: Tensor) -> tuple[Tensor, Tensor]:
-    """The lowest and the highest value of each column of ``[N, F]``; missing values (NaN) are ignored."""
-    low = samples.nan_to_num(nan=float("inf")).amin(0)
-    high = samples.nan_to_num(nan=float("-inf")).amax(0)
-    return low.nan_to_num(posinf=0.0), high.nan_to_num(neginf=0.0)
+    yield from source.extremes(real, random)
 
 
 def run_exact(reference: nn.Module, inputs: Tensor) -> list[Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from ..data.loading import LoadedDataset, load_again, read_dataset
 from ..data.splits import Split
 from ..errors import DataUnavailable
+from ..inputs.methods import InputMethods
+from ..inputs.probing import extreme_inputs, probe_inputs
 from ..models.float64 import Float64Reference
 from ..models.scores import predict_logits
 from ..models.tasks import TaskMethods
@@ -50,6 +53,7 @@ class ExportSource:
         origin: the run as ``ARCHITECTURE/RUN``, or ``weights of NAME`` if the weights came with the architecture.
         calibration: up to 512 training inputs, of the same shape, type and units as ``test.inputs``, from which
             quantisation takes the ranges of values; None if there are none.
+        inputs: the kind of input of ``test``, which knows hostile inputs; None: images or columns.
     """
 
     name: str
@@ -61,6 +65,23 @@ class ExportSource:
     evaluated_on: str = ""
     origin: str = ""
     calibration: Tensor | None = None
+    inputs: InputMethods | None = None
+
+    def extremes(self, real: Tensor, random: torch.Generator) -> Iterator[tuple[str, Tensor]]:
+        """Extremes and noise like a batch of real samples, each kind with its name, always the same."""
+        if self.inputs is not None:
+            return self.inputs.extremes(real, self.test.inputs, random)
+        return extreme_inputs(real, self.test.inputs, random, missing=self._accepts_missing)
+
+    def probes(self, real: Tensor, random: torch.Generator) -> Iterator[tuple[str, Tensor]]:
+        """Other inputs like a batch of real samples, for each seed of ``random``."""
+        if self.inputs is not None:
+            return self.inputs.probes(real, self.test.inputs, random)
+        return probe_inputs(real, self.test.inputs, random, missing=self._accepts_missing)
+
+    @property
+    def _accepts_missing(self) -> bool:
+        return bool(self.description.get("columns")) and self.description.get("normalises", True)
 
     def samples(self, count: int) -> Tensor:
         """The first ``count`` inputs of the test split, ``[count, …]``; a smaller split is repeated."""
@@ -103,6 +124,8 @@ def load_test_data(trained: TrainedModel, registry: Registry, folder: Path) -> L
 
 def _has_same_inputs(dataset: Dataset, recorded: dict[str, Any]) -> bool:
     columns = columns_from_json(recorded.get("columns", []))
+    if dataset.input != (recorded.get("input") or dataset.input):
+        return False
     return list(dataset.input_shape) == recorded["input_shape"] and dataset.columns == columns
 
 
@@ -114,11 +137,14 @@ def make_source(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool 
     """
     task, parts = trained.task, OrderedDict(trained.module.named_children())
     test, calibration = data.splits.test, _calibration(data.splits.train.inputs)
+    inputs: InputMethods | None = trained.inputs
     if not preprocess:
         normalise = parts.pop("preprocess")
         # cloned, because torch.export cannot trace tensors that were made in inference mode
         test = replace(test, inputs=predict_logits(normalise, test.inputs).clone())
         calibration = predict_logits(normalise, calibration).clone()
+        # standardised numbers are like columns, whatever they were before
+        inputs = None if test.inputs.is_floating_point() else trained.inputs.without_normalisation()
     return ExportSource(
         name=trained.metadata["architecture"],
         model=nn.Sequential(nn.Sequential(parts), task.answers()).eval(),
@@ -129,6 +155,7 @@ def make_source(trained: TrainedModel, data: LoadedDataset, *, preprocess: bool 
         evaluated_on=str(data),
         origin=trained.origin,
         calibration=calibration,
+        inputs=inputs,
     )
 
 

@@ -62,14 +62,15 @@ def create_model(
         UnknownName, InvalidValue: an unknown architecture or option, or an invalid value.
         BuildError: the network cannot be built for this shape.
     """
+    from ..inputs.methods import input_of_dataset
     from .build import build_network
 
     registry = registry or create_registry()
     architecture = registry.architecture(name)
     dataset = registry.dataset(architecture.dataset)
-    return build_network(
-        architecture, input_shape or dataset.network_shape, num_outputs or dataset.num_outputs, options
-    )
+    inputs = input_of_dataset(dataset, registry)
+    shape = input_shape or inputs.network_shape
+    return build_network(architecture, shape, num_outputs or dataset.num_outputs, options, inputs.builder_arguments())
 
 
 def load(reference: str, *, runs_dir: Path | str | None = None, registry: Registry | None = None) -> TrainedModel:

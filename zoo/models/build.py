@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import BuildError, UsageError, ZooError
+from ..inputs.methods import InputMethods
 from ..specs.architecture import Architecture
-from ..specs.columns import columns_from_json, network_shape
 from ..specs.hyperparameters import resolve
 from ..specs.options import check_all
 from ..specs.references import resolve_reference
 from ..specs.task import Task
-from .preprocess import blank_preprocess
 from .tasks import load_task
 
 
 def build_network(
-    architecture: Architecture, input_shape: tuple[int, ...], num_outputs: int, options: Mapping[str, object]
+    architecture: Architecture,
+    input_shape: tuple[int, ...],
+    num_outputs: int,
+    options: Mapping[str, object],
+    arguments: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """The network without normalisation: standardised float32 ``[N, *input_shape]`` to logits ``[N, num_outputs]``.
 
+    Args:
+        arguments: what the kind of input gives every builder beside the options; see
+            :meth:`zoo.InputMethods.builder_arguments`.
+
     Raises:
         UnknownName, InvalidValue: an unknown option, or an invalid value.
-        BuildError: the plugin's builder fails, or does not support this shape.
+        BuildError: the plugin's builder fails, or does not support this shape or this kind of input.
     """
     checked = check_all(architecture.options, options, architecture.name)
     builder = resolve_reference(architecture.builder)
+    given: dict[str, Any] = {**checked, **(arguments or {})}
+    _check_call(architecture, builder, given)
     try:
-        network = builder(tuple(input_shape), num_outputs, **checked)
+        network = builder(tuple(input_shape), num_outputs, **given)
     except UsageError:
         raise
     except (ZooError, ValueError) as error:
@@ -44,6 +54,22 @@ def build_network(
         kind = type(network).__name__
         raise BuildError(f"The builder of {architecture.name} must return a torch.nn.Module, not {kind}.")
     return network
+
+
+def _check_call(architecture: Architecture, builder: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Raises:
+    BuildError: the builder does not take the arguments of this kind of input, or needs those of another one.
+    """
+    try:
+        signature = inspect.signature(builder)
+    except (TypeError, ValueError):  # a class of an extension module has none
+        return
+    try:
+        signature.bind((), 1, **given)
+    except TypeError as error:
+        raise BuildError(
+            f"{architecture.name} cannot be built for this kind of input: its builder has {error}."
+        ) from error
 
 
 def assemble(preprocess: nn.Module, network: nn.Module, postprocess: nn.Module | None = None) -> nn.Sequential:
@@ -59,12 +85,23 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
-def blank_model(architecture: Architecture, task: Task, metadata: Mapping[str, Any]) -> nn.Sequential:
-    """The model of a checkpoint, by its metadata, without the weights."""
-    data = metadata["data"]
-    input_shape, num_outputs = tuple(data["input_shape"]), data["num_outputs"]
-    columns = columns_from_json(data.get("columns", ()))
-    network = build_network(architecture, network_shape(input_shape, columns), num_outputs, metadata["options"])
+def build_for(
+    architecture: Architecture, inputs: InputMethods, num_outputs: int, options: Mapping[str, object]
+) -> nn.Module:
+    """The network for a kind of input; see :func:`build_network`."""
+    return build_network(architecture, inputs.network_shape, num_outputs, options, inputs.builder_arguments())
+
+
+def blank_model(
+    architecture: Architecture, task: Task, inputs: InputMethods, metadata: Mapping[str, Any]
+) -> nn.Sequential:
+    """The model of a checkpoint, by its metadata, without the weights.
+
+    Args:
+        inputs: the kind of its inputs, from :func:`zoo.inputs.methods.input_of_record`.
+    """
+    num_outputs = metadata["data"]["num_outputs"]
+    network = build_for(architecture, inputs, num_outputs, metadata["options"])
     recipe = resolve(metadata.get("hyperparameters", {}))
     postprocess = load_task(task).fit(torch.zeros(1, num_outputs), recipe).postprocess()
-    return assemble(blank_preprocess(input_shape, columns), network, postprocess)
+    return assemble(inputs.blank(), network, postprocess)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -10,15 +10,17 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import PluginError, ZooError
-from ..runs.record import ColumnRecord, Name, Size
+from ..runs.record import ColumnRecord, Name, Size, Value
 from ..schema import convert
 from ..specs.columns import Column, columns_from_json
+from ..specs.dataset import IMAGE, TABLE
 from ..specs.task import Task
 
 _TEXTS = ("architecture", "task", "dataset", "dataset_fingerprint", "checkpoint_sha256", "precision")
 """The entries of an ONNX file's metadata that are text, even if they look like JSON."""
 _BEFORE = {"classification": ("class", ()), "binary": ("class", ("no", "yes")), "regression": ("numbers", ())}
 """What the tasks predict that descriptions without the entry ``predicts`` can have, and the usual names of classes."""
+_IMAGE_DIMENSIONS = 3
 
 
 class _Normalisation(Struct):
@@ -32,6 +34,15 @@ class _Calibration(Struct):
 
     temperature: Annotated[float, Meta(gt=0, le=1e6)]
     limit: Annotated[float, Meta(ge=0, le=1)]
+
+
+class _Input(Struct):
+    """What a sample is. Files that take images or columns name no kind."""
+
+    kind: Name = TABLE
+    options: dict[str, Value] = {}
+    type: str = ""
+    holds: str = ""
 
 
 class _Content(Struct):
@@ -48,6 +59,7 @@ class _Content(Struct):
     test: dict[str, float] | None = None
     normalisation: dict[str, Any] | None = None
     calibration: _Calibration | None = None
+    input: _Input | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,8 @@ class ModelDescription:
         name: the name of the architecture.
         task: ``classification``, ``binary``, ``regression``, or the task of a plugin.
         input_shape: the shape of one raw sample: ``(channels, height, width)`` for images (uint8, 0 to 255),
-            ``(columns,)`` for rows of a table (float32, each column in its own unit).
+            ``(columns,)`` for rows of a table (float32, each column in its own unit); for another kind of input as its
+            declaration says, see :class:`zoo.Input`.
         labels: the names of the classes, in the order of the outputs (two for a binary task, no and yes); for a
             regression, the names of the targets. Empty if they have no names.
         columns: the name, kind and values of each column of a table; empty for images, and if they are unknown.
@@ -100,7 +113,9 @@ class ModelDescription:
             )
         if found.columns and [len(found.columns)] != found.input_shape:
             raise ZooError("The description of the model is damaged: its columns do not fit the input_shape.")
-        if len(found.input_shape) == 3:
+        if _kind_of(content, found.input_shape) == IMAGE:
+            if len(found.input_shape) != _IMAGE_DIMENSIONS:
+                raise ZooError("The description of the model is damaged: its input_shape is not that of images.")
             convert(found.normalisation or {}, _Normalisation, "the normalisation in the description of the model")
         if not origin and not found.checkpoint_sha256:
             raise ZooError("The description of the model is damaged: it has no entry 'checkpoint_sha256'.")
@@ -130,9 +145,41 @@ class ModelDescription:
         return cls.from_dict({key: text if key in _TEXTS else _parsed(text) for key, text in texts.items()})
 
     @property
+    def input_kind(self) -> str:
+        """The name of the kind of input: ``image``, ``table`` or another one; see :class:`zoo.Input`."""
+        return _kind_of(self.content, self.input_shape)
+
+    @property
+    def input_options(self) -> dict[str, Any]:
+        """The options of the kind of input, as the dataset set them; empty for images and tables."""
+        return dict(_input_entry(self.content).get("options") or {})
+
+    @property
     def takes_images(self) -> bool:
-        """Whether a sample is an image, uint8 ``[C, H, W]``, and not a row of a table, float32 ``[F]``."""
-        return len(self.input_shape) == 3
+        """Whether a sample is an image, uint8 ``[C, H, W]``."""
+        return self.input_kind == IMAGE
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether a sample is a row of a table, float32 ``[F]``."""
+        return self.input_kind == TABLE
+
+    @property
+    def input_type(self) -> str:
+        """The type of the elements of a raw sample: ``uint8``, ``float32`` or ``int64``."""
+        if self.takes_images or self.takes_rows:
+            return "uint8" if self.takes_images else "float32"
+        return str(_input_entry(self.content).get("type") or "float32")
+
+    @property
+    def input_text(self) -> str:
+        """``1 x 28 x 28 pixels, uint8, 0 to 255``."""
+        size = " x ".join(map(str, self.input_shape))
+        if self.takes_images:
+            return f"{size} pixels, uint8, 0 to 255"
+        if self.takes_rows:
+            return f"{size} column{'s' if size != '1' else ''}, float32, in their original units"
+        return f"{size}, {self.input_type}: {_input_entry(self.content).get('holds') or 'inputs of ' + self.input_kind}"
 
     @property
     def predicts(self) -> str:
@@ -173,6 +220,28 @@ def task_entries(task: Task, labels: list[str]) -> dict[str, Any]:
         labels: of the dataset; if it has none, those of the task.
     """
     return {} if task.name in _BEFORE else {"predicts": task.predicts, "labels": labels or list(task.labels)}
+
+
+def input_kind_entries(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the entry ``input`` of a description says of the kind; nothing for the kinds that files always had."""
+    if kind in (IMAGE, TABLE):
+        return {}
+    return {"kind": kind, "options": {name: _plain(value) for name, value in options.items()}}
+
+
+def _plain(value: Any) -> Any:
+    """A value of an option as JSON gives it back."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _input_entry(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    entry = content.get("input")
+    return entry if isinstance(entry, Mapping) else {}
+
+
+def _kind_of(content: Mapping[str, Any], shape: Sequence[int]) -> str:
+    """The kind of input: by its name, else by the shape of a sample."""
+    return str(_input_entry(content).get("kind") or (IMAGE if len(shape) == _IMAGE_DIMENSIONS else TABLE))
 
 
 def _parsed(text: str) -> Any:

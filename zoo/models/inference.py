@@ -37,8 +37,8 @@ class InferenceModel(ABC):
         """All outputs for one batch.
 
         Args:
-            inputs: raw samples, uint8 ``[N, C, H, W]`` (0 to 255) or float32 ``[N, F]`` (each column in its own unit,
-                NaN if missing).
+            inputs: raw samples, uint8 ``[N, C, H, W]`` (0 to 255), float32 ``[N, F]`` (each column in its own unit,
+                NaN if missing), or what another kind of input holds.
 
         Returns:
             ``(logits, probabilities)``, float32 ``[N, K]`` each, for K classes; for a binary task the logits are
@@ -54,11 +54,10 @@ class InferenceModel(ABC):
     def _repr_html_(self) -> str:
         """The description as a table in a notebook."""
         d = self.description
-        shape = " x ".join(map(str, d.input_shape))
         rows = {
             "model": f"{d.name}, {d.task}, from {d.origin}",
             "runs on": self.engine,
-            "takes": f"{shape} {'uint8 pixels' if d.takes_images else 'columns'}",
+            "takes": d.input_text,
             "predicts": ", ".join(d.labels) or "a number",
             "data": d.dataset,
         }

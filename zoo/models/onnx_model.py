@@ -17,7 +17,12 @@ from .inference import Array, InferenceModel
 from .onnx_file import read_onnx
 
 CPU = "CPUExecutionProvider"
-_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
+_TYPES = {
+    "tensor(uint8)": np.uint8,
+    "tensor(int64)": np.int64,
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+}
 
 
 class OnnxModel(InferenceModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,15 @@ from torch import nn
 from ..environment import versions
 from ..errors import RunNotFound
 from ..formatting import metrics_text
+from ..inputs.methods import InputMethods, input_of_record
 from ..registry.origins import as_trained, trained_architecture
 from ..registry.registry import Registry
 from ..runs.checkpoint import load_model_state, load_tensors_with_hash
 from ..runs.finding import find_run, list_runs
 from ..runs.run import Run, load_run
-from ..specs.columns import columns_from_json, network_shape
 from ..specs.results import shipped_calibration
 from .build import blank_model
-from .description import task_entries
-from .preprocess import Preprocess, TablePreprocess
+from .description import input_kind_entries, task_entries
 from .tasks import TaskMethods, load_task
 
 log = logging.getLogger("zoo")
@@ -44,6 +43,7 @@ class TrainedModel:
         shipped: whether the weights ship with the architecture.
         calibration: the ``temperature`` of the logits and the ``limit`` of the confidence below which an answer is
             unsure; None if none were recorded.
+        inputs: the kind of its inputs.
     """
 
     task: TaskMethods
@@ -56,6 +56,7 @@ class TrainedModel:
     data_folder: str | None = None
     shipped: bool = False
     calibration: dict[str, float] | None = None
+    inputs: InputMethods = field(kw_only=True)
 
     @property
     def recorded(self) -> dict[str, float] | None:
@@ -68,15 +69,10 @@ class TrainedModel:
         Args:
             preprocess: whether normalisation is part of the model. If not, the inputs are standardised float32.
         """
-        metadata, data = self.metadata, self.metadata["data"]
-        shape = tuple(data["input_shape"])
-        images = len(shape) == 3
-        if not preprocess:
-            shape = network_shape(shape, columns_from_json(data.get("columns", [])))
-        normalise = self.module.get_submodule("preprocess")
-        assert isinstance(normalise, Preprocess | TablePreprocess)
+        metadata, data, kind = self.metadata, self.metadata["data"], self.inputs.spec
+        shape = self.inputs.shape if preprocess else self.inputs.network_shape
+        normalise: Any = self.module.get_submodule("preprocess")
         known = self.calibration or (self.results or {}).get("calibration")
-        raw = "raw pixels, 0 to 255" if images else "raw columns, each in its own unit"
         calibration = {"calibration": {key: known[key] for key in ("temperature", "limit")}} if known else {}
         return {
             "architecture": metadata["architecture"],
@@ -87,9 +83,10 @@ class TrainedModel:
             "dataset_fingerprint": data["fingerprint"],
             "stand_in_for": data["stand_in_for"],
             "input": {
-                "type": "uint8" if images and preprocess else "float32",
+                "type": kind.type if preprocess or kind.type == "int64" else "float32",
                 "shape": ["batch", *shape],
-                "holds": raw if preprocess else "what the normalisation, which is not part of the model, gives",
+                "holds": kind.holds if preprocess else "what the normalisation, which is not part of the model, gives",
+                **input_kind_entries(kind.name, self.inputs.options),
             },
             "input_shape": data["input_shape"],
             "labels": data["labels"],
@@ -116,9 +113,11 @@ def load_trained(run: Run, registry: Registry) -> TrainedModel:
         PluginError: the architecture's plugin is missing or has changed since; the message says how to restore it.
         ZooError: the checkpoint is damaged.
     """
-    task, module, metadata, digest = _load(run.best, registry)
+    task, inputs, module, metadata, digest = _load(run.best, registry)
     folder = run.config.get("data_folder")
-    return TrainedModel(task, module, metadata, run.best, digest, run.name, _results(run, metadata), folder)
+    return TrainedModel(
+        task, module, metadata, run.best, digest, run.name, _results(run, metadata), folder, inputs=inputs
+    )
 
 
 def load_shipped(name: str, registry: Registry) -> TrainedModel:
@@ -132,11 +131,13 @@ def load_shipped(name: str, registry: Registry) -> TrainedModel:
     path = registry.architecture(name).shipped_weights
     if path is None:
         raise RunNotFound(f"{name} ships no weights. Run `zoo train {name}` first.")
-    task, module, metadata, digest = _load(path, registry)
+    task, inputs, module, metadata, digest = _load(path, registry)
     calibration = shipped_calibration(registry.architecture(name), digest)
     results = metadata.get("results")
     origin = f"weights of {name}"
-    return TrainedModel(task, module, metadata, path, digest, origin, results, shipped=True, calibration=calibration)
+    return TrainedModel(
+        task, module, metadata, path, digest, origin, results, shipped=True, calibration=calibration, inputs=inputs
+    )
 
 
 def find_trained(reference: str, folder: Path, registry: Registry) -> TrainedModel:
@@ -182,12 +183,13 @@ def _results(run: Run, metadata: dict[str, Any]) -> dict[str, Any] | None:
     return results
 
 
-def _load(path: Path, registry: Registry) -> tuple[TaskMethods, nn.Sequential, dict[str, Any], str]:
+def _load(path: Path, registry: Registry) -> tuple[TaskMethods, InputMethods, nn.Sequential, dict[str, Any], str]:
     tensors, metadata, digest = load_tensors_with_hash(path)
     with as_trained(registry, metadata):
         architecture = trained_architecture(registry, metadata)
         task = registry.task(metadata["task"])
-        module = blank_model(architecture, task, metadata)
+        inputs = input_of_record(metadata["data"], registry)
+        module = blank_model(architecture, task, inputs, metadata)
         load_model_state(module, tensors)
     postprocess = dict(module.named_children()).get("postprocess")
-    return load_task(task).restore(postprocess), module.eval(), metadata, digest
+    return load_task(task).restore(postprocess), inputs, module.eval(), metadata, digest

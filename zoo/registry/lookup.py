@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..errors import UnknownName, UsageError
 from ..formatting import brief
 from ..specs.architecture import Architecture
-from ..specs.dataset import Dataset
+from ..specs.dataset import Dataset, Input
 from ..specs.exporter import Exporter
 from ..specs.recipe_parts import PARTS, Loss, RecipePart
 from ..specs.spec import Spec
@@ -20,6 +20,7 @@ _S = TypeVar("_S", bound=Spec)
 
 DECLARATIONS: dict[str, type[Spec]] = {
     "register_tasks": Task,
+    "register_inputs": Input,
     "register_architectures": Architecture,
     "register_datasets": Dataset,
     "register_exporters": Exporter,
@@ -62,6 +63,11 @@ class Lookup(ABC):
         """All tasks by name, in the order of their registration: those of the library first."""
         return dict(self._specs[Task])
 
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """All kinds of input by name, in the order of their registration: those of the library first."""
+        return dict(self._specs[Input])
+
     def architecture(self, name: str) -> Architecture:
         """The architecture called ``name``. Plugins may know more than they list (hook ``find_architecture``).
 
@@ -95,6 +101,35 @@ class Lookup(ABC):
             UnknownName: there is none; the message contains the closest name.
         """
         return self._find(Task, name, f"There are: {', '.join(self.tasks)}.")
+
+    def input(self, name: str) -> Input:
+        """The kind of input called ``name``.
+
+        Raises:
+            UnknownName: there is none; the message contains the closest name.
+        """
+        known = self.inputs
+        if name not in known:
+            raise UnknownName("kind of input", name, known, f"There are: {', '.join(known)}.")
+        return known[name]
+
+    def input_of(self, name: str, shape: Sequence[int]) -> Input:
+        """The kind of input of a dataset: by its name; without one, the first kind of samples with such a shape.
+
+        Raises:
+            UnknownName: there is no kind of this name.
+            UsageError: no plugin registers a kind of samples with so many dimensions.
+        """
+        if name:
+            return self.input(name)
+        for kind in self._specs[Input].values():
+            if kind.dimensions == len(shape):
+                return kind  # type: ignore[no-any-return]
+        known = ", ".join(f"{kind.name} ({kind.dimensions})" for kind in self._specs[Input].values())
+        raise UsageError(
+            f"No kind of input has samples of {len(shape)} dimensions; there are: {known}. A dataset names another one "
+            "in `input`."
+        )
 
     def usual_task(self, predicts: str, labels: int = 0) -> Task:
         """The task for user files, whose targets say only what they predict: the first one that was registered.
@@ -135,6 +170,16 @@ class Lookup(ABC):
         if isinstance(spec, Dataset) and spec.task in known:
             problems += known[spec.task].dataset_problems(spec.num_outputs, spec.labels)
         return problems
+
+    def input_problems(self, spec: Spec) -> list[str]:
+        """What is wrong with the kind of input that a dataset names. It can be of any plugin."""
+        if not isinstance(spec, Dataset):
+            return []
+        try:
+            kind = self.input_of(spec.input, spec.input_shape)
+        except UsageError as error:
+            return [str(error)]
+        return list(kind.sample_problems(spec.input_shape, spec.input_options, bool(spec.columns)))
 
     def _find(self, kind: type[_S], name: str, hint: str) -> _S:
         known: dict[str, _S] = self._specs[kind]

@@ -141,10 +141,11 @@ class Registry(Lookup):
         if os.environ.get("ZOO_STRICT") == "1":
             raise StrictFailure(f"Plugin {plugin}: {problem}")
 
-    def refuse_unknown_tasks(self) -> None:
-        """Report and remove what does not fit a task that is registered. Call it when all plugins are loaded."""
-        for spec, plugin in self.declared() if self.tasks else ():
-            problems = self.task_problems(spec)
+    def refuse_misfits(self) -> None:
+        """Report and remove what does not fit its task or its kind of input. Call it when all plugins are loaded."""
+        for spec, plugin in self.declared():
+            problems = self.task_problems(spec) if self.tasks else []
+            problems += self.input_problems(spec) if self.inputs else []
             if problems:
                 del self._specs[type(spec)][spec.name], self._owners[type(spec), spec.name]
                 self.report(plugin, f"{spec.label}: {' '.join(problems)}")
@@ -238,5 +239,5 @@ def create_registry(entry_points: Iterable[EntryPoint] | None = None) -> Registr
             registry.add(plugin, module)
         for note in plugin.notes:
             log.warning("plugin %s: %s", plugin, note)
-    registry.refuse_unknown_tasks()
+    registry.refuse_misfits()
     return registry

@@ -173,24 +173,17 @@ def _facts(
         "file_name": exported.path.name if exported else f"{config['architecture'].replace('/', '-')}.onnx",
         "command": repeat_command(config, registry),
         "task": task_text(description),
-        "input_text": _input_text(description.takes_images, description.input_shape),
-        "sample": _sample(description.takes_images, description.input_shape),
+        "input_text": description.input_text,
+        "sample": _sample(description),
         "interval_text": interval_text,
     }
 
 
 def _pipeline(description: ModelDescription, registry: Registry) -> str:
     """The pipeline of the Hugging Face Hub for a model; empty if its task names none."""
-    return registry.task(description.task).pipelines.get("image" if description.takes_images else "table", "")
+    return registry.task(description.task).pipelines.get(description.input_kind, "")
 
 
-def _input_text(images: bool, shape: tuple[int, ...]) -> str:
-    """``1 x 28 x 28 pixels, uint8, 0 to 255``."""
-    if images:
-        return f"{' x '.join(map(str, shape))} pixels, uint8, 0 to 255"
-    return f"{shape[0]} column{'s' if shape[0] != 1 else ''}, float32, in their original units"
-
-
-def _sample(images: bool, shape: tuple[int, ...]) -> str:
+def _sample(description: ModelDescription) -> str:
     """Python code that makes a batch of one sample."""
-    return f"np.zeros((1, {', '.join(map(str, shape))}), np.{'uint8' if images else 'float32'})"
+    return f"np.zeros((1, {', '.join(map(str, description.input_shape))}), np.{description.input_type})"

@@ -62,6 +62,8 @@ class DataRecord(Struct, gc=False):
     path: str | None = None
     options: dict[str, Value] | None = None
     columns: list[ColumnRecord] = []
+    input: Literal[""] | Name = ""
+    input_options: dict[str, Value] = {}
 
 
 class BestRecord(Struct, gc=False):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import zoo
 
     from .architecture import Architecture
-    from .dataset import Dataset
+    from .dataset import Dataset, Input
     from .exporter import Exporter
     from .recipe_parts import Augmentation, Loss, Optimizer, Schedule
     from .task import Task
@@ -134,6 +134,11 @@ def sample_architectures() -> tuple[str, ...] | None:
 @hookspec
 def register_tasks(register: Callable[[Task], None]) -> None:
     """Register tasks: call ``register(zoo.Task(...))`` once for each."""
+
+
+@hookspec
+def register_inputs(register: Callable[[Input], None]) -> None:
+    """Register kinds of input: call ``register(zoo.Input(...))`` once for each."""
 
 
 @hookspec

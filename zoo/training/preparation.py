@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from ..data.loading import LoadedDataset, load_again, load_for
 from ..data.splits import Split, Splits
 from ..folders import data_folder
-from ..models.build import assemble, build_network
+from ..inputs.methods import InputMethods, input_of_dataset
+from ..models.build import assemble, build_for
 from ..models.devices import choose_device
-from ..models.preprocess import fit_preprocess
 from ..models.tasks import TaskMethods, load_task
 from ..registry.origins import trained_architecture
 from ..registry.recipe_parts import check_parts, part_options
@@ -91,7 +91,8 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
         data = first_batches(data, hyperparameters.batch_size)
     parts = load_parts(hyperparameters, spec.task, request.registry)
     task = load_task(request.registry.task(spec.task)).fit(data.splits.train.targets, hyperparameters)
-    model = prepare_model(spec, data, task, adapted.options, hyperparameters, seed)
+    inputs = input_of_dataset(data.spec, request.registry)
+    model = prepare_model(spec, data, inputs, task, adapted.options, hyperparameters, seed)
     init_from = load_starting_weights(model, request)
     freeze(model.get_submodule("network"), request.freeze)
     return Prepared(
@@ -147,7 +148,8 @@ def prepare_again(request: ResumeRequest, config: Mapping[str, Any]) -> Prepared
     parts = load_parts(hyperparameters, config["task"], request.registry)
     task = load_task(request.registry.task(config["task"])).fit(data.splits.train.targets, hyperparameters)
     options, seed = config["options"], config["seed"]
-    model = prepare_model(spec, data, task, options, hyperparameters, seed)
+    inputs = input_of_dataset(data.spec, request.registry)
+    model = prepare_model(spec, data, inputs, task, options, hyperparameters, seed)
     freeze(model.get_submodule("network"), config.get("freeze", ()))
     return Prepared(request.registry, data, hyperparameters, options, parts, task, model, seed, device)
 
@@ -169,15 +171,16 @@ def first_batches(data: LoadedDataset, size: int) -> LoadedDataset:
 def prepare_model(
     spec: Architecture,
     data: LoadedDataset,
+    inputs: InputMethods,
     task: TaskMethods,
     options: Mapping[str, object],
     hyperparameters: Hyperparameters,
     seed: int,
 ) -> nn.Sequential:
     """The untrained model: normalisation of the raw inputs, the network, and (regression) the unit of the target."""
-    preprocess = fit_preprocess(_inputs_to_fit(data.splits.train), data.spec.columns)
+    preprocess = inputs.fit(_inputs_to_fit(data.splits.train))
     torch.manual_seed(seed)
-    network = build_network(spec, data.spec.network_shape, data.spec.num_outputs, options)
+    network = build_for(spec, inputs, data.spec.num_outputs, options)
     initialise(network, hyperparameters.init)
     return assemble(preprocess, network, task.postprocess())
 

@@ -15,6 +15,7 @@ import torch
 from ..data.table_file import OpenedTable
 from ..environment import git_commit, host, versions
 from ..files import make_folder
+from ..inputs.methods import input_entries
 from ..models.build import count_parameters
 from ..models.devices import arithmetic
 from ..registry.recipe_parts import part_origins
@@ -82,6 +83,7 @@ def describe_run(request: TrainingRequest, prepared: Prepared, world: World) -> 
             "num_outputs": data.spec.num_outputs,
             "labels": list(data.spec.labels),
             "columns": columns_to_json(data.spec.columns),
+            **input_entries(data.spec, request.registry),
             **_table_record(data.table),
         },
         "parameters": count_parameters(prepared.model),

@@ -14,6 +14,7 @@ from ..captured_output import capture_output
 from ..data.loading import LoadedDataset
 from ..evaluation.benchmark import latency_of
 from ..exporting.source import make_source
+from ..inputs.methods import input_of_record
 from ..models.build import count_parameters
 from ..models.trained import TrainedModel
 from ..registry.registry import Registry
@@ -93,7 +94,9 @@ def write_untrained(prepared: Prepared, config: Mapping[str, Any], path: Path, r
     """
     metadata = dict(config) | {"epoch": 1, "validation": {prepared.task.metric: 0.0}}
     module = copy.deepcopy(prepared.model).eval()
-    trained = TrainedModel(prepared.task, module, metadata, path, "0" * 64, str(config["architecture"]), None)
+    inputs = input_of_record(config["data"], registry)
+    origin = str(config["architecture"])
+    trained = TrainedModel(prepared.task, module, metadata, path, "0" * 64, origin, None, inputs=inputs)
     exporter = registry.exporter("onnx")
     with capture_output(path, f"The exporter {exporter.name}"):
         write = resolve_reference(exporter.write)

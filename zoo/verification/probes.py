@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..exporting.certificate import Check
 from ..exporting.limits import error_limits
-from ..exporting.numerics import CAP, REAL, Case, capped, extremes, run_exact, run_torch
+from ..exporting.numerics import CAP, REAL, Case, capped, run_exact, run_torch
 from ..exporting.source import ExportSource
+from ..inputs.probing import extremes, mixed
 from ..models.runtime import Inspection, Runtimes, TensorSpec
 
 POOL = 64
@@ -42,8 +43,7 @@ def make_probe_cases(source: ExportSource, seed: int) -> list[Case]:
     """A batch of each kind of input, and the drawn batch sizes of real samples and of another kind."""
     random = torch.Generator().manual_seed(seed)
     reference, pools = source.in_float64(), []
-    missing = bool(source.description.get("columns")) and source.description.get("normalises", True)
-    for kind, drawn in draw_inputs(source.test.inputs, random, missing=missing):
+    for kind, drawn in draw_inputs(source, random):
         inputs = _finite_only(source, drawn)
         exact = run_exact(reference, inputs)
         float32 = [run_torch(source.model, inputs[:size]) for size in TORCH_BATCHES]
@@ -56,44 +56,12 @@ def make_probe_cases(source: ExportSource, seed: int) -> list[Case]:
     return capped(found)
 
 
-def draw_inputs(samples: Tensor, random: torch.Generator, *, missing: bool = False) -> Iterator[tuple[str, Tensor]]:
-    """A pool of each kind of input, real samples first.
-
-    Args:
-        samples: the inputs of the test split, ``[N, …]``.
-        missing: whether the model accepts missing values (NaN).
-    """
+def draw_inputs(source: ExportSource, random: torch.Generator) -> Iterator[tuple[str, Tensor]]:
+    """A pool of each kind of input, real samples first."""
+    samples = source.test.inputs
     real = samples[torch.randint(len(samples), (POOL,), generator=random)]
     yield REAL, real
-    if samples.dtype == torch.uint8:
-        yield from _images(real, random)
-        return
-    low, high = extremes(samples)
-    span = high - low
-    yield "values in the range", low + span * torch.rand(real.shape, generator=random)
-    beyond = low + span * (2 * torch.rand(real.shape, generator=random) - 0.5)
-    beyond[:3] = torch.stack([low, high, torch.zeros_like(low)])
-    yield "values beyond the range", beyond
-    yield "extremes", _mixed(real, low.expand_as(real), high.expand_as(real), random)
-    if missing:
-        share = torch.rand((POOL, *[1] * (real.ndim - 1)), generator=random)
-        share[0] = 1
-        yield "missing values", torch.where(torch.rand(real.shape, generator=random) < share, torch.nan, real)
-
-
-def _images(real: Tensor, random: torch.Generator) -> Iterator[tuple[str, Tensor]]:
-    black, white = torch.zeros_like(real), torch.full_like(real, 255)
-    yield "noise", torch.randint(0, 256, real.shape, generator=random).to(torch.uint8)
-    yield "extremes", _mixed(real, black, white, random)
-    levels = torch.randint(0, 256, (POOL, *[1] * (real.ndim - 1)), generator=random)
-    levels[:2] = torch.tensor([0, 255]).view(2, *[1] * (real.ndim - 1))
-    yield "one level", levels.to(torch.uint8).expand_as(real).contiguous()
-
-
-def _mixed(real: Tensor, low: Tensor, high: Tensor, random: torch.Generator) -> Tensor:
-    """Each value is the real one, the lowest or the highest, by chance: so a trigger of few values occurs."""
-    which = torch.randint(0, 3, real.shape, generator=random)
-    return torch.where(which == 0, real, torch.where(which == 1, low, high))
+    yield from source.probes(real, random)
 
 
 def _finite_only(source: ExportSource, inputs: Tensor) -> Tensor:
@@ -143,25 +111,35 @@ def _far(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape != other.shape or bool(np.abs(one - other).max() > CAP * np.abs(other).max())
 
 
-def why_no_random_input(inspection: Inspection) -> str:
-    """Why no random input can be made for the file; empty if one can."""
+def why_no_random_input(inspection: Inspection, real: Tensor | None) -> str:
+    """Why no random input can be made for the file; empty if one can.
+
+    Args:
+        real: inputs of the reference vectors: only they show which whole numbers the file takes. None: there are none.
+    """
     if len(inspection.inputs) != 1:
         return f"the file takes {len(inspection.inputs)} inputs; random inputs can be made for one only"
     (spec,) = inspection.inputs
     if not spec.shape or any(isinstance(size, str) for size in spec.shape[1:]):
         return f"sizes other than the batch size are not fixed in its input {spec}"
-    return "" if spec.type in ("uint8", "float32", "float64", "float16") else f"its input is of type {spec.type}"
+    known = ("uint8", "float32", "float64", "float16", *(("int64", "int32") if real is not None else ()))
+    return "" if spec.type in known else f"its input is of type {spec.type}"
 
 
 def _random_inputs(spec: TensorSpec, random: torch.Generator, real: Tensor | None) -> Tensor:
     """A few inputs for a file of which only the interface is known."""
     shape = [ALONE, *(int(size) for size in spec.shape[1:])]
+    if spec.type in ("int64", "int32"):
+        assert real is not None  # why_no_random_input refuses the file without them
+        base, (low, high) = real[torch.arange(ALONE) % len(real)], extremes(real.flatten())
+        noise = torch.randint(int(low), int(high) + 1, shape, generator=random).to(base.dtype)
+        return torch.cat([base, noise, mixed(base, low.expand_as(base), high.expand_as(base), random)])
     if spec.type != "uint8":
         return torch.randn(shape, generator=random).to(getattr(torch, spec.type))
     noise = torch.randint(0, 256, shape, generator=random).to(torch.uint8)
     base = noise if real is None else real[torch.arange(ALONE) % len(real)]
     black, white = torch.zeros_like(noise), torch.full_like(noise, 255)
-    return torch.cat([base, noise, _mixed(base, black, white, random)])
+    return torch.cat([base, noise, mixed(base, black, white, random)])
 
 
 def _between(low: int, high: int, random: torch.Generator) -> int:

@@ -222,12 +222,13 @@ def _check_behaviour(found: Verification, file: FileUnderTest, opened: OpenedFil
         why = runtimes.absent.get(provider, "it does not run here")
         found.notes.append(f"the export was tested on {provider} too; not here: {why}")
     vectors = file.certificate.vectors if file.certificate else None
-    why = why_no_random_input(file.inspection)
+    real = real_inputs(vectors)
+    why = why_no_random_input(file.inspection, real)
     if why:
         found.not_checked["runs"] = why
     else:
         alone = file.certificate is not None and not file.reduction
-        found.checks.append(check_runs(file.inspection, runtimes, found.seed, real_inputs(vectors), alone=alone))
+        found.checks.append(check_runs(file.inspection, runtimes, found.seed, real, alone=alone))
     source = _find_source(found, file, request.weights) if found.passed else None
     sets = {"the certificate": vectors} if vectors else read_test_data(file.path)
     if sets:

@@ -1,4 +1,4 @@
-"""Input and target normalisation as modules of the model."""
+"""Input normalisation as modules of the model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import DataError
 from ..specs.columns import Column
 
 
@@ -18,8 +17,8 @@ class Preprocess(nn.Module):
     It is part of the model, so that an exported model normalises exactly as in training.
 
     Args:
-        mean: the mean of the training split, in the units of the raw data; ``[C, 1, 1]`` for images, ``[F]`` for
-            columns.
+        mean: the mean of the training split, in the units of the raw data; ``[C, 1, 1]`` for images, ``[C, 1]`` for
+            signals, ``[F]`` for columns.
         std: the standard deviation, likewise.
     """
 
@@ -34,27 +33,29 @@ class Preprocess(nn.Module):
     @classmethod
     def blank(cls, input_shape: tuple[int, ...]) -> Preprocess:
         """A module that changes nothing, with the right shapes to load a checkpoint into."""
-        shape = (input_shape[0], 1, 1) if len(input_shape) == 3 else input_shape
+        shape = _of_each_channel(input_shape)
         return cls(torch.zeros(shape), torch.ones(shape))
 
     @classmethod
     def fit(cls, inputs: Tensor) -> Preprocess:
-        """A module with the mean and standard deviation of uint8 images ``[N, C, H, W]`` or float32 columns ``[N, F]``.
+        """A module with the mean and standard deviation of each channel of samples ``[N, C, …]``.
 
-        The result does not depend on the number of threads: pixels are counted by value, columns are summed in float64.
-        A constant channel or column gets the standard deviation 1.
+        For columns ``[N, F]`` each column is a channel. The result does not depend on the number of threads: uint8
+        values are counted, other numbers are summed in float64. A constant channel gets the standard deviation 1.
         """
-        if inputs.ndim == 4:
+        if inputs.dtype == torch.uint8:
             counts = _count_values(inputs).double()
             values = torch.arange(256, dtype=torch.float64)
             samples = counts.sum(1)
             mean = (counts * values).sum(1) / samples
             variance = (counts * values**2).sum(1) / samples - mean**2
-        else:
+        elif inputs.ndim == 2:
             mean = inputs.double().sum(0) / len(inputs)
             variance = ((inputs.double() - mean) ** 2).mean(0)
-        shape = (-1, 1, 1) if inputs.ndim == 4 else (-1,)
-        return cls(mean.float().view(shape), _deviation(variance).view(shape))
+        else:
+            mean, variance = _moments(inputs)
+        shape = _of_each_channel(tuple(inputs.shape[1:]))
+        return cls(mean.float().view(shape), deviation(variance).view(shape))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Standardise ``inputs`` ``[N, …]`` of any number type; the result has the module's floating-point type."""
@@ -122,7 +123,7 @@ class TablePreprocess(nn.Module):
         return cls(
             columns,
             torch.where(standardised, mean, 0.0).float(),
-            torch.where(standardised, _deviation(variance), 1.0),
+            torch.where(standardised, deviation(variance), 1.0),
             mean.float(),
         )
 
@@ -145,73 +146,27 @@ class TablePreprocess(nn.Module):
         return {name: {"mean": mean, "std": std, "missing": fill} for name, mean, std, fill in figures}
 
 
-class Rescale(nn.Module):
-    """Convert standardised predictions to the target's units: ``x * std + mean``, then the inverse of the scale.
-
-    With ``sqrt`` and ``log`` no prediction is negative, as no target is.
-
-    Args:
-        mean: the mean of the scaled training targets, ``[K]``.
-        std: their standard deviation, ``[K]``.
-        scale: ``linear``, ``sqrt``, or ``log`` (of the target plus one).
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: Tensor, std: Tensor, scale: str) -> None:
-        super().__init__()
-        self.scale = scale
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
-
-    @classmethod
-    def fit(cls, targets: Tensor, scale: str) -> Rescale:
-        """A module for float32 ``targets`` ``[N, K]``; a constant target gets the standard deviation 1.
-
-        Raises:
-            DataError: a target is negative, and the scale is ``sqrt`` or ``log``.
-        """
-        if scale != "linear" and float(targets.min()) < 0:
-            raise DataError(f"target_scale={scale} needs targets of at least 0, but the lowest is {targets.min():g}.")
-        scaled = to_scale(targets.cpu().double(), scale)
-        return cls(scaled.mean(0).float(), _deviation(scaled.var(0, correction=0)), scale)
-
-    def standardise(self, values: Tensor) -> Tensor:
-        """Convert values ``[N, K]`` from the target's units to standardised ones, the inverse of :meth:`forward`."""
-        return (to_scale(values, self.scale) - self.mean.to(values.device)) / self.std.to(values.device)
-
-    def forward(self, outputs: Tensor) -> Tensor:
-        """Standardised predictions ``[N, K]`` to the target's units ``[N, K]``."""
-        scaled = outputs * self.std + self.mean
-        if self.scale == "sqrt":
-            return scaled.clamp(min=0).square()
-        return torch.expm1(scaled.clamp(min=0)) if self.scale == "log" else scaled
-
-
-def to_scale(values: Tensor, scale: str) -> Tensor:
-    """Convert values from the target's units to the scale of the training; ``sqrt`` and ``log`` take negatives as 0."""
-    if scale == "sqrt":
-        return values.clamp(min=0).sqrt()
-    return values.clamp(min=0).log1p() if scale == "log" else values
-
-
-def fit_preprocess(inputs: Tensor, columns: Sequence[Column]) -> Preprocess | TablePreprocess:
-    """The normalisation that fits raw training samples ``[N, …]``."""
-    return TablePreprocess.fit(inputs, columns) if columns else Preprocess.fit(inputs)
-
-
-def blank_preprocess(input_shape: tuple[int, ...], columns: Sequence[Column]) -> Preprocess | TablePreprocess:
-    """A normalisation with the right shapes to load a checkpoint into."""
-    return TablePreprocess.blank(columns) if columns else Preprocess.blank(input_shape)
-
-
 def _number_places(columns: Sequence[Column]) -> list[int]:
     return [place for place, column in enumerate(columns) if column.kind != "category"]
 
 
+def _of_each_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of one number for each channel: ``(C, 1, 1)`` for samples ``(C, H, W)``."""
+    return (shape[0], *[1] * (len(shape) - 1))
+
+
+def _moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean and the variance of each channel of ``[N, C, …]`` in float64, a part of the samples at a time."""
+    count = inputs.numel() / inputs.shape[1]
+    parts = [part.flatten(2) for part in torch.split(inputs, 1024)]
+    # first over each sample, then over the samples: so no sum is divided among threads
+    mean = torch.stack([part.double().sum(2).sum(0) for part in parts]).sum(0) / count
+    squares = [((part.double() - mean[:, None]) ** 2).sum(2).sum(0) for part in parts]
+    return mean, torch.stack(squares).sum(0) / count
+
+
 def _count_values(images: Tensor) -> Tensor:
-    """How often each value occurs in each channel of uint8 ``[N, C, H, W]``: int64 ``[C, 256]``."""
+    """How often each value occurs in each channel of uint8 ``[N, C, …]``: int64 ``[C, 256]``."""
     counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
     for chunk in torch.split(images, 8192):  # images mapped from disk may not fit into memory
         for channel in range(images.shape[1]):
@@ -219,6 +174,7 @@ def _count_values(images: Tensor) -> Tensor:
     return counts
 
 
-def _deviation(variance: Tensor) -> Tensor:
+def deviation(variance: Tensor) -> Tensor:
+    """The standard deviation, float32, from the variance; 1 where that is 0."""
     std = variance.clamp(min=0).sqrt()
     return torch.where(std > 0, std, torch.ones_like(std)).float()
