@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..errors import ZooError
 from ..files import write_json
@@ -18,9 +18,6 @@ from ..schema import read_json
 from ..specs.hookspecs import EpochMetrics, TrainingStart, hookimpl
 from ..specs.references import Reference, resolve_reference
 from .run import Run
-
-if TYPE_CHECKING:
-    import zoo
 
 log = logging.getLogger("zoo")
 
@@ -65,8 +62,8 @@ class TrackedRun(Protocol):
             results: metrics of the best checkpoint on the test split, ``accuracy/test`` and so on; empty without any.
         """
 
-    def attach(self, run: Run, certificate: zoo.Certificate) -> None:
-        """Add an exported file and its certificate."""
+    def attach(self, run: Run, certificate: Any) -> None:
+        """Add an exported file and its certificate, a :class:`zoo.Certificate`."""
 
 
 class Tracker:
@@ -124,7 +121,7 @@ class Tracker:
             self._open.pop(run.name, None)
 
     @hookimpl
-    def file_exported(self, run: Run, certificate: zoo.Certificate) -> None:
+    def file_exported(self, run: Run, certificate: Any) -> None:
         """Add an exported file to the run of the service, and what is missing there."""
         try:
             self._start(run).attach(run, certificate)
