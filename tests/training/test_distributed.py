@@ -78,7 +78,10 @@ def test_two_processes_train_like_one(divided, tmp_path):
     assert "2 processes" in err
     assert err.count("validation, 360 test samples") == 1  # only the first process reports
     for first, second in zip(curve(one), curve(two), strict=True):
-        assert first == pytest.approx(second, abs=2e-3)
+        assert first[::2] == pytest.approx(second[::2], abs=2e-3)  # losses
+        # a sample on the border between two classes can change sides
+        assert first[1] == pytest.approx(second[1], abs=2 / 1_293)
+        assert first[3] == pytest.approx(second[3], abs=2 / 144)
     tensors, _ = load_tensors(one.best)
     others, _ = load_tensors(two.best)
     assert all(torch.allclose(tensors[name], others[name], atol=2e-3) for name in tensors)

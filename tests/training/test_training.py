@@ -193,10 +193,12 @@ def test_each_training_gets_its_own_folder(tiny_registry, runs_dir):
 
 
 def test_a_dataset_changes_the_recipe_of_architectures_made_for_other_data(registry, digits_run):
-    assert (
-        registry.dataset("digits").hyperparameters["batch_size"] == digits_run.config["hyperparameters"]["batch_size"]
-    )
+    declared = registry.dataset("digits").hyperparameters["batch_size"]
+    assert declared != registry.architecture(digits_run.config["architecture"]).hyperparameters["batch_size"]
+    # six epochs are fewer than 200 steps, which halves the batch
+    assert digits_run.config["hyperparameters"]["batch_size"] == declared // 2
     assert digits_run.config["hyperparameters"]["epochs"] == 6
+
 
 
 def test_resnet_mini_learns_digits(digits_run):
