@@ -62,6 +62,7 @@ COMMANDS = {
     "Export": {
         "export": "zoo.commands.exporting:export",
         "verify": "zoo.commands.exporting:verify",
+        "publish": "zoo.commands.exporting:publish",
     },
     "Extend": {
         "plugins": "zoo.commands.plugins:plugins",

@@ -37,6 +37,17 @@ NOT_RUN = {
     "srun": "needs Slurm",
     "zoo train torchvision/resnet18 --dataset photos/ --init-from": "downloads weights of torchvision",
     "zoo train --resume runs/": "needs an interrupted run; tests/training/test_resuming.py resumes many",
+    "zoo train resnet-mini --log": "needs MLflow; tests/plugins/test_trackers.py logs trainings",
+    "zoo export runs/resnet-mini/20260101-120000 --onnx --log": "likewise",
+    **dict.fromkeys(
+        (
+            "zoo publish RUN --to",
+            "zoo publish resnet-mini --to",
+            "zoo verify hf:",
+            "zoo train resnet-mini --dataset photos/ --init-from hf:",
+        ),
+        "needs the Hugging Face Hub; tests/test_hub.py uses a stand-in",
+    ),
     "zoo reproduce": "needs MNIST and minutes; tests/evaluation/test_reproduction.py repeats recorded results",
     "zoo install": "needs the package index; tests/registry/test_packages.py installs from a folder",
     "zoo uninstall": "needs the package; tests/registry/test_packages.py removes one",

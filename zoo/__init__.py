@@ -181,6 +181,10 @@ _HOMES = {
         "Registry",
         "create_registry",
     ),
+    "reports.publish": (
+        "Published",
+        "publish",
+    ),
     "reports.report": (
         "Report",
         "report",

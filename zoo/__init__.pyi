@@ -108,6 +108,8 @@ from .training.lr_finder import LRFinderResult as LRFinderResult
 from .training.lr_finder import find_lr as find_lr
 from .registry.registry import Registry as Registry
 from .registry.registry import create_registry as create_registry
+from .reports.publish import Published as Published
+from .reports.publish import publish as publish
 from .reports.report import Report as Report
 from .reports.report import report as report
 from .evaluation.reproduce import Reproduction as Reproduction

@@ -1,4 +1,4 @@
-"""``zoo export`` and ``zoo verify``."""
+"""``zoo export``, ``zoo verify`` and ``zoo publish``."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def export(ctx: click.Context, /, name: str, as_json: bool, raw: bool, **given: 
 
 
 @click.command(cls=ZooCommand)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE|hf:USER/NAME", type=click.Path(path_type=Path))
 @click.option(
     "--against",
     metavar="NAME|RUN",
@@ -161,6 +161,7 @@ def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, allow_pa
       zoo verify resnet-mini.onnx
       zoo verify resnet-mini.onnx --provider cuda
       zoo verify other.onnx --against resnet-mini
+      zoo verify hf:USER/NAME
     """
     found = zoo.verify(file, preprocess=not raw, registry=registry_of(ctx), **given)
     if as_json:
@@ -169,9 +170,50 @@ def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, allow_pa
         show(*export_views.verification(found))
     if not found.passed:
         failed = next(check for check in found.checks if not check.passed)
-        raise zoo.ExportRefused(f"{file} failed a check. {failed.gate}: {failed.summary}.")
+        raise zoo.ExportRefused(f"{found.file} failed a check. {failed.gate}: {failed.summary}.")
     if not found.complete and not allow_partial:
         gate, reason = next(iter(found.not_checked.items()))
         raise zoo.VerificationIncomplete(
-            f"{file} is verified in part only. {gate}: {reason}. --allow-partial accepts this."
+            f"{found.file} is verified in part only. {gate}: {reason}. --allow-partial accepts this."
         )
+
+
+@click.command(cls=ZooCommand)
+@click.argument("name", metavar="NAME|RUN", shell_complete=complete_trained)
+@click.option("--to", metavar="USER/NAME", help="Upload the folder to this repository of the Hugging Face Hub.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    show_default="published/ in the folder of the run",
+    help="New or empty folder, or one of an earlier `zoo publish`.",
+)
+@click.option("--private", is_flag=True, help="With --to: the repository is private.")
+@click.option("--sign", metavar="KEY", help="Sign the exported file and its certificate, as `zoo export --sign`.")
+@data_dir_option
+@runs_dir_option
+@json_option
+@click.pass_context
+def publish(ctx: click.Context, /, name: str, to: str | None, as_json: bool, **given: Any) -> None:
+    """Write a folder for others: weights, verified ONNX file, certificate and model card.
+
+    NAME stands for its best run. With --to the folder is uploaded, with your login of `hf auth login` or the token in
+    $HF_TOKEN. Others use it with `zoo verify hf:USER/NAME` and `zoo train NAME --init-from hf:USER/NAME`.
+
+    \b
+    Examples:
+      zoo publish resnet-mini
+      zoo publish runs/resnet-mini/20260101-120000 -o resnet/
+      zoo publish resnet-mini --to USER/resnet-mini --private
+    """
+    made = zoo.publish(name, to, registry=registry_of(ctx), **given)
+    if as_json:
+        print_json({"folder": str(made.folder), "files": list(made.files), "uploaded": made.uploaded or None})
+        return
+    click.echo(f"folder  {made.folder}  ({len(made.files)} files)")
+    if made.uploaded:
+        click.echo(f"hub     {made.address}")
+        click.echo(f"verify  zoo verify {made.uploaded}")
+    else:
+        click.echo(f"upload  zoo publish {name} --to USER/NAME")

@@ -60,7 +60,7 @@ def processes_option(**more: Any) -> Callable[..., Any]:
 
 _COURSE = (
     click.option("--devices", metavar="N", type=whole_number(1), default=1, help="Train in N processes, one per GPU."),
-    click.option("--init-from", metavar="RUN|NAME|FILE", help="Start from the weights of a run, architecture or file."),
+    click.option("--init-from", metavar="RUN|NAME|FILE|hf:USER/NAME", help="Start from these weights."),
     click.option("--freeze", multiple=True, metavar="PATTERN", help="Freeze matching parameters; repeatable."),
     click.option(
         "--checkpoint-epochs",
@@ -83,7 +83,7 @@ _COURSE = (
         help="Train N times, from the seed of --seed; print mean and deviation.",
     ),
     processes_option(show_default="one for each GPU or core"),
-    click.option("--log", metavar="PLUGIN", multiple=True, help="Log with this plugin, such as tensorboard."),
+    click.option("--log", metavar="PLUGIN", multiple=True, help="Log with tensorboard, mlflow, wandb; repeatable."),
     click.option("--dry-run", is_flag=True, help="Try each part of a training on a few batches and keep nothing."),
     click.option("--resume", metavar="RUN", help="Continue a stopped run; with --epochs, extend a finished one."),
 )

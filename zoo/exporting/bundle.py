@@ -20,6 +20,8 @@ _WHITE = 255.0
 _MODEL_TYPE = "pluggy-zoo"
 _TEST_DATA = "test_data_set_0"
 _CONFIGURATION = ("labels.txt", "config.json", "preprocessor_config.json", "sample.bin")
+_PUBLISHED = ("README.md", "best.safetensors", "run.json")
+"""What `zoo publish` adds."""
 
 
 def bundle_files(certificate: Certificate, runners: Iterable[Path]) -> dict[str, bytes]:
@@ -49,7 +51,8 @@ def check_bundle_folder(folder: Path, target: Path, runners: Iterable[Path]) -> 
     """
     if not folder.is_dir():
         return
-    own = {target.name, certificate_path(target).name, signature_path(target).name, _TEST_DATA, *_CONFIGURATION}
+    own = {target.name, certificate_path(target).name, signature_path(target).name, _TEST_DATA}
+    own |= {*_CONFIGURATION, *_PUBLISHED}
     own |= {file.name for file in runners}
     found = {path.name for path in folder.iterdir() if not _is_own_log_or_part(path, target)}
     foreign = sorted(found - own)
@@ -62,7 +65,7 @@ def check_bundle_folder(folder: Path, target: Path, runners: Iterable[Path]) -> 
 def stale_files(folder: Path, files: Iterable[str]) -> list[Path]:
     """The files of an earlier bundle in ``folder`` that the new one does not replace."""
     old = [path for path in (folder / _TEST_DATA).glob("*.pb") if not path.is_dir()]
-    old += [folder / name for name in _CONFIGURATION if (folder / name).is_file()]
+    old += [folder / name for name in (*_CONFIGURATION, *_PUBLISHED) if (folder / name).is_file()]
     return [path for path in old if path.relative_to(folder).as_posix() not in set(files)]
 
 

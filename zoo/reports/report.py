@@ -83,14 +83,14 @@ def report(
     architecture = model.trained.metadata["architecture"]
     default = run.folder if run else Path(f"{architecture.replace('/', '-')}-report")
     folder = expanded(output) if output is not None else default
-    assessment = _assessed(model, registry, data_dir)
+    assessment = assessed(model, registry, data_dir)
     exported = None
     if assessment:
         model_name = str(run.folder) if run else architecture
         exported = exported_file(
             model_name, model, folder / "exports", data_dir=data_dir, runs_dir=runs_dir, registry=registry
         )
-    facts = _facts(run, model, registry, assessment, exported)
+    facts = page_facts(run, model, registry, assessment, exported)
     facts["use"] = render("use.txt", **facts)
     page, card, picture = make_folder(folder) / REPORT, folder / CARD, folder / PICTURE
     drawing = draw_trained(model.trained.module, model.trained.metadata)
@@ -99,7 +99,7 @@ def report(
     return Report(page, card, picture, exported.path if exported and not exported.problem else None)
 
 
-def _assessed(model: InferenceModel, registry: Registry, data_dir: Path | str | None) -> Assessment | None:
+def assessed(model: InferenceModel, registry: Registry, data_dir: Path | str | None) -> Assessment | None:
     """The metrics of the model on its test split; None if the data is not available."""
     try:
         return assess(model, registry=registry, data_dir=data_dir)
@@ -134,7 +134,7 @@ def _record(run: Run | None, model: TorchModel, registry: Registry) -> dict[str,
     }
 
 
-def _facts(
+def page_facts(
     run: Run | None,
     model: TorchModel,
     registry: Registry,
@@ -151,6 +151,7 @@ def _facts(
     verified = exported if exported and not exported.problem else None
     return {
         "name": model.trained.origin,
+        "repository": "",
         "reference": model.trained.origin if run else config["architecture"],
         "shipped": run is None,
         "config": config,

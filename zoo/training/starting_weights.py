@@ -15,6 +15,8 @@ from ..files import sha256
 from ..folders import expanded
 from ..models.trained import find_trained
 from ..runs.checkpoint import load_tensors, model_state
+from ..runs.hub import WEIGHTS, downloaded, is_hub_reference
+from ..runs.record import BestMetadata
 from ..specs.architecture import Architecture
 from ..specs.references import resolve_reference
 from .request import TrainingRequest
@@ -40,6 +42,12 @@ def load_starting_weights(model: nn.Sequential, request: TrainingRequest) -> str
         source = str(request.init_from)
         tensors: Mapping[str, Tensor] = _load_origin(request.architecture, source)
         missing = copy_matching(model, {f"network.{name}": tensor for name, tensor in tensors.items()}, source)
+    elif is_hub_reference(request.init_from):
+        with downloaded(request.init_from, [WEIGHTS]) as found:
+            path = found.folder / WEIGHTS
+            source = f"{found.pinned} (SHA-256 {sha256(path)})"
+            tensors, _ = load_tensors(path, BestMetadata)
+        missing = copy_matching(model, tensors, found.pinned)
     else:
         path = expanded(request.init_from)
         _refuse_other_sources(request)

@@ -93,8 +93,9 @@ def train(
         seed: seed of the initial weights, the order of the samples, augmentation and dropout; 0 to 2**32 - 1.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         init_from: start from the weights of a run, of an architecture (its best run, or the weights that come with
-            it), of a checkpoint file, or of one of the architecture's own origins. Weights are copied if name and shape
-            match; the others, such as a head for other classes, start from random values.
+            it), of a checkpoint file, of a published model ``hf:USER/NAME``, or of one of the architecture's own
+            origins. Weights are copied if name and shape match; the others, such as a head for other classes, start
+            from random values.
         freeze: patterns of the names of parameters that are not trained: ``("features.*",)``.
         data_dir: the data folder; see :func:`zoo.data_folder`.
         runs_dir: the folder that holds all runs; see :func:`zoo.runs_folder`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from ..folders import data_folder
 from ..models.trained import TrainedModel, find_trained, load_shipped, load_trained
 from ..registry.registry import Registry
 from ..runs.finding import list_runs
+from ..runs.hub import RECORD, WEIGHTS
+from ..runs.run import load_run
 from .binding import FileUnderTest
 from .certificate_file import same_json
 
@@ -28,6 +30,7 @@ class Weights:
         runs: the folder of runs.
         data_dir: the folder of datasets; None for the usual one.
         registry: of the plugins.
+        published: a folder with the weights that somebody published together with the file.
     """
 
     against: str | None
@@ -35,6 +38,7 @@ class Weights:
     runs: Path
     data_dir: Path | str | None
     registry: Registry
+    published: Path | None = None
 
 
 class Missing(Exception):
@@ -67,6 +71,9 @@ def find_weights(file: FileUnderTest, weights: Weights) -> TrainedModel:
 
 def _with_hash(name: str, digest: str, origin: str, weights: Weights) -> TrainedModel:
     other = ""
+    if weights.published and (weights.published / RECORD).is_file() and sha256(weights.published / WEIGHTS) == digest:
+        # the data folder that a stranger recorded is not used
+        return replace(load_trained(load_run(weights.published), weights.registry), data_folder=None)
     for run in list_runs(weights.runs, name):
         if run.best.is_file():
             actual = sha256(run.best)
@@ -99,6 +106,10 @@ def load_source(file: FileUnderTest, trained: TrainedModel, weights: Weights) ->
         Missing: the data is not here, or the export used other data than is here.
         Contradiction: the model takes other inputs than the file.
     """
+    elsewhere = trained.metadata["data"].get("path")
+    if weights.published and trained.checkpoint.parent == weights.published and elsewhere:
+        # a path that a stranger wrote is not opened
+        raise Missing(f"the model was trained on its author's own files, {_short(elsewhere)}")
     normalises = weights.preprocess if weights.against else bool(file.description.get("normalises", True))
     try:
         data = load_test_data(trained, weights.registry, data_folder(weights.data_dir, trained.data_folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..files import recover
 from ..folders import runs_folder
 from ..models.runtime import RuntimeFailed, Runtimes
 from ..registry.registry import Registry, create_registry
+from ..runs.hub import MODEL, downloaded, is_hub_reference
 from ..signing import Verifier, signature_path
 from ..specs.exporter import Exporter
 from .binding import FileUnderTest, check_certificate, check_form, check_hash_of, exported_on
@@ -96,7 +97,8 @@ def verify(
     result is ``passed`` and ``complete``. Limits come from the rules of the export, not from file or certificate.
 
     Args:
-        file: the exported file; its certificate and ``test_data_set_0`` beside it are used if they exist.
+        file: the exported file; its certificate and ``test_data_set_0`` beside it are used if they exist. Or a model
+            that was published on the Hugging Face Hub, ``hf:USER/NAME[@REVISION]``: it is downloaded with its weights.
         against: the model to compare the file with, if the file does not name its checkpoint: an architecture,
             ``ARCHITECTURE/RUN``, or a run's folder.
         preprocess: whether the model of ``against`` includes its normalisation.
@@ -113,15 +115,33 @@ def verify(
         RunNotFound, UnknownName: there is no model ``against``.
         ZooError: the file or its certificate cannot be read.
     """
-    path, registry = Path(file), registry or create_registry()
+    registry = registry or create_registry()
+    weights = Weights(against, preprocess, runs_folder(runs_dir), data_dir, registry)
+    request = _Request(weights, tuple(provider.upper() for provider in providers), max_drop)
+    chosen = (request, seed, trust, key, identity, identity_provider)
+    if not is_hub_reference(file):
+        return _verify(Path(file), *chosen)
+    with downloaded(file, [MODEL]) as model:
+        chosen = (replace(request, weights=replace(weights, published=model.folder)), *chosen[1:])
+        found = _verify(model.folder / MODEL, *chosen)
+        found.file = Path(model.pinned) / MODEL
+    return found
+
+
+def _verify(
+    path: Path,
+    request: _Request,
+    seed: int | None,
+    trust: bool,
+    key: Path | str | None,
+    identity: str,
+    identity_provider: str,
+) -> Verification:
+    """Check a file on this machine."""
     recover(path)
+    max_drop = request.max_drop
     _check_arguments(path, max_drop, seed)
-    exporter = _exporter_of(path, registry)
-    request = _Request(
-        Weights(against, preprocess, runs_folder(runs_dir), data_dir, registry),
-        tuple(provider.upper() for provider in providers),
-        max_drop,
-    )
+    exporter = _exporter_of(path, request.weights.registry)
     found = Verification(path, seed=new_seed() if seed is None else seed)
     with private_copy(path) as copy:
         if not _check_signature(found, copy, key, identity, identity_provider):
