@@ -15,7 +15,6 @@ import zoo
 from zoo.files import sha256
 from zoo.runs.hub import parse_reference, public_record
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of huggingface_hub itself
 
 

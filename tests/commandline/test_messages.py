@@ -108,18 +108,19 @@ def test_the_closest_name(name, expected):
     assert closest(name, ["lenet", "resnet-mini", "torchvision/resnet18", "torchvision/resnet152"]) == expected
 
 
-def test_a_logger_without_its_packages_is_refused_before_training(zoo_command, monkeypatch, tmp_path):
+@pytest.mark.parametrize("logger", ["tensorboard", "mlflow", "wandb"])
+def test_a_logger_without_its_packages_is_refused_before_training(logger, zoo_command, monkeypatch, tmp_path):
     usual = importlib.metadata.version
 
     def version(name):
-        if name == "tensorboard":
+        if name == logger:
             raise importlib.metadata.PackageNotFoundError(name)
         return usual(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    done = zoo_command("train", "linear-regression", "--log", "tensorboard", "--runs-dir", tmp_path / "runs")
+    done = zoo_command("train", "linear-regression", "--log", logger, "--runs-dir", tmp_path / "runs")
     assert done.code == 2
-    assert "pip install 'pluggy-zoo[tensorboard]'" in done.error
+    assert f"pip install 'pluggy-zoo[{logger}]'" in done.error
     assert not (tmp_path / "runs").exists()
 
 
