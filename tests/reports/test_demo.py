@@ -38,6 +38,9 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
     "--window-size=1000,900",
+    # a camera that shows a moving picture, and that needs no consent
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 
 
@@ -343,6 +346,107 @@ def test_drawing_with_the_mouse(browser, digits_file, tmp_path):
     browser.execute_async_script("setTimeout(arguments[0], 300)")
     assert not any(browser.execute_script("return zooDemo.inputPixels()"))
     assert browser.find_element("id", "prediction").text == "Draw a digit"
+
+
+def settled(browser, element="prediction"):
+    """The text of an element when it has not changed for half a second."""
+    script = """
+        const done = arguments[1], read = () => document.getElementById(arguments[0]).textContent;
+        let seen = read(), since = performance.now();
+        setTimeout(function look() {
+            if (read() !== seen) [seen, since] = [read(), performance.now()];
+            if (performance.now() - since > 500) done(seen); else setTimeout(look, 40);
+        }, 200);"""
+    return browser.execute_async_script(script, element)
+
+
+def canvas_mean(browser):
+    """The mean value of the red channel of the drawing."""
+    return browser.execute_script(
+        "const c = document.getElementById('drawing');"
+        "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "let sum = 0; for (let i = 0; i < d.length; i += 4) sum += d[i]; return sum / (d.length / 4);"
+    )
+
+
+def test_the_pen_undo_and_the_keys(browser, digits_file, tmp_path):
+    from selenium.webdriver import Keys
+
+    open_page(browser, digits_file, tmp_path, assets=DIST)
+    canvas, pen = browser.find_element("id", "drawing"), browser.find_element("id", "pen")
+    seven = Keys.ARROW_LEFT * 6 + Keys.ARROW_UP * 8 + " " + Keys.ARROW_RIGHT * 13 + Keys.ARROW_DOWN * 16 + " "
+    light = []
+    for key in (Keys.HOME, Keys.END):  # the thinnest and the widest pen
+        pen.send_keys(key)
+        canvas.send_keys(Keys.ESCAPE + seven)
+        assert settled(browser).startswith(("1", "7"))  # an edge, not a digit; but never one stroke without the other
+        seen = np.array(browser.execute_script("return zooDemo.inputPixels()")).reshape(28, 28)
+        assert np.ptp(np.flatnonzero(seen.max(axis=0) > 128)) >= 8
+        light.append(canvas_mean(browser))
+    assert light[1] > 4 * light[0]
+    assert browser.find_element("id", "hint").text.startswith("Pen up at column")
+    canvas.send_keys(Keys.BACKSPACE)
+    assert settled(browser) == "Draw a digit"
+    canvas.send_keys(" " + Keys.ARROW_RIGHT * 3)
+    browser.find_element("id", "undo").click()  # while the pen is down
+    canvas.send_keys(Keys.ARROW_RIGHT * 3)
+    assert settled(browser) == "Draw a digit"
+    assert canvas_mean(browser) == 0
+    assert not console_errors(browser)
+
+
+def test_a_file_replaces_the_drawing_and_a_wrong_one_leaves_no_answer(browser, digits_file, tmp_path):
+    from selenium.webdriver import ActionChains
+
+    picture = Image.new("L", (600, 400), 255)
+    ImageDraw.Draw(picture).line([(60, 60), (200, 60), (110, 260)], width=26, joint="curve")
+    picture.save(tmp_path / "seven.png")
+    (tmp_path / "wrong.png").write_text("no image")
+    open_page(browser, digits_file, tmp_path, assets=DIST)
+    canvas, file = browser.find_element("id", "drawing"), browser.find_element("id", "file")
+    ActionChains(browser, duration=0).click_and_hold(canvas).move_by_offset(60, 9).release().perform()
+    file.send_keys(str(tmp_path / "seven.png"))
+    assert settled(browser).startswith("7")
+    assert browser.find_element("id", "steps").text == "inverted, framed"
+    assert canvas_mean(browser) > 100  # it shows the light picture
+    file.send_keys(str(tmp_path / "wrong.png"))
+    assert settled(browser) == "No image"
+    assert browser.find_element("id", "error").text == "wrong.png is not an image that the browser can read."
+    assert not browser.find_elements("css selector", ".bar")
+    assert not browser.execute_script("return zooDemo.inputPixels()")
+    assert canvas_mean(browser) == 0
+    browser.find_element("id", "clear").click()
+    assert settled(browser) == "Draw a digit"
+    assert browser.find_element("id", "error").text == ""
+
+
+def test_the_camera_takes_a_photo(browser, digits_file, tmp_path):
+    open_page(browser, digits_file, tmp_path, assets=DIST)
+    camera = browser.find_element("id", "camera")
+    assert camera.text == "Use the camera"
+    camera.click()
+    assert settled(browser, "camera") == "Take the photo"
+    assert browser.find_element("id", "video").is_displayed()
+    assert browser.execute_script("return document.getElementById('video').videoWidth") > 0
+    camera.click()
+    assert settled(browser, "camera") == "Use the camera"
+    assert not browser.find_element("id", "video").is_displayed()
+    assert canvas_mean(browser) > 10  # it shows the photo
+    assert settled(browser) != "Draw a digit"
+    assert not console_errors(browser)
+
+
+def test_an_unsure_answer_is_marked(browser, digits_file, digits, tmp_path):
+    open_page(browser, digits_file, tmp_path, assets=DIST)
+    temperature, limit = zoo.open_model(digits_file).description.calibration
+    blends = [(part * digits[0] + (1 - part) * digits[9]).astype(np.uint8) for part in (1.0, 0.8, 0.6, 0.5, 0.4, 0.2)]
+    unsure = []
+    for sample in blends:
+        powers = in_python(digits_file, sample[None])[0] ** (1 / temperature)
+        unsure.append(bool(powers.max() / powers.sum() < limit))
+        wait(browser, "zooDemo.predict(arguments[0])", sample.ravel().tolist())
+        assert browser.find_element("id", "prediction").text.endswith("unsure") == unsure[-1]
+    assert len(set(unsure)) == 2
 
 
 def test_columns_are_filled_in(browser, table_file, tmp_path):

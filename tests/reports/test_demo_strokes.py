@@ -18,8 +18,8 @@ NODE = shutil.which("node")
 RUN = """
 const fs = require("fs");
 const images = JSON.parse(fs.readFileSync(0, "utf8"));
-const answers = images.map(({ pixels, w, h, K }) => {
-  const dark = hasDarkStrokes(pixels, w, h, K), found = findDigit(pixels, w, h, 28, 28, dark, K);
+const answers = images.map(({ pixels, w, h, K, drawn }) => {
+  const dark = hasDarkStrokes(pixels, w, h, K), found = findDigit(pixels, w, h, 28, 28, dark, K, drawn);
   return { dark, found: found && Array.from(found) };
 });
 console.log(JSON.stringify(answers));
@@ -72,6 +72,20 @@ def test_the_page_finds_the_same_strokes_to_a_pixel(images):
         found = find_digit(image, 28, 28, dark)
         assert answer["dark"] == dark, place
         assert answer["found"] == (None if found is None else found.ravel().tolist()), place
+
+
+@pytest.mark.skipif(not NODE, reason="needs node")
+@pytest.mark.parametrize("points", [[(96, 84), (242, 84), (158, 252)], [(80, 160), (270, 160), (190, 300)]])
+def test_a_long_straight_stroke_that_was_drawn_on_the_page_is_no_ruled_line(points):
+    """The top of a 7 that is as long as a ruled line."""
+    picture = Image.new("L", (336, 336), 0)
+    ImageDraw.Draw(picture).line(points, fill=255, width=27, joint="curve")
+    given = {"pixels": np.asarray(picture).ravel().tolist(), "w": 336, "h": 336, "K": SETTINGS, "drawn": True}
+    script = render("strokes.js") + RUN
+    done = subprocess.run([NODE, "-e", script], input=json.dumps([given]), capture_output=True, text=True, check=True)
+    found = np.array(json.loads(done.stdout)[0]["found"]).reshape(28, 28)
+    upper = np.flatnonzero(found[:12].max(axis=0) > 128)
+    assert upper.max() - upper.min() >= 10
 
 
 def test_photos_have_a_digit_and_paper_has_none(images):

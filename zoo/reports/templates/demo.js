@@ -81,8 +81,6 @@ function showPrediction(values) {
   });
 }
 
-// Whether the confidence is below the limit of the validation split. Dividing the logits by the temperature is the same
-// as this power of the probabilities.
 // For each pixel the channel with the largest value, [1, K, H, W], in a colour; with one channel, where it is positive.
 function showMask(values) {
   const [, channels, height, width] = values.dims, size = height * width;
@@ -106,6 +104,8 @@ function maskColour(k) {
   return colours[k % colours.length];
 }
 
+// Whether the confidence is below the limit of the validation split. Dividing the logits by the temperature is the same
+// as this power of the probabilities.
 function isUnsure(values) {
   if (!demo.calibration) return false;
   const [temperature, limit] = demo.calibration, powers = values.map((v) => v ** (1 / temperature));
@@ -129,7 +129,8 @@ async function predict(values) {
   return result;
 }
 const showError = (error) => { $("error").textContent = error.message; };
-ready.catch(showError);
+const showFailure = (error) => { showNothing("No prediction"); showError(error); };
+ready.catch(showFailure);
 
 // --- images
 
@@ -158,13 +159,14 @@ function background(grey, w, h) {
 
 {% if settings.strokes %}{% include "strokes.js" %}
 {% endif %}// Convert the image on a canvas to the input of the network; return the pixels and the steps, or null without strokes.
-function prepare(canvas) {
+// `drawn`: it was drawn on this page.
+function prepare(canvas, drawn) {
   const w = canvas.width, h = canvas.height, steps = [];
   let rgba = canvas.getContext("2d").getImageData(0, 0, w, h).data;
   const fits = w === width && h === height;
   if (demo.strokes) {
     const grey = toGrey(rgba), dark = !fits && hasDarkStrokes(grey, w, h, demo.strokes);
-    const found = fits ? null : findDigit(grey, w, h, width, height, dark, demo.strokes);
+    const found = fits ? null : findDigit(grey, w, h, width, height, dark, demo.strokes, drawn);
     if (!fits) return found && { pixels: found, steps: dark ? ["inverted", "framed"] : ["framed"] };
     if (Math.max(...grey) - Math.min(...grey) < demo.faintest) return null;
   }
@@ -200,17 +202,17 @@ function clearInput() {
 }
 
 function predictImage(canvas) {
-  const prepared = prepare(canvas);
+  const drawn = canvas === $("drawing") && !fileShown, prepared = drawn && drawing.isEmpty() ? null : prepare(canvas, drawn);
   if (!prepared) {
     clearInput();
-    showNothing(canvas === $("drawing") && !fileShown ? "Draw a digit" : "No digit found");
+    showNothing(drawn ? `Draw ${demo.strokes ? "a digit" : "something"}` : "No digit found");
     return Promise.resolve(null);
   }
   const { pixels, steps } = prepared;
   inputPixels = pixels;
   showInput(pixels);
   $("steps").textContent = steps.join(", ");
-  return predict(pixels).catch(showError);
+  return predict(pixels).catch(showFailure);
 }
 
 async function openImage(file) {
@@ -240,6 +242,7 @@ async function openImage(file) {
 async function startCamera() {
   const video = $("video");
   if (video.srcObject) {
+    if (!video.videoWidth) return null; // its first image has not come yet
     const photo = new OffscreenCanvas(video.videoWidth, video.videoHeight);
     photo.getContext("2d").drawImage(video, 0, 0);
     stopCamera();
@@ -266,7 +269,7 @@ function stopCamera() {
   $("camera").textContent = "Use the camera";
 }
 
-let drawing = { clear() {}, show() {} };
+let drawing = { clear() {}, show() {}, isEmpty: () => false };
 const clampTo = (value, top) => Math.min(Math.max(value, 0), top);
 function startImages() {
   const canvas = $("drawing"), scale = Math.max(1, Math.round(320 / Math.max(width, height)));
@@ -280,7 +283,13 @@ function startImages() {
     pen.fillStyle = light ? "white" : "black";
     pen.fillRect(0, 0, canvas.width, canvas.height);
   };
-  const clear = () => { strokes.length = 0; last = null; penDown = false; fileShown = false; blank(); };
+  const clear = () => {
+    clearTimeout(planned); // it would predict what replaces the drawing: a file, in the size of the canvas
+    strokes.length = 0;
+    last = null;
+    penDown = fileShown = false;
+    blank();
+  };
   const line = ({ points, size }, from) => {
     pen.strokeStyle = light ? "black" : "white";
     pen.lineWidth = size;
@@ -297,7 +306,7 @@ function startImages() {
     const part = Math.min(canvas.width / image.width, canvas.height / image.height), w = image.width * part, h = image.height * part;
     pen.drawImage(image, (canvas.width - w) / 2, (canvas.height - h) / 2, w, h);
   };
-  drawing = { clear, show };
+  drawing = { clear, show, isEmpty: () => !strokes.length };
   const plan = () => { // a digit is found in some tens of milliseconds: not for each point
     clearTimeout(planned);
     planned = setTimeout(() => predictImage(canvas), 80);
@@ -317,6 +326,8 @@ function startImages() {
   const undo = () => {
     if (fileShown) clear();
     strokes.pop();
+    last = null; // the stroke that is gone cannot be continued
+    penDown = false;
     blank();
     strokes.forEach((stroke) => line(stroke, 0));
     $("error").textContent = "";
@@ -347,7 +358,7 @@ function startImages() {
       penDown = !penDown;
       if (penDown) begin(cursor);
     } else if (event.key === "Escape") $("clear").click();
-    else { penDown = false; undo(); }
+    else undo();
     $("hint").textContent = `Pen ${penDown ? "down" : "up"} at column ${Math.round(cursor[0] * 28 / canvas.width)}, row ${Math.round(cursor[1] * 28 / canvas.height)} of 28.`;
   });
   $("undo").addEventListener("click", undo);
@@ -406,7 +417,7 @@ function startFields() {
     }
     $("fields").append(row);
   }
-  const update = () => predict(values()).catch(showError);
+  const update = () => predict(values()).catch(showFailure);
   $("fields").addEventListener("input", update);
   $("fields").addEventListener("submit", (event) => event.preventDefault());
   $("clear").addEventListener("click", () => { $("fields").reset(); update(); });

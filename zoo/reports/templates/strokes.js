@@ -276,12 +276,13 @@ function redraw(found, width, height, K) {
   return Uint8Array.from(hits, (n) => divide(n * 510 + fine * fine, 2 * fine * fine));
 }
 
-// The digit in a grey image as light strokes on black; null if there are no strokes.
-function findDigit(pixels, w, h, width, height, dark, K) {
+// The digit in a grey image as light strokes on black; null if there are no strokes. A drawing of this page has no ruled
+// lines and no shadows: its straight strokes, such as the top of a 7, may be as long as they like.
+function findDigit(pixels, w, h, width, height, dark, K, drawn = false) {
   let image = smooth(workingSize(pixels, w, h, K));
   if (!dark) image = { ...image, data: image.data.map((v) => 255 * K.unit - v) };
   const flat = reflectance(image, K), noise = noiseOf(flat, K);
-  let mask = findStrokes(contrast(flat, K), noise, K);
+  let mask = drawn ? null : findStrokes(contrast(flat, K), noise, K);
   if (!mask && noise === 0) mask = findStrokes({ ...flat, data: flat.data.map((v) => K.full - v) }, noise, K);
   return mask && redraw(mask, width, height, K);
 }
