@@ -49,6 +49,7 @@ def test_the_page_shows_the_trials_and_escapes_names(study):
     assert "Study &lt;i&gt;mine&lt;/i&gt;" in text
     assert re.search(r'<th scope="row">3\*</th><td>net</td><td class="number">83.33%</td>', text)
     assert text.count("<svg") == 4
+    assert text.count(">parameters</th>") == 1  # an objective too
     folder = page.parent
     assert {path.stem for path in (folder / "plots").glob("*.png")} == {
         "history",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -22,7 +22,10 @@ from .plots import BLUE, GREEN, GREY, ORANGE, new_figure, plain, themed
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = "viridis"
+_WIDTH = 9.0
+"""Of the plots in inches, unless they need more: so the page, where all are equally wide, shows texts of one size."""
+_COLOURS = (BLUE, ORANGE)
+"""From the worst trial to the best; both can be seen on light and on dark pages."""
 MOST_IMPORTANT = 15
 LONGEST_SETTING = 34
 LEAST_TRIALS = 3
@@ -36,7 +39,7 @@ def history_figure(found: StudyResult) -> Figure:
     numbers, values = [trial.number for trial in trials], [trial.values[name] for trial in trials]
     best = np.minimum.accumulate(values) if is_minimised(name) else np.maximum.accumulate(values)
     with themed():
-        figure = new_figure(9, 3.8)
+        figure = new_figure(_WIDTH, 3.8)
         axes = figure.subplots()
         axes.plot(numbers, values, "o", color=BLUE, markersize=5, label="finished trial")
         first = [trial for trial in trials if trial.is_default]
@@ -101,7 +104,7 @@ def _distribution(optuna: Any, found: StudyResult, architecture: str, key: str) 
 def importance_figure(shares: Mapping[str, float]) -> Figure:
     """The importances as bars, the largest at the top."""
     with themed():
-        figure = new_figure(7.5, 1.2 + 0.36 * len(shares))
+        figure = new_figure(_WIDTH, 1.2 + 0.36 * len(shares))
         axes = figure.subplots()
         names = [plain(name, LONGEST_SETTING) for name in shares][::-1]
         axes.barh(names, list(shares.values())[::-1], color=BLUE)
@@ -120,9 +123,10 @@ def coordinates_figure(found: StudyResult) -> Figure:
     values = [trial.values[name] for trial in trials]
     scale = Normalize(min(values), max(values) if max(values) > min(values) else min(values) + 1)
     with themed():
-        figure = new_figure(max(6.0, 1.6 * len(dimensions) + 2), 4.4)
+        figure = new_figure(max(_WIDTH, 1.6 * len(dimensions) + 2), 4.4)
         axes = figure.subplots()
-        mapping = ScalarMappable(scale, _COLOURS if not is_minimised(name) else f"{_COLOURS}_r")
+        colours = _COLOURS[::-1] if is_minimised(name) else _COLOURS
+        mapping = ScalarMappable(scale, LinearSegmentedColormap.from_list("trials", colours))
         for trial, value in zip(trials, values, strict=True):
             parameters = _parameters(found, trial)
             heights = [_height(d, parameters[d.key]) if d.key in parameters else math.nan for d in dimensions]
@@ -178,7 +182,7 @@ def front_figure(found: StudyResult) -> Figure | None:
     if not trials or (len(found.definition.objectives) == 1 and len({_value(t, "params") for t in trials}) == 1):
         return None
     with themed():
-        figure = new_figure(6.4 * len(others), 4.6)
+        figure = new_figure(max(_WIDTH, 5.5 * len(others)), 4.6)
         for axes, other in zip(figure.subplots(1, len(others), squeeze=False)[0], others, strict=True):
             front = _pareto(trials, first, other)
             for group, colour, label in (
