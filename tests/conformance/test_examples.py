@@ -40,7 +40,7 @@ def test_an_example_loads_without_errors(example):
 def test_the_readme_lists_every_example(registry):
     table = (EXAMPLES / "README.md").read_text()
     assert [name for name in NAMES if f"[{name}]({name})" in table] == NAMES
-    assert len(NAMES) == 8
+    assert len(NAMES) == 10
 
 
 @pytest.mark.slow

@@ -200,7 +200,6 @@ def test_a_dataset_changes_the_recipe_of_architectures_made_for_other_data(regis
     assert digits_run.config["hyperparameters"]["epochs"] == 6
 
 
-
 def test_resnet_mini_learns_digits(digits_run):
     assert digits_run.config["results"]["test"]["accuracy"] >= 0.95
     assert digits_run.curves.read_bytes().startswith(b"\x89PNG")

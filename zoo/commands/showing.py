@@ -115,8 +115,8 @@ def _chosen(registry: zoo.Registry, name: str, settings: tuple[str, ...]) -> dic
 def demo(ctx: click.Context, /, name: str, output: Path | None, serve: bool, port: int, **given: Any) -> None:
     """Create a web page to try a model in the browser.
 
-    Draw, drop an image, or fill in the columns. The page runs the exported ONNX file with onnxruntime-web, which it
-    loads from a CDN unless --assets is given.
+    Draw, drop an image, fill in the columns, write a text or draw a curve. The page runs the exported ONNX file with
+    onnxruntime-web, which it loads from a CDN unless --assets is given.
 
     \b
     Examples:

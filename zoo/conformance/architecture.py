@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from ..errors import BuildError, UnknownName, ZooError
 from ..inputs.methods import InputMethods, input_of_dataset, load_input
 from ..models.build import build_for, count_parameters
-from ..models.tasks import TaskMethods, load_task
+from ..models.tasks import load_task
 from ..specs.hyperparameters import resolve
 from ..specs.task import Task
 from .check import NotChecked, Problem, Workspace
-from .fixtures import random_network_inputs
+from .fixtures import learnable_batch, random_network_inputs
 
 Shape = tuple[int, ...]
 
@@ -22,8 +22,6 @@ _SAMPLES = 16
 _WEIGHT_SIZES = (3.0, 1.0, 0.3, 0.1, 0.03)
 """Standard deviations of random weights, the largest first; in deep networks large ones overflow."""
 _STEPS = 400
-_KEPT = 0.9
-"""The part of the whole numbers of a prototype that its samples share."""
 
 
 def dataset(workspace: Workspace) -> str:
@@ -180,7 +178,7 @@ def learns(workspace: Workspace) -> str:
     for rate in (1e-2, 1e-3):
         torch.manual_seed(0)
         network = _build_to_run(workspace).train()
-        inputs, targets = _learnable_batch(workspace, methods)
+        inputs, targets = learnable_batch(methods, _inputs(workspace), workspace.dataset.num_outputs, _SAMPLES)
         loss_of = functools.partial(methods.loss, targets=targets, hyperparameters=resolve({}))
         optimizer = torch.optim.Adam(network.parameters(), rate)
         first = 0.0
@@ -289,27 +287,3 @@ def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     if not isinstance(outputs, Tensor):
         raise Problem(f"it returns {type(outputs).__name__}, not a tensor", "Return only the logits.")
     return outputs
-
-
-def _learnable_batch(workspace: Workspace, methods: TaskMethods) -> tuple[Tensor, Tensor]:
-    """Inputs and targets that a network can learn: noisy prototypes of classes, or a linear function for regression.
-
-    For other tasks, random targets.
-    """
-    own, num_outputs, task = _inputs(workspace), workspace.dataset.num_outputs, methods.spec
-    shape, noise = own.network_shape, _random_inputs(own, _SAMPLES)
-    if task.predicts not in ("class", "numbers"):
-        random = torch.Generator().manual_seed(0)
-        return noise, methods.example_targets(_SAMPLES, workspace.dataset.input_shape, num_outputs, random)
-    if task.predicts == "numbers":
-        flat = noise.flatten(1).float()
-        flat = flat if noise.is_floating_point() else (flat - flat.mean()) / flat.std()
-        return noise, (flat.sum(dim=1, keepdim=True) / flat.shape[1] ** 0.5).expand(-1, num_outputs).contiguous()
-    classes = max(2, min(task.label_count(num_outputs), 4))
-    targets, random = torch.arange(_SAMPLES) % classes, torch.Generator().manual_seed(2)
-    if not noise.is_floating_point():
-        prototypes = _random_inputs(own, classes, seed=1)[targets]
-        return prototypes.where(torch.rand(noise.shape, generator=random) < _KEPT, noise), targets % max(2, num_outputs)
-    steps = torch.linspace(-2, 2, classes)[targets].view(-1, *[1] * len(shape))
-    prototypes = torch.randn(classes, *shape, generator=torch.Generator().manual_seed(1))
-    return steps + prototypes[targets] * (noise[0].numel() > 1) + 0.1 * noise, targets % max(2, num_outputs)

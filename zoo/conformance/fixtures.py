@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..data.splits import Split, Splits
 from ..inputs.methods import InputMethods, input_of_dataset
-from ..models.tasks import load_task
+from ..models.tasks import TaskMethods, load_task
 from ..registry.plugin import DISTRIBUTION, Plugin
 from ..specs.architecture import Architecture
 from ..specs.dataset import Dataset
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 DATA = "zoo-check-data"
 NETWORK = "zoo-check-net"
 _TRAIN, _TEST = 64, 17
+_KEPT = 0.9
+"""The part of the whole numbers of a prototype that its samples share."""
 
 
 class _FixturePlugin:
@@ -111,6 +113,33 @@ def random_network_inputs(inputs: InputMethods, count: int, random: torch.Genera
         return torch.randn(count, *inputs.network_shape, generator=random)
     normalised: Tensor = inputs.blank()(inputs.examples(count, random))
     return normalised
+
+
+def learnable_batch(methods: TaskMethods, inputs: InputMethods, num_outputs: int, count: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets that a network can learn: noisy prototypes of classes, or a linear function for regression.
+
+    For other tasks, random targets.
+    """
+    random, shape, task = torch.Generator().manual_seed(0), inputs.network_shape, methods.spec
+    noise = random_network_inputs(inputs, count, random)
+    if task.predicts not in ("class", "numbers"):
+        random = torch.Generator().manual_seed(0)
+        return noise, methods.example_targets(count, inputs.shape, num_outputs, random)
+    if task.predicts == "numbers":
+        flat = noise.flatten(1).float()
+        flat = flat if noise.is_floating_point() else (flat - flat.mean()) / flat.std()
+        return noise, (flat.sum(dim=1, keepdim=True) / flat.shape[1] ** 0.5).expand(-1, num_outputs).contiguous()
+    classes = max(2, min(task.label_count(num_outputs), 4))
+    targets, prototypes = torch.arange(count) % classes, random_network_inputs(inputs, classes, _seeded(1))
+    if noise.is_floating_point():
+        steps = torch.linspace(-2, 2, classes)[targets].view(-1, *[1] * len(shape))
+        return steps + prototypes[targets] * (noise[0].numel() > 1) + 0.1 * noise, targets % max(2, num_outputs)
+    kept = torch.rand(noise.shape, generator=_seeded(2)) < _KEPT
+    return prototypes[targets].where(kept, noise), targets % max(2, num_outputs)
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def _no_loader(folder: Path, download: bool) -> Splits:

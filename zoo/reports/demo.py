@@ -6,12 +6,13 @@ import base64
 import gzip
 import hashlib
 import http.server
-import math
 import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import UsageError, ZooError
 from ..evaluation.image_preparation import DARK_BELOW, FAINTEST, LIGHT_ABOVE, takes_strokes
@@ -20,9 +21,11 @@ from ..folders import expanded
 from ..formatting import metrics_text, size_text
 from ..models.api import is_onnx_file
 from ..models.description import ModelDescription
+from ..models.inference import Array
 from ..models.onnx_model import OnnxModel
 from ..registry.registry import Registry
 from .pages import render, task_text
+from .shown_samples import demo_of, demo_start
 
 if TYPE_CHECKING:
     from ..exporting.certificate import Certificate
@@ -47,7 +50,8 @@ def demo_page(
     runs_dir: Path | str | None = None,
     registry: Registry | None = None,
 ) -> str:
-    """An HTML page to try a model: draw a digit, drop an image, or fill in the columns of a table.
+    """An HTML page to try a model: draw a digit, drop an image, fill in the columns of a table, write
+    a text or draw a curve, by the kind of input.
 
     Args:
         reference: an exported file, an architecture or a run. An architecture or a run is exported first.
@@ -57,7 +61,7 @@ def demo_page(
             accepts only the files of :data:`RUNTIME_VERSION`.
 
     Raises:
-        UsageError: ``runtime`` is not an address.
+        UsageError: ``runtime`` is not an address, or the page cannot show this kind of input.
         ZooError: the file cannot be read, or ``assets`` is not that folder.
         ExportError: as for :func:`export`.
     """
@@ -66,12 +70,12 @@ def demo_page(
             f"runtime must be an address that starts with https:// and ends with a slash, not {runtime!r}."
         )
     if is_onnx_file(reference):
-        return _page(expanded(reference), assets, runtime)
+        return _page(expanded(reference), assets, runtime, registry)
     from ..exporting.export import export
 
     with tempfile.TemporaryDirectory() as folder:
         made = export(str(reference), "onnx", Path(folder), data_dir=data_dir, runs_dir=runs_dir, registry=registry)
-        return _page(made.file, assets, runtime, origin=_title(made), row=_real_row(made))
+        return _page(made.file, assets, runtime, registry, origin=_title(made), start=_real_sample(made))
 
 
 def _title(made: Certificate) -> str:
@@ -79,12 +83,11 @@ def _title(made: Certificate) -> str:
     return f"{made.description['architecture']} on {made.description['dataset']}"
 
 
-def _real_row(made: Certificate) -> list[float] | None:
-    """A real row of the table, from the reference vectors of an export: the first one without a missing value."""
-    if made.vectors is None or made.vectors.inputs.ndim != 2 or not made.description.get("normalises", True):
+def _real_sample(made: Certificate) -> Array | None:
+    """A real row or signal, from the reference vectors of an export: the first one without a missing value."""
+    if made.vectors is None or not made.description.get("normalises", True):
         return None
-    rows = (row.tolist() for row in made.vectors.inputs)
-    return next((row for row in rows if all(math.isfinite(value) for value in row)), None)
+    return next((sample for sample in made.vectors.inputs if np.isfinite(sample).all()), None)
 
 
 def serve(page: str, port: int, ready: Callable[[str], None]) -> None:
@@ -149,11 +152,21 @@ def _handler(content: bytes) -> type[http.server.BaseHTTPRequestHandler]:
     return Handler
 
 
-def _page(file: Path, assets: Path | str | None, runtime: str, origin: str = "", row: list[float] | None = None) -> str:
+def _page(
+    file: Path,
+    assets: Path | str | None,
+    runtime: str,
+    registry: Registry | None,
+    origin: str = "",
+    start: Array | None = None,
+) -> str:
     model, content = OnnxModel(file).description, file.read_bytes()
+    kind = demo_of(model, registry)
+    row = start.tolist() if start is not None and model.takes_rows else None
     metrics = f" ({metrics_text(model.test)} on its test split)" if model.test else ""
     channels, height, width = model.input_shape if model.takes_images else (0, 1, 1)
-    script = render("demo.js", settings=_settings(model, runtime, assets is not None, row))
+    settings = _settings(model, kind, runtime, assets is not None, row)
+    script = render("demo.js", settings=settings | {"start": demo_start(model, kind, registry, start)})
     style = render("demo.css", demo={"width": width, "height": height})
     return render(
         "demo.html",
@@ -168,6 +181,7 @@ def _page(file: Path, assets: Path | str | None, runtime: str, origin: str = "",
             "height": height,
             "width": width,
             "draw": channels == 1,
+            "kind": kind,
             "reset": "Reset to the first row" if row else "Reset to the means",
         },
         script=script,
@@ -199,13 +213,17 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _settings(model: ModelDescription, runtime: str, embedded: bool, row: list[float] | None = None) -> dict[str, Any]:
+def _settings(
+    model: ModelDescription, kind: str, runtime: str, embedded: bool, row: list[float] | None = None
+) -> dict[str, Any]:
     """The settings of the script in the page."""
     mean = model.mean_pixel
     return {
         "runtime": runtime,
         "embedded": embedded,
         "files": {key: {"name": name, "integrity": INTEGRITY[key]} for key, name in _ASSETS.items()},
+        "kind": kind,
+        "type": model.input_type,
         "images": model.takes_images,
         "shape": model.input_shape,
         "predicts": model.predicts,
@@ -217,7 +235,7 @@ def _settings(model: ModelDescription, runtime: str, embedded: bool, row: list[f
         "darkBelow": DARK_BELOW,
         "lightAbove": LIGHT_ABOVE,
         "columns": []
-        if model.takes_images
+        if not model.takes_rows
         else [_column(model, place, row[place] if row else None) for place in range(model.input_shape[0])],
     }
 

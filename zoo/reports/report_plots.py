@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..evaluation.assessment import Assessment
 from ..formatting import main_metric, metric_name, metric_names, metric_text
+from ..registry.registry import Registry
 from ..runs.curves import curves_figure
 from ..runs.run import Run
 from .plots import calibration_figure, calibration_text, confusion_figure, residuals_figure, svg, themed
+from .shown_samples import ShownSamples
 
 MOST_WRONG = 24
 
 
-def report_plots(run: Run | None, assessment: Assessment | None) -> dict[str, Any]:
+def report_plots(run: Run | None, assessment: Assessment | None, registry: Registry) -> dict[str, Any]:
     """The template variables of the report only: its plots and its wrong predictions."""
     entries, best = (run.metrics(), run.config["best"] or {}) if run else ([], {})
     metric = main_metric(entries[0]["validation"]) if entries else ""
@@ -35,15 +35,18 @@ def report_plots(run: Run | None, assessment: Assessment | None) -> dict[str, An
     }
     if assessment is None:
         return plots
+    shown = ShownSamples(assessment.model, registry)
     if assessment.model.predicts not in ("class", "numbers"):
-        return plots | {"worst_samples": _worst_samples(assessment)}
+        return plots | {"worst_samples": _worst_samples(assessment, shown)}
     if not assessment.model.decides:
         return plots | {"residuals": svg(residuals_figure(assessment), _residuals_text(assessment))}
     return plots | {
         "confusion": svg(confusion_figure(assessment), _confusion_text(assessment)),
         "calibration": svg(calibration_figure(assessment), f"Calibration. {calibration_text(assessment)}"),
         "calibration_text": calibration_text(assessment),
-        "wrong_predictions": [_wrong_prediction(assessment, int(place)) for place in assessment.worst(MOST_WRONG)],
+        "wrong_predictions": [
+            _wrong_prediction(assessment, int(place), shown) for place in assessment.worst(MOST_WRONG)
+        ],
     }
 
 
@@ -67,39 +70,28 @@ def _residuals_text(assessment: Assessment) -> str:
     return f"Predictions against true values, errors against predictions, and a histogram of the errors: {errors}"
 
 
-def _wrong_prediction(assessment: Assessment, place: int) -> dict[str, Any]:
-    """One wrong prediction: the sample, the predicted and the true class, and the image if there is one."""
+def _wrong_prediction(assessment: Assessment, place: int, shown: ShownSamples) -> dict[str, Any]:
+    """One wrong prediction: the sample, the predicted and the true class, and its image or text if there is one."""
     predicted, true = int(assessment.decisions[place]), int(assessment.targets[place])
-    found: dict[str, Any] = {
+    return {
         "sample": place,
         "predicted": assessment.model.label(predicted),
         "confidence": f"{assessment.probabilities[place, predicted]:.0%}",
         "true": assessment.model.label(true),
-        "image": "",
+        "image": shown.image(assessment.inputs[place]),
+        "text": shown.text(assessment.inputs[place]),
     }
-    if assessment.model.takes_images:
-        found["image"] = _image(assessment, place)
-    return found
 
 
-def _worst_samples(assessment: Assessment) -> list[dict[str, Any]]:
-    """The samples with the worst main metric: number, metric, and the image if there is one."""
+def _worst_samples(assessment: Assessment, shown: ShownSamples) -> list[dict[str, Any]]:
+    """The samples with the worst main metric: number, metric, and the image or text if there is one."""
     name = main_metric(assessment.metrics)
     return [
         {
             "sample": place["sample"],
             "metric": f"{metric_name(name)} {metric_text(name, place[name])}",
-            "image": _image(assessment, place["sample"]) if assessment.model.takes_images else "",
+            "image": shown.image(assessment.inputs[place["sample"]]),
+            "text": shown.text(assessment.inputs[place["sample"]]),
         }
         for place in assessment.to_dict()["worst"]
     ]
-
-
-def _image(assessment: Assessment, place: int) -> str:
-    """The image of a sample as the address of a PNG file in the page itself."""
-    from PIL import Image
-
-    array = assessment.inputs[place]
-    content = io.BytesIO()
-    Image.fromarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)).save(content, "png")
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

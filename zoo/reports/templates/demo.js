@@ -39,8 +39,9 @@ async function start() {
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
   return async (values) => {
-    const data = demo.images ? Uint8Array.from(values) : Float32Array.from(values);
-    const tensor = new ort.Tensor(demo.images ? "uint8" : "float32", data, [1, ...demo.shape]);
+    const arrays = { uint8: Uint8Array, float32: Float32Array, int64: BigInt64Array };
+    const data = arrays[demo.type].from(demo.type === "int64" ? values.map(BigInt) : values);
+    const tensor = new ort.Tensor(demo.type, data, [1, ...demo.shape]);
     const outputs = await session.run({ [session.inputNames[0]]: tensor });
     const last = outputs[session.outputNames.at(-1)];
     return Object.assign(Array.from(last.data), { dims: last.dims });
@@ -424,8 +425,11 @@ function startFields() {
   update();
 }
 
-if (demo.images) startImages();
-else startFields();
+{% if settings.kind in ("text", "curve") %}{% include settings.kind ~ ".js" %}
 
+{{ "startText" if settings.kind == "text" else "startCurve" }}();
+{% else %}if (demo.images) startImages();
+else startFields();
+{% endif %}
 // for tests and for the console of the browser
 window.zooDemo = { ready: ready.then(() => true), run: async (values) => (await ready)(values), predict, openImage, inputPixels: () => Array.from(inputPixels) };
