@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..formatting import counted
+from .steps import Step
 from .structure import Block
 from .svg import Part, Shape, fitted, plain, shape_text, text_element, text_length
-from .trace import Step
 from .words import is_activation, is_normalisation
 
 _WIDEST, _NARROWEST = 300, 128

@@ -13,11 +13,11 @@ from ..folders import drawing_path, runs_folder
 from ..formatting import counted, one_line, shortened
 from ..models.api import create_model, is_onnx_file
 from ..registry.registry import Registry, create_registry
-from ..specs.columns import columns_from_json, network_shape
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+    from ..inputs.methods import InputMethods
     from .structure import Chain, Item
 
 
@@ -60,7 +60,7 @@ def draw(
 ) -> NetworkDrawing:
     """Draw a network: its layers, the shapes of their results, and their parameters.
 
-    The network computes zeros once, and the picture shows what it computed: branches, shortcuts and concatenations,
+    The network computes two samples, and the picture shows what it computed: branches, shortcuts and concatenations,
     whatever control flow led there. Normalisation of the data is not part of it. Blocks that follow each other and are
     built alike are drawn once. In a large network the innermost modules are drawn without their content.
 
@@ -84,16 +84,21 @@ def draw(
         return draw_module(network, input_shape, type(network).__name__)
     if is_onnx_file(network):
         raise UsageError(f"{network} is an exported file. A drawing needs the architecture or the run.")
+    from ..inputs.methods import input_of_dataset
+
     registry = registry or create_registry()
+    shape = None if input_shape is None else tuple(input_shape)
     try:
         architecture = registry.architecture(network)
     except UnknownName:
         return _draw_run(
             network, runs_dir, registry, {**options, "input_shape": input_shape, "num_outputs": num_outputs}
         )
-    shape = tuple(input_shape or registry.dataset(architecture.dataset).network_shape)
     module = create_model(network, input_shape=shape, num_outputs=num_outputs, registry=registry, **options)
-    return draw_module(module, shape, network)
+    if shape is not None:
+        return draw_module(module, shape, network)
+    inputs = input_of_dataset(registry.dataset(architecture.dataset), registry)
+    return draw_module(module, inputs.network_shape, network, inputs.blank()(_samples(inputs)))
 
 
 def _draw_run(
@@ -105,34 +110,49 @@ def _draw_run(
     trained = find_trained(reference, runs_folder(runs_dir), registry)
     if any(value is not None for value in given.values()):
         raise UsageError(f"{reference} is a run: its network is drawn as it was trained. Leave out options and shapes.")
-    return draw_trained(trained.module, trained.metadata)
+    return draw_trained(trained.module, trained.metadata, registry)
 
 
-def draw_trained(module: nn.Module, metadata: dict[str, Any]) -> NetworkDrawing:
+def draw_trained(module: nn.Sequential, metadata: dict[str, Any], registry: Registry) -> NetworkDrawing:
     """Draw the network of a trained model.
 
     Args:
         module: the whole model, which begins with the normalisation.
         metadata: that of its checkpoint.
     """
-    data = metadata["data"]
-    shape = network_shape(tuple(data["input_shape"]), columns_from_json(data.get("columns", ())))
-    return draw_module(module.get_submodule("network"), shape, metadata["architecture"])
+    from ..inputs.methods import input_of_record
+
+    inputs = input_of_record(metadata["data"], registry)
+    example = module[0](_samples(inputs))
+    return draw_module(module.get_submodule("network"), inputs.network_shape, metadata["architecture"], example)
 
 
-def draw_module(module: nn.Module, input_shape: Sequence[int], name: str) -> NetworkDrawing:
-    """Draw a module that takes ``[N, *input_shape]``."""
+def _samples(inputs: InputMethods) -> Tensor:
+    """Two random raw samples."""
+    import torch
+
+    return inputs.examples(2, torch.Generator().manual_seed(0))
+
+
+def draw_module(
+    module: nn.Module, input_shape: Sequence[int], name: str, example: Tensor | None = None
+) -> NetworkDrawing:
+    """Draw a module that takes ``[N, *input_shape]``.
+
+    Args:
+        example: two samples; default: zeros.
+    """
     from ..models.build import count_parameters
     from .layout import picture
     from .structure import structure
     from .trace import trace
 
-    found = trace(module, input_shape)
+    found = trace(module, input_shape, example)
     chain = structure(found)
     total, drawn = count_parameters(module), sum(step.parameters for step in found.steps)
     notes = []
     if found.problem:
-        notes.append("The network did not run on zeros: these are its layers in the order of their declaration.")
+        notes.append("The network did not run: these are its layers in the order of their declaration.")
     elif total > drawn:
         notes.append(f"{counted(total - drawn, 'parameter')} in modules that a prediction does not use are not shown.")
     title = f"{name}: {counted(total, 'parameter')}"
@@ -150,8 +170,8 @@ def _chain_words(chain: Chain) -> Iterator[str]:
 
 def _item_words(item: Item) -> Iterator[str]:
     """The content of a picture in words: a phrase for each layer, brackets for what belongs together."""
+    from .steps import Step
     from .structure import Block, Branches
-    from .trace import Step
 
     if isinstance(item, Step):
         size = f" gives {_size(item.shape)}" if item.shape is not None else ""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ..formatting import counted
 from .boxes import closed_block, layer_box, names_of, pill
+from .steps import Step
 from .structure import Block, Branches, Chain, Item, Web
 from .svg import Part, Shape, fitted, line, moved, plain, shape_text, style, text_element, text_length
-from .trace import Step
 from .words import is_normalisation
 
 WIDTH = 800

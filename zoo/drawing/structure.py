@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .trace import INPUT, Scope, Step, Trace
+from .steps import INPUT, Scope, Step, Trace
 
 MOST_LAYERS = 64
 """A picture with more layers shows its innermost blocks without their content."""

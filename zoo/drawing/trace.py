@@ -13,77 +13,22 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from .steps import INPUT, Scope, Step, Trace
 from .words import function_words, is_copy, module_words
 
-INPUT = -1
-"""The number of the network's input among the steps."""
 _BATCH = 2
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One call of a module that contains others.
-
-    Args:
-        name: the module's name in the network, such as ``features.2``.
-        kind: the name of its class.
-        call: tells the calls of one module apart.
-    """
-
-    name: str
-    kind: str
-    call: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A layer or a function that ran.
-
-    Args:
-        kind: ``Conv2d``, ``ReLU``, ``add``.
-        detail: what its kind leaves open, such as ``5×5, stride 2``.
-        name: the layer's name in the network; empty for a function.
-        scopes: the modules that contain it, the outermost first.
-        sources: the numbers of the steps whose results it takes.
-        shape: of its result for one sample; None if unknown.
-        parameters: trainable ones that no earlier step has used.
-        shared: whether all its parameters belong to an earlier step too.
-    """
-
-    kind: str
-    detail: str
-    name: str
-    scopes: tuple[Scope, ...]
-    sources: tuple[int, ...]
-    shape: tuple[int, ...] | None
-    parameters: int = 0
-    shared: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What a network computed.
-
-    Args:
-        steps: in the order in which they ran; only those that the output depends on.
-        outputs: the numbers of the steps whose results the network returned.
-        input_shape: of one sample.
-        problem: why the network did not run; then the steps are its layers in the order of their declaration.
-    """
-
-    steps: tuple[Step, ...]
-    outputs: tuple[int, ...]
-    input_shape: tuple[int, ...]
-    problem: str = ""
-
-
-def trace(network: nn.Module, input_shape: Sequence[int]) -> Trace:
-    """Run ``network`` on zeros ``[2, *input_shape]`` in evaluation mode, and record what it computes.
+def trace(network: nn.Module, input_shape: Sequence[int], example: Tensor | None = None) -> Trace:
+    """Run ``network`` on two samples in evaluation mode, and record what it computes.
 
     The mode of the network, the state of torch's random numbers and the statistics of the network stay as they are.
+
+    Args:
+        example: ``[2, *input_shape]``. Default: zeros.
     """
-    inputs = torch.zeros(_BATCH, *input_shape)
+    inputs = torch.zeros(_BATCH, *input_shape) if example is None else example
     training = {module: module.training for module in network.modules()}
     watcher = _Watcher(network, inputs)
     try:

@@ -93,7 +93,7 @@ def report(
     facts = page_facts(run, model, registry, assessment, exported)
     facts["use"] = render("use.txt", **facts)
     page, card, picture = make_folder(folder) / REPORT, folder / CARD, folder / PICTURE
-    drawing = draw_trained(model.trained.module, model.trained.metadata)
+    drawing = draw_trained(model.trained.module, model.trained.metadata, registry)
     report_text = render("report.html", **facts, **report_plots(run, assessment, registry), drawing=drawing.svg)
     write_together({page: report_text, card: render("model-card.md", **facts, picture=PICTURE), picture: drawing.svg})
     return Report(page, card, picture, exported.path if exported and not exported.problem else None)
