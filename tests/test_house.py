@@ -58,6 +58,7 @@ LIGHT_COMMANDS = [
     "eval --help",
     "predict --help",
     "demo --help",
+    "draw --help",
     "verify --help",
     "check --help",
     "new --help",

@@ -75,6 +75,7 @@ WRONG_ARCHITECTURE = {
     "origins": ["None", "{1: print}", "{'a': None}", "{'a': 'b'}"],
     "tags": ["None", "'abc'", "(1,)", "(tag for tag in 'ab')"],
     "source": ["None", "1"],
+    "docs": ["None", "1", "'a\\nb'", "'\\x1b[31m'", "'x' * 10**6"],
     "nix": ["1"],
 }
 WRONG_DATASET = {
