@@ -11,9 +11,9 @@ from zoo.specs import hookspecs
 
 ROOT = Path(__file__).parent.parent
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "zoo_spec")]
-DECLARED = ("Architecture", "Dataset", "Column", "Option", "Task", "Metric", "Exporter", "PluginSettings")
+DECLARED = ("Architecture", "Dataset", "Column", "Option", "Input", "Task", "Metric", "Exporter", "PluginSettings")
 PARTS = ("Optimizer", "Schedule", "Augmentation", "Loss")
-GIVEN = ("Split", "Splits", "ExportSource", "Check", "TrainingStart", "Progress", "EpochMetrics")
+GIVEN = ("Split", "Splits", "InputSample", "ExportSource", "Check", "TrainingStart", "Progress", "EpochMetrics")
 
 
 def include(path: str) -> str:
@@ -47,7 +47,7 @@ def methods(name: str) -> str:
             parts += [f"#### {member}", "", _plain(inspect.getdoc(value)), ""]
         elif inspect.isfunction(value):
             arguments = ", ".join(list(inspect.signature(value).parameters)[1:])
-            needed = " (required)" if member in cls.__abstractmethods__ else ""
+            needed = " (required)" if member in getattr(cls, "__abstractmethods__", ()) else ""
             parts += [f"#### {member}({arguments}){needed}", "", _plain(inspect.getdoc(value)), ""]
     return "\n".join(parts)
 

@@ -55,7 +55,11 @@ def register_inputs(register: Callable[[Input], None]) -> None:
             methods="zoo.plugins.inputs.methods:Tokens",
             reader="zoo.plugins.inputs.readers:TokenReader",
             options=(
-                Option(name="vocabulary", default=("",), help="the known characters or words, in the order of numbers"),
+                Option(
+                    name="vocabulary",
+                    default=tuple("abcdefghijklmnopqrstuvwxyz"),
+                    help="the known characters or words, in the order of their numbers",
+                ),
                 Option(name="separator", default="", help="what separates two tokens; empty: each character is one"),
                 Option(name="lower", default=False, help="whether texts are converted to lower case"),
             ),

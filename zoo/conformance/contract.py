@@ -96,11 +96,11 @@ REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
         refuses_damage="its checks refuse a truncated file",
     ),
     "task": _requirements(
-        "task",
+        "methods",
         loss="its training loss is a finite scalar with finite gradients",
     )
     + _requirements(
-        "task",
+        "methods",
         needs="loss",
         averages="its loss is a mean over the batch: a batch in two parts gives the same loss",
         metrics="it computes the metrics that it declares; those of a sample do not depend on the batch",
@@ -108,6 +108,18 @@ REQUIREMENTS: dict[str, tuple[Requirement, ...]] = {
         decisions="discrete predictions change only if the outputs change by their margin or more",
         answers="an exported model has the outputs that it declares",
         describes="a prediction is described by named numbers",
+    ),
+    "input": _requirements(
+        "methods",
+        examples="its random samples have the declared type and shape, and it finds no fault with them",
+    )
+    + _requirements(
+        "methods",
+        needs="examples",
+        normalises="its normalisation treats each sample alone, gives finite inputs, and can be loaded again",
+        hostile="its hostile inputs have the shape and type of samples, depend on the seed only, and become finite",
+        exports="a network behind its normalisation trains, and exports to an ONNX file that passes all gates",
+        reads="whatever a user's file holds, it is read as samples or gives an error in one line",
     ),
     "optimizer": _requirements(
         "recipe_parts",

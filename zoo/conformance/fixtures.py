@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,32 @@ def add_network(registry: Registry, task: Task) -> None:
     registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(dataset, network))
 
 
+def add_linear_network(registry: Registry, inputs: InputMethods) -> None:
+    """Register a network of one linear layer, and a synthetic dataset of this kind of input."""
+    task = registry.usual_task("class")
+    samples = Dataset(
+        name="samples",
+        summary="random samples",
+        task=task.name,
+        loader=_no_loader,
+        input_shape=inputs.shape,
+        num_outputs=3,
+        labels=("one", "two", "three"),
+        input=inputs.spec.name,
+        input_options=inputs.options,
+    )
+    network = Architecture(
+        name=NETWORK,
+        summary="one linear layer",
+        task=task.name,
+        builder=_build_linear,
+        dataset=DATA,
+        parameters=3 * math.prod(inputs.network_shape) + 3,
+    )
+    dataset = synthetic(samples, task, inputs)
+    registry.add(Plugin("zoo-check", DISTRIBUTION, "", ""), _FixturePlugin(dataset, network))
+
+
 def example_outputs(task: Task) -> int:
     """A number of outputs for a task that predicts a class or numbers."""
     return task.num_outputs or (3 if task.predicts == "class" else 2)
@@ -144,6 +171,22 @@ def _seeded(seed: int) -> torch.Generator:
 
 def _no_loader(folder: Path, download: bool) -> Splits:
     raise NotImplementedError
+
+
+class _Linear(nn.Module):
+    """Inputs of any shape and type to logits."""
+
+    def __init__(self, inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, num_outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits: Tensor = self.linear(inputs.flatten(1).to(self.linear.weight.dtype))
+        return logits
+
+
+def _build_linear(input_shape: tuple[int, ...], num_outputs: int, **arguments: object) -> nn.Module:
+    return _Linear(math.prod(input_shape), num_outputs)
 
 
 def _build(input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:

@@ -8,6 +8,7 @@ import torch
 
 from ..data.splits import Split
 from ..errors import ZooError
+from ..exporting.certificate import Certificate
 from ..exporting.export import export as export_run
 from ..models.scores import evaluate
 from ..models.trained import load_shipped, load_trained
@@ -64,20 +65,38 @@ def resume(workspace: Workspace) -> str:
 
 def export(workspace: Workspace) -> str:
     """Export the run to ONNX and pass all gates."""
-    if "onnx" not in workspace.registry.exporters:
-        raise NotChecked("no ONNX exporter is installed")
-    run = _run(workspace)
+    certificate = _exported(workspace, _run(workspace))
+    return f"{certificate.bytes:,} bytes; {', '.join(check.gate for check in certificate.checks)} passed"
+
+
+def export_short_training(workspace: Workspace, architecture: str) -> Certificate:
+    """Train an architecture on the fixture dataset and export it.
+
+    Raises:
+        Problem: it cannot be trained, or a gate refuses it.
+    """
+    scratch = workspace.scratch
     try:
-        certificate = export_run(
-            str(run.folder),
-            "onnx",
-            workspace.scratch / "check.onnx",
+        run = train(
+            architecture,
             registry=workspace.registry,
-            data_dir=workspace.scratch,
+            runs_dir=scratch / "runs",
+            data_dir=scratch,
+            **short_training(),
         )
     except ZooError as error:
+        raise Problem(str(error), "Make the normalisation a module that torch can train behind.") from error
+    return _exported(workspace, run)
+
+
+def _exported(workspace: Workspace, run: Run) -> Certificate:
+    if "onnx" not in workspace.registry.exporters:
+        raise NotChecked("no ONNX exporter is installed")
+    path = workspace.scratch / "check.onnx"
+    try:
+        return export_run(str(run.folder), "onnx", path, registry=workspace.registry, data_dir=workspace.scratch)
+    except ZooError as error:
         raise Problem(str(error), "The user guide describes what can be exported.") from error
-    return f"{certificate.bytes:,} bytes; {', '.join(check.gate for check in certificate.checks)} passed"
 
 
 def weights(workspace: Workspace) -> str:

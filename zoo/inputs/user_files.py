@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from ..data.user_paths import as_path, kind_of, why
 from ..errors import ZooError
@@ -28,18 +29,25 @@ def read_samples(inputs: Iterable[Path | str], reader: InputReader, encoding: st
         if kind not in (STDIN, "file"):
             yield InputSample(name, error=_NO_FILE.get(kind, kind))
             continue
-        count = 0
-        try:
-            for sample in reader.read(name, sys.stdin.buffer if kind == STDIN else path, encoding):
-                count += 1
-                yield _checked(sample, reader)
-        except ZooError as error:
-            yield InputSample(name, error=str(error))
-        except Exception as error:  # whatever a damaged file makes a reader raise
-            yield InputSample(name, error=f"{type(error).__name__}: {why(error)}")
-        else:
-            if not count:
-                yield InputSample(name, error=f"no samples: {NOTHING}")
+        yield from read_samples_of(reader, name, sys.stdin.buffer if kind == STDIN else path, encoding)
+
+
+def read_samples_of(
+    reader: InputReader, name: str, source: Path | BinaryIO, encoding: str = ""
+) -> Iterator[InputSample]:
+    """The samples of one file or stream, or why it cannot be read."""
+    count = 0
+    try:
+        for sample in reader.read(name, source, encoding):
+            count += 1
+            yield _checked(sample, reader)
+    except ZooError as error:
+        yield InputSample(name, error=str(error))
+    except Exception as error:  # whatever a damaged file makes a reader raise
+        yield InputSample(name, error=f"{type(error).__name__}: {why(error)}")
+    else:
+        if not count:
+            yield InputSample(name, error=f"no samples: {NOTHING}")
 
 
 def _checked(sample: InputSample, reader: InputReader) -> InputSample:

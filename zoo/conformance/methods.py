@@ -1,22 +1,29 @@
-"""Checks of a task: its loss, metrics, discrete predictions and outputs, on the outputs of a network."""
+"""Checks of what is declared with methods: the loss, metrics and outputs of a task; the samples of a kind of input."""
 
 from __future__ import annotations
 
+import io
+import json
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..formatting import is_better
-from ..inputs.methods import input_of_dataset
+from ..inputs.methods import InputMethods, input_of_dataset, load_input
+from ..inputs.reader import load_reader
+from ..inputs.user_files import read_samples_of
 from ..models.build import build_for
 from ..models.tasks import TaskMethods, load_task
 from ..specs.hyperparameters import resolve
 from .check import NotChecked, Problem, Workspace
-from .fixtures import example_outputs, random_network_inputs
+from .fixtures import NETWORK, add_linear_network, example_outputs, random_network_inputs
+from .training import export_short_training
 
 _SAMPLES, _PART = 8, 6
 _TOLERANCE = 1e-4
+_POOL, _FEWEST_KINDS = 64, 3
 
 
 def loss(workspace: Workspace) -> str:
@@ -136,6 +143,104 @@ def describes(workspace: Workspace) -> str:
     ):
         raise Problem(f"describe returned {type(found).__name__}", "Return a dictionary from names to numbers.")
     return ", ".join(found)[:100]
+
+
+def examples(workspace: Workspace) -> str:
+    """Make random samples of a kind of input."""
+    inputs = _inputs(workspace)
+    samples = inputs.examples(_SAMPLES, _seed(0))
+    wanted = getattr(torch, inputs.spec.type)
+    if not isinstance(samples, Tensor) or samples.dtype != wanted or tuple(samples.shape) != (_SAMPLES, *inputs.shape):
+        made = f"{samples.dtype} {list(samples.shape)}" if isinstance(samples, Tensor) else type(samples).__name__
+        raise Problem(f"examples gives {made}", f"Return {wanted} {[_SAMPLES, *inputs.shape]}.")
+    if not torch.equal(samples, inputs.examples(_SAMPLES, _seed(0))):
+        raise Problem("examples draws random numbers of its own", "Draw with the generator alone.")
+    problem = inputs.problem(samples)
+    if problem:
+        raise Problem(f"a split of examples {problem}", "Make problem and examples agree.")
+    return f"{inputs.spec.type} {list(inputs.shape)}"
+
+
+def normalises(workspace: Workspace) -> str:
+    """Fit the normalisation to random samples, and load its values into a blank one."""
+    inputs = _inputs(workspace)
+    samples = inputs.examples(_SAMPLES, _seed(0))
+    fitted, blank = inputs.fit(samples).eval(), inputs.blank().eval()
+    whole = fitted(samples)
+    if tuple(whole.shape) != (_SAMPLES, *inputs.network_shape) or not whole.isfinite().all():
+        shown = f"{list(whole.shape)}" if whole.isfinite().all() else "numbers that are not finite"
+        raise Problem(f"its normalisation gives {shown}", f"network_shape says {list(inputs.network_shape)}.")
+    if not torch.allclose(whole, torch.cat([fitted(samples[k : k + 1]) for k in range(_SAMPLES)])):
+        raise Problem("the normalisation of a sample depends on the batch", "Compute with fitted values only.")
+    blank.load_state_dict(fitted.state_dict())
+    if not torch.equal(whole, blank(samples)):
+        raise Problem("blank() with the fitted values is another normalisation", "Keep all values in buffers.")
+    described: Any = fitted
+    json.dumps(described.describe(), allow_nan=False)
+    return f"{list(inputs.shape)} to {list(inputs.network_shape)}"
+
+
+def hostile(workspace: Workspace) -> str:
+    """Draw the hostile inputs twice, and normalise them."""
+    inputs = _inputs(workspace)
+    samples = inputs.examples(_POOL, _seed(0))
+    fitted, names = inputs.fit(samples).eval(), []
+    for draw in (inputs.extremes, inputs.probes):
+        drawn, again = (list(draw(samples, samples, _seed(1))) for _ in range(2))
+        for (name, batch), (_, same) in zip(drawn, again, strict=True):
+            if batch.dtype != samples.dtype or batch.shape != samples.shape:
+                raise Problem(f"{name!r} is {batch.dtype} {list(batch.shape)}", "Return batches like the real one.")
+            if not torch.equal(batch.nan_to_num(), same.nan_to_num()):
+                raise Problem(f"{name!r} differs for one seed", "Draw with the generator alone.")
+            if not fitted(batch).isfinite().all():
+                raise Problem(f"{name!r} is not finite behind the normalisation", "Replace or clamp such values.")
+            names.append(name)
+    if len(set(names)) < _FEWEST_KINDS:
+        raise Problem(f"only {', '.join(names)}", f"Try at least {_FEWEST_KINDS} kinds of hostile inputs.")
+    return ", ".join(dict.fromkeys(names))[:200]
+
+
+def exports(workspace: Workspace) -> str:
+    """Train one linear layer on random samples, and export it."""
+    add_linear_network(workspace.registry, _inputs(workspace))
+    certificate = export_short_training(workspace, NETWORK)
+    return f"{certificate.bytes:,} bytes; {len(certificate.checks)} gates passed"
+
+
+def reads(workspace: Workspace) -> str:
+    """Read files that hold nothing, noise, text, or numbers that are none."""
+    inputs = _inputs(workspace)
+    reader = load_reader(inputs.spec, inputs.shape, inputs.options)
+    if reader is None:
+        return "it declares no reader"
+    noise = bytes(range(256)) * 20
+    contents = {"empty": b"", "noise": noise, "text": "één\n\n\u6f22\n".encode(), "no numbers": b"nan,inf\n,\n1e999\n"}
+    for name, content in contents.items():
+        path = workspace.scratch / f"{name}.txt"
+        path.write_bytes(content)
+        for source in (path, io.BytesIO(content)):
+            for sample in read_samples_of(reader, name, source):
+                if sample.array is None and ("\n" in sample.error or not sample.error):
+                    raise Problem(f"{name}: the error is {sample.error!r}", "Say in one line why it cannot be read.")
+                if sample.array is not None and inputs.problem(torch.from_numpy(sample.array)[None]):
+                    raise Problem(f"{name} is read as a sample that no split may hold", "Give it an error instead.")
+    return "nothing, noise, text and no numbers are samples or errors"
+
+
+def _inputs(workspace: Workspace) -> InputMethods:
+    """The kind of input that is checked, with the options of a dataset of it; else its first usual shape."""
+    registry = workspace.registry
+    kind = registry.input(workspace.item.name)
+    for data in registry.datasets.values():
+        if registry.input_of(data.input, data.input_shape) is kind and not data.columns:
+            return input_of_dataset(data, registry)
+    if not kind.shapes:
+        raise NotChecked(f"no dataset is of the kind {kind.name}, and it declares no shapes")
+    return load_input(kind, kind.shapes[0], {})
+
+
+def _seed(number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(number)
 
 
 def _example(workspace: Workspace) -> tuple[TaskMethods, Tensor, Tensor]:
