@@ -86,7 +86,7 @@ class Tracker:
 
     def __init__(self, name: str, open_run: Reference) -> None:
         self.name, self._open_run = name, open_run
-        self._open: dict[str, tuple[TrackedRun, float]] = {}
+        self._open: dict[Path, tuple[TrackedRun, float]] = {}
 
     @hookimpl
     def train_started(self, run: Run, start: TrainingStart) -> None:
@@ -98,7 +98,7 @@ class Tracker:
     @hookimpl
     def epoch_ended(self, run: Run, metrics: EpochMetrics) -> None:
         """Send the epochs that were not sent yet, if it is time."""
-        tracked, sent = self._open.get(run.name, (None, 0.0))
+        tracked, sent = self._open.get(run.folder, (None, 0.0))
         if tracked is not None and time.monotonic() - sent >= SEND_SECONDS:
             with self._failures(run):
                 self._send(run, tracked)
@@ -108,7 +108,7 @@ class Tracker:
         """Send the rest. If the service failed before, try again once."""
         if self.name not in run.config.get("log", ()):
             return
-        if run.name in self._open:
+        if run.folder in self._open:
             with self._failures(run):
                 self._finish(run)
             return
@@ -118,7 +118,7 @@ class Tracker:
         except Exception as error:  # the warning was given
             log.debug("%s: %s", self.name, error)
         finally:
-            self._open.pop(run.name, None)
+            self._open.pop(run.folder, None)
 
     @hookimpl
     def file_exported(self, run: Run, certificate: Any) -> None:
@@ -127,7 +127,7 @@ class Tracker:
             self._start(run).attach(run, certificate)
             self._finish(run)
         finally:
-            self._open.pop(run.name, None)
+            self._open.pop(run.folder, None)
 
     def _start(self, run: Run) -> TrackedRun:
         """Open the run of the service, and send the epochs that it does not have."""
@@ -143,12 +143,12 @@ class Tracker:
             tracked.send(points)
             tracked.identity.epochs = points[-1][0]
             write_json(self._file(run), asdict(tracked.identity))
-        self._open[run.name] = tracked, time.monotonic()
+        self._open[run.folder] = tracked, time.monotonic()
 
     def _finish(self, run: Run) -> None:
-        tracked, _ = self._open[run.name]
+        tracked, _ = self._open[run.folder]
         self._send(run, tracked)
-        del self._open[run.name]
+        del self._open[run.folder]
         results = run.config["results"] or {"test": {}}
         tracked.finish(run, {f"{name}/test": value for name, value in results["test"].items()})
 
@@ -176,7 +176,7 @@ class Tracker:
         try:
             yield
         except Exception as error:
-            self._open.pop(run.name, None)
+            self._open.pop(run.folder, None)
             reason = shortened(one_line(error), 200).rstrip(".")
             raise ZooError(
                 f"{type(error).__name__}: {reason}. The training continues; at its end the rest is sent if {self.name} "
