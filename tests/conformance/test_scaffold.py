@@ -52,6 +52,9 @@ def test_a_new_package_is_registered_without_errors(kind, tmp_path, registry, mo
     if kind == "task":
         assert found == [f"{name}-mlp", f"{name}-rings"]
         found = list(registry.tasks)
+    if kind == "input":
+        assert found == [f"{name}-mlp", f"{name}-tones"]
+        found = list(registry.inputs)
     found += registry.commands(())
     found += [plugin.name for plugin in registry.plugins if "epoch_ended" in plugin.hooks]
     found += {sample.partition("/")[0] for sample in sample_architectures(registry, registry.plugins[0])}

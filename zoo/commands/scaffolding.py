@@ -9,7 +9,7 @@ import click
 import zoo
 from zoo.commandline import ZooCommand, load_everything, registry_of
 
-KINDS = ("architecture", "dataset", "exporter", "optimizer", "listener", "family", "task", "command")
+KINDS = ("architecture", "dataset", "exporter", "optimizer", "listener", "family", "task", "input", "command")
 
 
 @click.command(cls=ZooCommand)

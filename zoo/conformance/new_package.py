@@ -48,6 +48,7 @@ _KINDS = {
     "listener": _Kind("A listener", "the validation loss of a training as a CSV file", "zoo train lenet --log {name}"),
     "family": _Kind("A family of architectures", "MLPs whose name gives their widths", "zoo train {name}/64-32"),
     "task": _Kind("A task", "classes in an order, where a near miss is better than a far one", "zoo train {name}-mlp"),
+    "input": _Kind("A kind of input", "the energy of a sound at each frequency", "zoo train {name}-mlp"),
     "command": _Kind("A command", "the parameters of a network, the largest first", "zoo {name} lenet"),
 }
 KINDS = tuple(_KINDS)
@@ -122,6 +123,7 @@ def _check_name(name: str, kind: str, registry: Registry) -> None:
         "dataset": registry.datasets,
         "exporter": registry.exporters,
         "task": registry.tasks,
+        "input": registry.inputs,
         "optimizer": [*BUILT_IN["optimizer"], *registry.recipe_parts("optimizer")],
         "listener": [plugin.name for plugin in registry.plugins],
     }

@@ -1,5 +1,5 @@
 // c++ -std=c++17 -I ORT/include -L ORT/lib run.cc -lonnxruntime -o run && ./run [FILE]   (ORT: onnxruntime's release)
-// FILE holds raw samples, one behind the other: bytes for pixels, little-endian float32 else.
+// FILE holds raw samples, one behind the other: bytes for pixels, little-endian numbers else.
 #include <onnxruntime_cxx_api.h>
 #include <algorithm>
 #include <cstdio>
@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   auto info = session.GetInputTypeInfo(0);
   auto type = info.GetTensorTypeAndShapeInfo().GetElementType();
   auto shape = info.GetTensorTypeAndShapeInfo().GetShape();
-  size_t sample = type == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 ? 1 : sizeof(float);
+  size_t sample = type == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 ? 1 : type == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 ? 8 : sizeof(float);
   for (size_t i = 1; i < shape.size(); i++) sample *= shape[i];
   shape[0] = bytes.size() / sample;
   auto cpu = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);

@@ -1,4 +1,4 @@
-"""python run.py [FILE]: FILE holds raw samples, one behind the other: bytes for pixels, little-endian float32 else."""
+"""python run.py [FILE]: FILE holds raw samples, one behind the other: bytes for pixels, little-endian numbers else."""
 
 import json
 import sys
