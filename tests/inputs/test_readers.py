@@ -23,12 +23,17 @@ def letters(registry):
 
 
 def read(reader, path, content):
-    """The samples of a file with this content, and of the same on a stream: they are equal."""
+    """The samples of a file with this content; on a stream it holds the same, or has a similar error."""
     path.write_bytes(content)
     found = list(read_samples([path], reader, ""))
     streamed = list(read_samples_of(reader, str(path), io.BytesIO(content)))
-    assert [sample.error for sample in found] == [sample.error for sample in streamed]
+    assert [kind_of(sample) for sample in found] == [kind_of(sample) for sample in streamed]
     return found
+
+
+def kind_of(sample):
+    """The error without what NumPy says, or the values."""
+    return sample.error.partition(":")[0] or sample.array.tolist()
 
 
 def array_file(array, **options):
