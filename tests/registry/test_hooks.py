@@ -32,7 +32,8 @@ def everything(tiny_registry, runs_dir, zoo_command, monkeypatch):
     monkeypatch.setattr("zoo.training.loop.PROGRESS_SECONDS", 0.0)
     plugin = Everything()
     tiny_registry.add(zoo.Plugin("everything", "third-party", "1.0", "everything"), plugin)
-    zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1)
+    run = zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, epochs=1)
+    zoo.export(str(run.folder), "onnx", runs_dir / "net.onnx", log=["everything"], registry=tiny_registry)
     with pytest.raises(zoo.UnknownName):
         tiny_registry.architecture("nobody-knows-it")
     (added,) = [found for found in tiny_registry.plugins if found.name == "everything"]
@@ -50,6 +51,7 @@ def test_every_hook_is_called_with_its_arguments(everything):
     assert isinstance(everything["train_progressed"]["progress"], zoo.Progress)
     assert everything["epoch_ended"]["metrics"]["epoch"] == 1
     assert everything["train_ended"]["run"].status == "finished"
+    assert everything["file_exported"]["certificate"].file.name == "net.onnx"
     assert everything["find_architecture"]["name"] == "nobody-knows-it"
     for name in ("architectures", "datasets", "exporters", "optimizers", "schedules", "augmentations", "losses"):
         assert callable(everything[f"register_{name}"]["register"])
