@@ -177,11 +177,11 @@ def report(ctx: click.Context, /, name: str, output: Path | None, as_json: bool,
     """
     made = zoo.report(name, output, registry=registry_of(ctx), **given)
     if as_json:
-        files = {"page": made.page, "card": made.card, "drawing": made.picture, "file": made.file}
+        files = {"page": made.page, "card": made.card, "drawing": made.drawing, "file": made.file}
         print_json({name: str(path) if path else None for name, path in files.items()})
         return
     click.echo(f"page  {made.page}")
     click.echo(f"card  {made.card}")
-    click.echo(f"svg   {made.picture}")
+    click.echo(f"svg   {made.drawing}")
     if made.file:
         click.echo(f"file  {made.file}")

@@ -41,13 +41,13 @@ class Report:
     Args:
         page: one self-contained HTML file.
         card: the model card: Markdown with the front matter of Hugging Face.
-        picture: the drawing of the network, which the card shows.
+        drawing: the drawing of the network, which the card shows.
         file: the exported file that both describe; None if there is none, or if it is not the one in its certificate.
     """
 
     page: Path
     card: Path
-    picture: Path
+    drawing: Path
     file: Path | None
 
 
