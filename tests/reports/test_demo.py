@@ -365,7 +365,8 @@ def canvas_mean(browser):
     return browser.execute_script(
         "const c = document.getElementById('drawing');"
         "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-        "let sum = 0; for (let i = 0; i < d.length; i += 4) sum += (d[i] + d[i + 1] + d[i + 2]) / 3; return sum / (d.length / 4);"
+        "let sum = 0; for (let i = 0; i < d.length; i += 4) sum += (d[i] + d[i + 1] + d[i + 2]) / 3;"
+        "return sum / (d.length / 4);"
     )
 
 
