@@ -57,7 +57,8 @@ def test_the_picture_of_a_built_in_network_shows_all_its_parameters(name, regist
     assert f"input {' × '.join(map(str, shape))}" in texts
     assert float(root.get("width")) <= WIDTH
     assert root.get("role") == "img"
-    assert root.get("aria-label") == root.find(f"{SVG}title").text == texts[0]
+    assert root.find(f"{SVG}title").text == texts[0]
+    assert root.get("aria-label") == f"The layers of the network {texts[0]}"
     assert root.find(f"{SVG}desc").text == drawing.description
 
 
