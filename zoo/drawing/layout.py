@@ -45,8 +45,8 @@ def picture(chain: Chain, input_shape: Shape, title: str, description: str, note
     height = round(y + _MARGIN)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="zoo-network" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" aria-label="The layers of the network {plain(title)}"><title>{plain(title)}</title>'
-        f"<desc>{plain(description)}</desc><style>{style()}</style>"
+        f'height="{height}" role="img" aria-label="The layers of the network {plain(title)}">'
+        f"<title>{plain(title)}</title><desc>{plain(description)}</desc><style>{style()}</style>"
         f'<rect class="ground" width="{width}" height="{height}" rx="8"/>{"".join(parts)}</svg>\n'
     )
 
