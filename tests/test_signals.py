@@ -245,6 +245,33 @@ def test_signals_after_the_first_wait_for_the_cleaning_up():
         stop(signal.SIGINT, None)
 
 
+def test_a_signal_waits_until_torch_is_imported():
+    """The C++ code of torch ends the process if a signal handler raises while it is imported."""
+    seen = []
+
+    def probe():
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(0.2)  # the signal comes again, and waits again
+        seen.append("imported")
+
+    with pytest.raises(Interrupted), stop_signals() as stop:
+        exec("probe()", {"__name__": "torch.distributed", "probe": probe})
+        seen.append("after it")
+        threading.Event().wait(60)
+    assert stop.number == signal.SIGTERM
+    assert seen == ["imported", "after it"]
+
+
+def test_a_signal_does_not_wait_for_an_import_that_hangs(monkeypatch):
+    monkeypatch.setattr("zoo.process.IMPORT_SECONDS", 0.1)
+    with pytest.raises(Interrupted), stop_signals():
+        exec("kill(); wait(60)", {"__name__": "torch", "kill": stop_itself, "wait": threading.Event().wait})
+
+
+def stop_itself():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_an_interruption_that_is_lost_comes_again():
     class Lost:
         def __del__(self):

@@ -24,6 +24,10 @@ SECONDS_TO_CLEAN_UP = 2.0
 """For so long after a signal, further ones are ignored: a second Ctrl-C must not leave half of the work undone."""
 
 
+IMPORT_SECONDS = 10.0
+"""So long a signal waits for an import of torch to end."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal stopped the command."""
 
@@ -39,16 +43,21 @@ class StopSignals:
         self.number = 0
         """The first signal that came; 0: none so far."""
         self._raised = -SECONDS_TO_CLEAN_UP
+        self._waits_until = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        self.number = self.number or number
         now = time.monotonic()
+        if not self.number:
+            self.number, self._waits_until = number, now + IMPORT_SECONDS
+        if now < self._waits_until and _is_importing_torch(frame):
+            self.retry(number, 0.05)
+            return
         if now - self._raised >= SECONDS_TO_CLEAN_UP:
             self._raised = now
             raise Interrupted(number)
 
-    def retry(self, number: int) -> None:
+    def retry(self, number: int, seconds: float = 0.01) -> None:
         """Raise soon again: the exception was lost in code that cannot raise, such as ``__del__``."""
         import _thread
 
@@ -56,9 +65,19 @@ class StopSignals:
             self._raised = -SECONDS_TO_CLEAN_UP
             _thread.interrupt_main(signal.Signals(number))
 
-        timer = threading.Timer(0.01, again)  # not at once: that would be in the same code
+        timer = threading.Timer(seconds, again)  # not at once: that would be in the same code
         timer.daemon = True
         timer.start()
+
+
+def _is_importing_torch(frame: FrameType | None) -> bool:
+    """Whether a module of torch is being imported. Its C++ code ends the process if an exception is raised there."""
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if frame.f_code.co_name == "<module>" and name.partition(".")[0] == "torch":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager
