@@ -422,15 +422,21 @@ def test_a_file_replaces_the_drawing_and_a_wrong_one_leaves_no_answer(browser, d
 
 
 def test_the_camera_takes_a_photo(browser, digits_file, tmp_path):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def shows(text):
+        """Wait for the camera, which takes its time on a busy machine."""
+        WebDriverWait(browser, 60).until(lambda _: camera.text == text)
+
     open_page(browser, digits_file, tmp_path, assets=DIST)
     camera = browser.find_element("id", "camera")
     assert camera.text == "Use the camera"
     camera.click()
-    assert settled(browser, "camera") == "Take the photo"
+    shows("Take the photo")
     assert browser.find_element("id", "video").is_displayed()
     assert browser.execute_script("return document.getElementById('video').videoWidth") > 0
     camera.click()
-    assert settled(browser, "camera") == "Use the camera"
+    shows("Use the camera")
     assert not browser.find_element("id", "video").is_displayed()
     assert canvas_mean(browser) > 10  # it shows the photo
     assert settled(browser) != "Draw a digit"
