@@ -18,6 +18,8 @@ LARGEST_STREAM = 2**28
 """Bytes of an array on standard input; one in a file is mapped and may be larger."""
 Rows = Iterator[tuple[int, list[str]]]
 """The cells of each line that is not blank, with the number of the line."""
+_LETTERS = 20
+"""A character is composed of at most so many."""
 _NPY = b"\x93NUMPY"
 _SEPARATOR = re.compile(r"\s*[,;\t ]\s*")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
@@ -45,6 +47,8 @@ class TokenReader(InputReader):
 
     def _sample(self, source: str, text: str, tokenizer: Tokenizer, what: str) -> InputSample:
         (length,) = self.shape
+        if not tokenizer.separator and len(text) > _LETTERS * length:  # far too long to be split
+            return InputSample(source, error=f"{len(text):,} {what}s, but the model takes at most {length}")
         tokens = tokenizer.split(text)
         if len(tokens) > length:
             return InputSample(source, error=f"{len(tokens):,} {what}s, but the model takes at most {length}")

@@ -94,7 +94,10 @@ def load_reader(kind: Input, shape: tuple[int, ...], options: Mapping[str, Any])
     Raises:
         PluginError: it cannot be imported, or is no :class:`InputReader`.
         UnknownName, InvalidValue: the options are not those of the kind.
+        DataError: samples of this kind have no such shape.
     """
+    if len(shape) != kind.dimensions:
+        raise DataError(f"Samples of the kind {kind.name} have {kind.dimensions} dimensions, not {len(shape)}.")
     if kind.reader is None:
         return None
     reader = resolve_reference(kind.reader)(kind, tuple(shape), kind.check_options(options))

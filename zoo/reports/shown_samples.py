@@ -75,18 +75,25 @@ def demo_start(model: ModelDescription, demo: str, registry: Registry | None, sa
     Args:
         sample: a real sample ``[C, T]`` to start a curve from; None: the mean of each channel.
     """
-    if demo == "text":
-        kind = (registry or create_registry()).input(model.input_kind)
-        reader = load_reader(kind, model.input_shape, model.input_options)
-        return {} if reader is None else reader.demo()
-    if demo != "curve":
+    if demo not in ("text", "curve"):
         return {}
-    known = model.content.get("normalisation") or {}
-    mean, std = (np.array(known.get(name) or [other], dtype=float) for name, other in (("mean", 0.0), ("std", 1.0)))
+    kind = (registry or create_registry()).input(model.input_kind)
+    reader = load_reader(kind, model.input_shape, model.input_options)
+    if demo == "text":
+        return {} if reader is None else reader.demo()
+    mean, std = (_of_each_channel(model, name, other) for name, other in (("mean", 0.0), ("std", 1.0)))
     start = np.broadcast_to(mean[:, None], model.input_shape) if sample is None else sample
     low, high = float((mean - 3 * std).min()), float((mean + 3 * std).max())
     low, high = min(low, float(start.min())), max(high, float(start.max()))
     return {"values": start.flatten().tolist(), "low": low, "high": high if high > low else low + 1}
+
+
+def _of_each_channel(model: ModelDescription, name: str, other: float) -> Array:
+    """A figure of the normalisation for each channel ``[C]``; ``other`` if it is not known."""
+    known, count = (model.content.get("normalisation") or {}).get(name), model.input_shape[0]
+    if not isinstance(known, list) or len(known) != count or not all(isinstance(one, int | float) for one in known):
+        known = [other] * count
+    return np.array(known, dtype=float)
 
 
 def _address(kind: str, content: bytes) -> str:
