@@ -17,7 +17,8 @@ def documented(tmp_path, monkeypatch):
     """A registry with the plugin whose three modules are in the section about kinds of input."""
     section = PAGE.read_text(encoding="utf-8").partition("## Kinds of input")[2].partition("\n## ")[0]
     blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-    declaration, methods, reader = (block for block in blocks if "import" in block)
+    parts = ("def register_inputs(", "class Spectrum(", "class SpectrumReader(")
+    declaration, methods, reader = (next(block for block in blocks if part in block) for part in parts)
     names = {"zoo_spectrum": declaration, "zoo_spectrum_parts": methods, "zoo_spectrum_reader": reader}
     folder = tmp_path / "spectrum"
     folder.mkdir()
