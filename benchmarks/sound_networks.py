@@ -23,6 +23,7 @@ from torch import nn
 import zoo
 from zoo.data.loading import LoadedDataset
 from zoo.exporting.source import ExportSource, make_source
+from zoo.inputs.methods import input_of_dataset
 from zoo.models.tasks import load_task
 from zoo.models.trained import load_trained
 from zoo.specs.hyperparameters import resolve
@@ -108,7 +109,7 @@ def untrained_source(name: str, registry: zoo.Registry, data: LoadedDataset, see
     architecture = registry.architecture(name)
     recipe = resolve(architecture.hyperparameters)
     task = load_task(registry.task(architecture.task)).fit(data.splits.train.targets, recipe)
-    model = prepare_model(architecture, data, task, {}, recipe, seed)
+    model = prepare_model(architecture, data, input_of_dataset(data.spec, registry), task, {}, recipe, seed)
     return ExportSource(
         name=name,
         model=nn.Sequential(model, task.answers()).eval(),

@@ -27,9 +27,9 @@ def longest_distance(rhythm, random):
 
 def test_a_pause_has_longer_distances_between_beats():
     random = np.random.RandomState(0)
-    regular, pause = ([longest_distance(rhythm, random) for _ in range(9)] for rhythm in ("regular", "pause"))
-    assert max(regular) < 1
-    assert np.median(pause) > 1
+    regular, pause = ([longest_distance(rhythm, random) for _ in range(40)] for rhythm in ("regular", "pause"))
+    # noise hides a beat now and then
+    assert np.median(pause) > np.median(regular) + 0.3
 
 
 def test_a_training_is_evaluated_predicted_and_exported(tmp_path):
