@@ -127,6 +127,11 @@ def metric_text(name: str, value: float) -> str:
     return digits + unit
 
 
+def metric_figure(name: str, value: float) -> str:
+    """A value for checks, with enough digits for one sample of 10,000: ``99.2900%``, or six digits."""
+    return f"{value:.4%}" if is_percentage(name) else f"{value:.6g}"
+
+
 def metrics_text(metrics: Mapping[str, float]) -> str:
     """All metrics but the loss: ``accuracy 76.97%, AUC 0.829, F1 0.651``."""
     return ", ".join(f"{metric_name(name)} {metric_text(name, metrics[name])}" for name in metric_names(metrics))

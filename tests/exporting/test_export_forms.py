@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from builtin_tasks import TASKS
 
 import zoo
 from zoo import ExportRefused, UsageError
@@ -20,6 +21,8 @@ from zoo.exporting.export import write_verified
 from zoo.exporting.quantisation import Baseline, check_budget
 from zoo.exporting.reference_vectors import ReferenceVectors
 from zoo.exporting.request import ExportRequest
+from zoo.exporting.split_check import torch_outputs
+from zoo.formatting import METRICS
 
 SHIPPED = Path(__file__).parents[2]
 
@@ -105,6 +108,28 @@ def test_a_smaller_form_over_its_budget_is_refused_with_its_loss(source, max_dro
     assert check.figures["drop"] == pytest.approx(100 * wrong / 360)
     if not passed:
         assert f"1.67 points lost, {max_drop:g} allowed; keep float32, or allow more with --max-drop" in check.summary
+
+
+def test_the_loss_in_a_metric_that_is_lower_when_better_and_no_percentage(source, monkeypatch):
+    metric = zoo.Metric(name="class_error", unit="classes", higher_is_better=False)
+    monkeypatch.setitem(METRICS, "class_error", metric.format)
+    task = Ordinal(dataclasses.replace(source.task.spec, metrics=(metric,)))
+    ordinal = dataclasses.replace(source, task=task)
+    before = float(task.metric_of_each(torch_outputs(source), source.test.targets).mean())
+    check = check_budget("int8 budget", ordinal, Wrong(source, 6), 0.0, None)
+    after = check.figures["class_error"]
+    assert after > before
+    assert check.figures["drop"] == pytest.approx(100 * (after - before) / before)
+    assert not check.passed
+    assert f"class_error {after:.6g} (float32 {before:.6g}) on 360 test samples of digits: " in check.summary
+    assert "percent lost, 0 allowed" in check.summary
+
+
+class Ordinal(type(TASKS["classification"])):
+    """Classes in an order: the metric is how far the predicted class is from the target."""
+
+    def metric_of_each(self, outputs, targets):
+        return (outputs.argmax(dim=1) - targets).abs().double()
 
 
 @pytest.mark.parametrize(

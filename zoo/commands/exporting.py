@@ -174,7 +174,7 @@ def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, allow_pa
     if not found.complete and not allow_partial:
         gate, reason = next(iter(found.not_checked.items()))
         raise zoo.VerificationIncomplete(
-            f"{found.file} is verified in part only. {gate}: {reason}. --allow-partial accepts this."
+            f"{found.file} is verified in part only. {gate}: {reason.rstrip('.')}. --allow-partial accepts this."
         )
 
 

@@ -137,7 +137,7 @@ def describes(workspace: Workspace) -> str:
     if methods.spec.predicts in ("class", "numbers"):
         return "as for every class" if methods.decides else "as all numbers"
     answer = methods.answers()(outputs)[-1][0].detach().numpy()
-    found = methods.describe(answer, ())
+    found = methods.describe(answer, _labels(workspace, methods))
     if not isinstance(found, dict) or not all(
         isinstance(name, str) and isinstance(value, int | float) for name, value in found.items()
     ):
@@ -241,6 +241,13 @@ def _inputs(workspace: Workspace) -> InputMethods:
 
 def _seed(number: int) -> torch.Generator:
     return torch.Generator().manual_seed(number)
+
+
+def _labels(workspace: Workspace, methods: TaskMethods) -> tuple[str, ...]:
+    """The labels that a prediction of the task's network has: those of the task, or of the network's dataset."""
+    registry = workspace.registry
+    found = (spec for spec in registry.architectures.values() if spec.task == methods.name)
+    return methods.spec.labels or next((registry.dataset(spec.dataset).labels for spec in found), ())
 
 
 def _example(workspace: Workspace) -> tuple[TaskMethods, Tensor, Tensor]:

@@ -96,7 +96,7 @@ def _exported(workspace: Workspace, run: Run) -> Certificate:
     try:
         return export_run(str(run.folder), "onnx", path, registry=workspace.registry, data_dir=workspace.scratch)
     except ZooError as error:
-        raise Problem(str(error), "The user guide describes what can be exported.") from error
+        raise Problem(str(error), "docs/export.md describes what can be exported, and how exact it must be.") from error
 
 
 def weights(workspace: Workspace) -> str:

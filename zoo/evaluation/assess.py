@@ -105,8 +105,9 @@ def _recorded_data(
     spec = registry.datasets.get(description.dataset)
     if spec is None:
         raise DataUnavailable(
-            f"{description.name} was trained on {description.dataset}, which is not a registered dataset. "
-            f"Give --dataset PATH{' and --target COLUMN' if description.takes_rows else ''}."
+            f"{description.name} was trained on {description.dataset}, which is not a registered dataset. Install the "
+            "plugin that has it, load it with `zoo --plugins-dir FOLDER`, or give --dataset PATH"
+            f"{' and --target COLUMN' if description.takes_rows else ''}."
         )
     try:
         data = read_dataset(spec, registry, folder, options=options)

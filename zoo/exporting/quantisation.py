@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..formatting import counted
+from ..formatting import counted, is_better, is_percentage, metric_figure
 from ..models.runtime import Runtime, RuntimeFailed, Runtimes
 from .certificate import Check
 from .numerics import Case, batch_sizes, make_reference_vectors
@@ -97,22 +97,25 @@ def check_budget(
     in_torch, got = torch_outputs(source), file_outputs(runtime, test.inputs)
     before, after = (float(task.metric_of_each(outputs, test.targets).double().mean()) for outputs in (in_torch, got))
     figures: dict[str, Any] = {"samples": len(test), task.metric: after, f"float32_{task.metric}": before}
+    metric = f"{task.metric} {metric_figure(task.metric, after)} (float32 {metric_figure(task.metric, before)})"
+    lost = before - after if is_better(task.metric, 1.0, 0.0) else after - before
+    if is_percentage(task.metric):
+        drop, unit = 100 * lost, "points"
+    else:
+        drop, unit = 100 * lost / abs(before) if before else 0.0, "percent"
     if task.decides:
-        drop, unit, metric = 100 * (before - after), "points", f"{task.metric} {after:.4%} (float32 {before:.4%})"
         figures["agreement"] = float((task.decisions(got) == task.decisions(in_torch)).double().mean())
         agreement = f"{figures['agreement']:.2%} of predictions as in float32"
     else:
-        drop, unit = 100 * (after / before - 1) if before else 0.0, "percent"
-        metric = f"{task.metric} {after:.6g} (float32 {before:.6g})"
         figures["mean_change"] = float((got - in_torch).abs().double().mean())
         agreement = f"predictions change by {figures['mean_change']:.3g} on average"
     figures |= {"drop": drop, "max_drop": max_drop}
     samples = f"{counted(len(test), 'test sample')} of {source.evaluated_on}"
-    if task.decides and 100 / len(test) >= COARSE:
+    if is_percentage(task.metric) and 100 / len(test) >= COARSE:
         samples = f"{samples} (one sample is {100 / len(test):.1f} points)"
     if not drop <= max_drop:
-        lost = f"{drop:.2f} {unit} lost, {max_drop:g} allowed"
-        summary = f"{metric} on {samples}: {lost}; keep float32, or allow more with --max-drop"
+        lost_text = f"{drop:.2f} {unit} lost, {max_drop:g} allowed"
+        summary = f"{metric} on {samples}: {lost_text}; keep float32, or allow more with --max-drop"
         return Check(gate, False, summary, figures)
     summary = f"{metric} on {samples}, {agreement}"
     if baseline is not None:

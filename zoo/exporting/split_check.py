@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..formatting import counted
+from ..formatting import counted, metric_figure
 from ..models.runtime import Runtime
 from ..models.scores import predict_logits
 from .certificate import Check
@@ -81,8 +81,9 @@ def _check_classes(source: ExportSource, runtime: Runtime, in_torch: Tensor) -> 
         elif metric == recorded:
             comparison = "equal to the recorded value"
         else:
-            comparison = f"recorded {recorded:.4%}, the difference is due to ties"
-        summary = f"{task.metric} {metric:.4%} on {samples}, {comparison}; {len(changed)} predictions differ from torch"
+            comparison = f"recorded {metric_figure(task.metric, recorded)}, the difference is due to ties"
+        figure = metric_figure(task.metric, metric)
+        summary = f"{task.metric} {figure} on {samples}, {comparison}; {len(changed)} predictions differ from torch"
     return Check(GATE, not (wrong or differs), summary, figures)
 
 

@@ -23,7 +23,7 @@ class InputMethods:
 
     The methods of this class suit numbers whose first dimension are the channels, ``[N, C, …]``: each channel is
     standardised inside the model, and the gates try the range of the test split. A subclass overrides what is
-    different.
+    different. Every object has ``spec``, ``shape``, ``options`` and ``columns``.
 
     Args:
         spec: the declaration of the kind.

@@ -39,6 +39,8 @@ class InputSample:
 class InputReader(ABC):
     """How ``zoo predict`` reads user files; ``zoo.Input(reader=…)`` names a subclass.
 
+    Every object has ``spec``, ``shape`` and ``options``. :func:`zoo.read_lines` reads the lines of a text.
+
     Args:
         spec: the declaration of the kind.
         shape: of one raw sample.

@@ -27,6 +27,9 @@ class TaskMethods(ABC):
     needs also :meth:`decisions`, :meth:`margins`, :meth:`target_problem`, :meth:`example_targets` and
     :meth:`describe`; ``continuous`` the last three.
 
+    Every object has ``spec``, the declaration. ``whole_split`` of the class is True if :meth:`summarise` adds metrics.
+    The ``hyperparameters`` of a method are a :class:`zoo.Hyperparameters`: ``hyperparameters.label_smoothing``.
+
     Args:
         spec: the declaration of the task.
     """

@@ -45,7 +45,7 @@ def refusal(module: object, manager: pluggy.PluginManager, distribution: str) ->
         if odd:
             return f"{name} has a parameter {odd[0]!r}, but the hook's parameters are: {', '.join(possible)}."
     if not marked and not _forgotten(module, hooks):
-        return "adds nothing: no function is marked with @zoo.hookimpl."
+        return "adds nothing: no function is marked with @zoo.hookimpl. Begin the name of a helper module with _."
     return ""
 
 

@@ -128,7 +128,8 @@ class Dataset(Spec):
             by the number of dimensions: ``table`` for one, ``signal`` for two, ``image`` for three.
         input_options: the options of that kind, for example the vocabulary of tokens.
         num_outputs: number of classes; 1 for binary; number of targets for regression; for a plugin's task as it says.
-        labels: the names of the classes, in order (two for binary), or of the targets of a regression.
+        labels: the names of the classes, in order (two for binary), or of the targets of a regression: one for each
+            output, unless the task has labels of its own.
         columns: for tables, a description of each raw column. Without it, all columns are numbers without missing
             values.
         sizes: number of samples in each split with the default options, ``{"train": …, "test": …}``. Other options may

@@ -34,7 +34,7 @@ class TrainingStart:
 
     Args:
         dataset: name of the dataset; a stand-in is shown with the name of the dataset that it replaces.
-        metric: name of the metric that is shown during training: ``accuracy`` or ``mae``.
+        metric: name of the metric that is shown during training: ``accuracy``, ``mae``, or one of a plugin's task.
         samples: number of samples in each split: ``train``, ``validation``, ``test``.
         parameters: number of trainable parameters.
         device: the device as text, such as ``cpu, 2 threads`` or ``cuda:0, NVIDIA H200``.

@@ -72,8 +72,8 @@ class Task(Spec):
             is the best, unless ``methods`` has another rule.
         outputs: the names of an exported model's outputs; the first is the output of the network.
         num_outputs: the number of outputs of every network of the task; 0 if the dataset decides.
-        labels: names of the classes for datasets that have none. If it is set, a dataset has that many labels;
-            otherwise one label for each output.
+        labels: names of the classes for datasets that have none. Set it if there are not as many classes as outputs:
+            then every dataset of the task has that many labels, otherwise one for each output.
         constant: the best constant prediction in words, to which results are compared; empty if there is none.
         pipelines: the pipeline of the Hugging Face Hub for each kind of input, ``{"image": "image-segmentation"}``.
     """
@@ -129,7 +129,9 @@ class Task(Spec):
         if self.num_outputs and num_outputs != self.num_outputs:
             yield f"{self.name} means num_outputs={self.num_outputs}, not {num_outputs}."
         elif labels and len(labels) != self.label_count(num_outputs):
-            yield f"{len(labels)} labels where {self.label_count(num_outputs)} are needed."
+            reason = f"which {self.name} has" if self.labels else "one for each output"
+            more = "" if self.labels else " If the classes are not the outputs, the task can declare its own labels."
+            yield f"{len(labels)} labels where {self.label_count(num_outputs)} are needed, {reason}.{more}"
 
     def load(self) -> Any:
         """A new object of ``methods``. Imports torch.
