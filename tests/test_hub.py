@@ -54,7 +54,8 @@ def upload(hub, folder, **changes):
 def test_a_published_folder_has_weights_file_certificate_and_card(published, tiny_registry):
     run, folder = published
     names = {path.name for path in folder.iterdir()}
-    assert {"best.safetensors", "run.json", "model.onnx", "model.onnx.json", "README.md", "config.json"} <= names
+    named = {"best.safetensors", "run.json", "model.onnx", "model.onnx.json", "README.md", "config.json", "network.svg"}
+    assert named <= names
     assert sha256(folder / "best.safetensors") == sha256(run.best)
     _, front, text = (folder / "README.md").read_text().split("---\n", 2)
     assert yaml.safe_load(front)["library_name"] == "onnx"

@@ -28,6 +28,8 @@ LONGEST_LINE = 2**24
 LARGEST_UNPACKED, LARGEST_RATIO = 2**28, 200
 """A packed file may have so many bytes when it is unpacked, or so many times its size."""
 MOST_COLUMNS = 10_000
+SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
+"""What polars strips from both ends of a cell. Python's own ``strip`` removes four control characters too."""
 
 
 def read_blocks(source: Path | BinaryIO, encoding: str = "") -> Iterator[pl.DataFrame]:
@@ -210,7 +212,7 @@ def _quoted_rows(text: str, texts: Iterator[str], line: int, separator: str, wid
     reader = csv.reader(read_lines(), delimiter=separator)
     found: list[tuple[int, list[str]]] = []
     for row in reader:
-        cells = [cell.strip() for cell in row]
+        cells = [cell.strip(SPACES) for cell in row]
         if any(cells):
             found.append((line + reader.line_num - 1, cells))
         if complete:

@@ -20,7 +20,7 @@ _WHITE = 255.0
 _MODEL_TYPE = "pluggy-zoo"
 _TEST_DATA = "test_data_set_0"
 _CONFIGURATION = ("labels.txt", "config.json", "preprocessor_config.json", "sample.bin")
-_PUBLISHED = ("README.md", "best.safetensors", "run.json")
+_PUBLISHED = ("README.md", "best.safetensors", "network.svg", "run.json")
 """What `zoo publish` adds."""
 
 

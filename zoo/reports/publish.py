@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..drawing.draw import draw_trained
 from ..errors import UsageError
 from ..exporting.export import export
 from ..files import json_text, replacing_together
@@ -17,7 +18,7 @@ from ..runs.hub import CARD, MODEL, RECORD, WEIGHTS, address, check_repository, 
 from ..runs.run import Run, load_run
 from .exported_file import ExportedFile
 from .pages import render
-from .report import assessed, page_facts
+from .report import PICTURE, assessed, page_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ def _write(
     facts = page_facts(Run(run.folder, record), model, registry, assessed(model, registry, data_dir), exported)
     facts |= {"name": repository or facts["name"], "repository": repository or "USER/NAME"}
     facts["use"] = render("use.txt", **facts)
-    texts = {RECORD: json_text(record), CARD: render("model-card.md", **facts)}
+    drawing = draw_trained(model.trained.module, model.trained.metadata, registry)
+    card = render("model-card.md", **facts, picture=PICTURE)
+    texts = {RECORD: json_text(record), CARD: card, PICTURE: drawing.svg}
     with replacing_together(folder / WEIGHTS, *(folder / name for name in texts)) as (weights, *others):
         shutil.copyfile(model.trained.checkpoint, weights)
         for temporary, text in zip(others, texts.values(), strict=True):
