@@ -83,9 +83,10 @@ def test_data_that_contradicts_its_declaration_is_refused(change, problem, tiny_
     bars = tiny_registry.dataset("bars")
     good = some_splits(200, 60)
     task = tiny_registry.task(bars.task)
-    check_splits(bars, task, good)
+    kind = tiny_registry.input_of(bars.input, bars.input_shape)
+    check_splits(bars, task, kind, good)
     with pytest.raises(DataError, match=problem):
-        check_splits(bars, task, Splits(change(good.train), good.test))
+        check_splits(bars, task, kind, Splits(change(good.train), good.test))
 
 
 def test_preprocess_standardises_images_by_channel():

@@ -54,8 +54,9 @@ def test_at_least_one_group_stays_on_each_side(groups, kept, held):
 def test_groups_of_the_wrong_type_or_shape_are_refused(groups, registry):
     spec = dataclasses.replace(registry.dataset("study-hours"), sizes={})
     split = zoo.Split(torch.ones(4, 1), torch.tensor([0, 1, 0, 1]))
+    task, kind = registry.task(spec.task), registry.input_of(spec.input, spec.input_shape)
     with pytest.raises(zoo.DataError, match=r"the test split has groups of type .*, not int64 \[4\]"):
-        check_splits(spec, registry.task(spec.task), zoo.Splits(split, dataclasses.replace(split, groups=groups)))
+        check_splits(spec, task, kind, zoo.Splits(split, dataclasses.replace(split, groups=groups)))
 
 
 def days_of(first, count, holidays=()):

@@ -112,7 +112,7 @@ def test_dense_layers_are_drawn_once_with_their_number_and_the_growth_of_the_cha
 
 
 class Odd(nn.Module):
-    """Control flow, a shared layer, an operator with a parameter, and a result that nobody uses."""
+    """Control flow, a shared layer, an operator with a parameter, and an unused result."""
 
     def __init__(self):
         super().__init__()

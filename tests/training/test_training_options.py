@@ -187,6 +187,17 @@ def test_a_training_has_as_many_epochs_as_fit_into_its_time(tiny_registry, runs_
     assert comparable(timed) == comparable(counted)
 
 
+def test_an_epoch_with_another_batch_is_measured_again(registry, runs_dir, monkeypatch, caplog):
+    def measure(request, prepared):
+        return 2.0 if prepared.hyperparameters.batch_size == 64 else 3.0
+
+    monkeypatch.setattr(time_budget, "measure_epoch", measure)
+    run = zoo.train("lenet", dataset="digits", seconds=7, device="cpu", runs_dir=runs_dir, registry=registry)
+    assert run.config["hyperparameters"]["batch_size"] == 32
+    assert run.config["hyperparameters"]["epochs"] == len(run.metrics()) == 2
+    assert "Training 2 epochs of about 3 s, in 7 s." in caplog.messages
+
+
 def test_a_training_has_one_epoch_at_least(tiny_registry, runs_dir, monkeypatch, caplog):
     monkeypatch.setattr(time_budget, "measure_epoch", lambda request, prepared: 20.0)
     run = zoo.train("tiny-cnn", seconds=7, device="cpu", runs_dir=runs_dir, registry=tiny_registry)

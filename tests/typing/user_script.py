@@ -1,6 +1,6 @@
 """A user's script, as an editor with pyright sees it. It is type-checked and never run.
 
-Each comment that ignores an error is itself an error where there is none: pyright must find these mistakes.
+Some lines are wrong. pyright must find an error in each of them: a comment that ignores no error is an error too.
 """
 
 from collections.abc import Callable

@@ -105,7 +105,7 @@ def read_dataset(
         splits = replace(splits, test=splits.train.take(slice(0, 0)))
     try:
         kind = registry.input_of(spec.input, spec.input_shape)
-        check_splits(spec, task, splits, checked == _defaults(spec), with_test, kind)
+        check_splits(spec, task, kind, splits, usual=checked == _defaults(spec), with_test=with_test)
     except DataError as error:
         raise DataError(f"{error} {_remedy(spec)}" if spec.fingerprint else str(error)) from error
     actual = splits.fingerprint or fingerprint(splits)

@@ -205,18 +205,18 @@ def hash_pieces(*splits: Pieces) -> str:
 def check_splits(
     spec: Dataset,
     task: Task,
+    kind: Input,
     splits: Splits,
     usual: bool = True,
     with_test: bool = True,
-    kind: Input | None = None,
 ) -> None:
     """Check the splits of a loader against the declaration of its dataset.
 
     Args:
         task: of the dataset.
+        kind: of input of the dataset.
         usual: whether all options have their defaults: ``sizes`` are declared for those.
         with_test: whether to check the test split too.
-        kind: of input of the dataset; None: images or columns, by the shape of a sample.
 
     Raises:
         DataError: a shape, a type, a class or a number of samples differs from the declaration.
@@ -235,7 +235,7 @@ def check_splits(
             )
 
 
-def _problem(spec: Dataset, kind: Input | None, split: Split) -> str:
+def _problem(spec: Dataset, kind: Input, split: Split) -> str:
     inputs, targets = split.inputs, split.targets
     if len(inputs) != len(targets):
         return f"has {len(inputs)} inputs for {len(targets)} targets"
@@ -246,19 +246,11 @@ def _problem(spec: Dataset, kind: Input | None, split: Split) -> str:
         return f"has groups of type {split.groups.dtype} and shape {shape}, not int64 [{len(inputs)}]"
     if tuple(inputs.shape[1:]) != spec.input_shape:
         return f"has samples of shape {tuple(inputs.shape[1:])}, not {spec.input_shape}"
-    image = torch.uint8 if len(spec.input_shape) == 3 else torch.float32
-    expected = image if kind is None else getattr(torch, kind.type)
+    expected = getattr(torch, kind.type)
     if inputs.dtype != expected:
         return f"has inputs of type {inputs.dtype}, not {expected}"
-    if kind is not None:
-        problem: str = kind.load(spec.input_shape, spec.input_options, spec.columns).problem(inputs)
-        return problem
-    if inputs.is_floating_point():
-        if inputs.isinf().any():
-            return "has inputs that are infinite"
-        if inputs.isnan().any() and not spec.columns:
-            return "has missing inputs (NaN), but declares no columns"
-    return ""
+    problem: str = kind.load(spec.input_shape, spec.input_options, spec.columns).problem(inputs)
+    return problem
 
 
 def _problem_of_targets(spec: Dataset, task: Task, targets: Tensor) -> str:

@@ -15,7 +15,7 @@ class Scope:
     Args:
         name: the module's name in the network, such as ``features.2``.
         kind: the name of its class.
-        call: tells the calls of one module apart.
+        call: its number among all calls; a module can be called several times.
     """
 
     name: str

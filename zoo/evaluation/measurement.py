@@ -54,7 +54,7 @@ def random_batch(model: ModelDescription, size: int) -> Array:
 
 
 def _tokens(model: ModelDescription) -> int:
-    """How many different whole numbers a sample may hold, as far as the description says."""
+    """The number of different whole numbers in a sample; 2 if the description does not name a vocabulary."""
     if model.input_type == "uint8":
         return 256
     vocabulary = model.input_options.get("vocabulary")

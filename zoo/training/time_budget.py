@@ -34,8 +34,16 @@ def fit_into_time(request: TrainingRequest, prepared: Prepared, world: World) ->
 
     The first process measures the steps and the validation on a copy of the model. The recipe is then adapted to that
     number of epochs like to one that the user sets, so that learning rate, warm-up and averaging end with the training.
+    If that changes the batch, and with it the time of an epoch, it is measured again.
     """
-    assert request.seconds is not None
+    batch_size = prepared.hyperparameters.batch_size
+    request, prepared = _with_epochs(request, prepared, world)
+    if prepared.hyperparameters.batch_size != batch_size:
+        return _with_epochs(request, prepared, world)
+    return request, prepared
+
+
+def _with_epochs(request: TrainingRequest, prepared: Prepared, world: World) -> tuple[TrainingRequest, Prepared]:
     epochs = world.broadcast(_count_epochs(request, prepared) if world.first else None)
     request = replace(
         request,
