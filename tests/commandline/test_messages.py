@@ -230,7 +230,7 @@ def test_home_folders_are_resolved_in_one_place():
 
 @pytest.mark.parametrize(
     ("shape", "remedy"),
-    [([2], "Give --dataset PATH and --target COLUMN."), ([1, 8, 8], "Give --dataset PATH.")],
+    [([2], "or give --dataset PATH and --target COLUMN."), ([1, 8, 8], "or give --dataset PATH.")],
 )
 def test_a_file_trained_on_own_data_says_what_eval_needs(registry, tmp_path, shape, remedy):
     content = {"architecture": "net", "task": "binary", "dataset": "t-csv", "labels": [], "input_shape": shape}
