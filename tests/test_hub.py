@@ -68,6 +68,25 @@ def test_a_published_folder_has_weights_file_certificate_and_card(published, tin
     assert set(again.files) >= names - {"test_data_set_0"}
 
 
+@pytest.mark.parametrize(
+    ("licence", "front_matter"),
+    [
+        ("Apache-2.0", {"license": "apache-2.0"}),
+        ("my: own # licence", {"license": "other", "license_name": "my: own # licence"}),
+    ],
+)
+def test_the_card_states_the_licence_and_ends_with_the_notes(published, tiny_registry, tmp_path, licence, front_matter):
+    run, folder = published
+    notes = tmp_path / "notes.md"
+    notes.write_text("## Contact\n\nmé\n", encoding="utf-8")
+    zoo.publish(str(run.folder), output=folder, license=licence, notes=notes, registry=tiny_registry)
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert text.endswith("\n\n## Contact\n\nmé\n")
+    found = yaml.safe_load(text.split("---\n", 2)[1])
+    assert {key: found[key] for key in found if key.startswith("license")} == front_matter
+    assert f"- **Licence:** {licence}\n" in text
+
+
 def test_no_path_of_the_machine_is_published():
     config = {"data_folder": "/home/me", "git_commit": "1", "error": None, "log": ["mlflow"], "init_from": None}
     config["data"] = {"name": "photos", "path": "/home/me/photos"}
@@ -91,6 +110,10 @@ def test_publish_refuses_what_it_cannot_do(zoo_command, runs_dir, tiny_registry,
         (["linear-regression"], "no run of linear-regression to publish"),
         ([run.folder, "--to", "name"], "must be USER/NAME"),
         ([run.folder, "--private"], "give --to USER/NAME too"),
+        ([run.folder, "--license", "a\nb"], "--license must be a name of one line"),
+        ([run.folder, "--license", " "], "--license must be a name of one line"),
+        ([run.folder, "--notes", tmp_path / "none.md"], "--notes: there is no file"),
+        ([run.folder, "--notes", run.best], "is not text in UTF-8"),
         ([run.folder, "-o", used], "is in use: it holds 'letter.txt'"),
     ):
         done = zoo_command("publish", *arguments, "--runs-dir", runs_dir, registry=tiny_registry)

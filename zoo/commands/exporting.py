@@ -190,6 +190,8 @@ def verify(ctx: click.Context, /, file: Path, as_json: bool, raw: bool, allow_pa
     help="New or empty folder, or one of an earlier `zoo publish`.",
 )
 @click.option("--private", is_flag=True, help="With --to: the repository is private.")
+@click.option("--license", metavar="NAME", help="Licence of the weights, such as apache-2.0, for the model card.")
+@click.option("--notes", metavar="FILE.md", help="End the model card with the text of this file.")
 @click.option("--sign", metavar="KEY", help="Sign the exported file and its certificate, as `zoo export --sign`.")
 @data_dir_option
 @runs_dir_option
@@ -205,7 +207,7 @@ def publish(ctx: click.Context, /, name: str, to: str | None, as_json: bool, **g
     Examples:
       zoo publish resnet-mini
       zoo publish runs/resnet-mini/20260101-120000 -o resnet/
-      zoo publish resnet-mini --to USER/resnet-mini --private
+      zoo publish resnet-mini --to USER/resnet-mini --private --license apache-2.0
     """
     made = zoo.publish(name, to, registry=registry_of(ctx), **given)
     if as_json:

@@ -35,20 +35,23 @@ class HubFacts:
     """The entries of a model card's front matter that have the hub's own ids.
 
     Args:
-        licence: the id of the licence of the weights: ``unknown`` if their owner has not chosen one.
+        licence: the id of the licence of the weights: ``unknown`` if their owner has not chosen one, ``other`` if the
+            hub has no id for it.
+        licence_name: the name of a licence without an id.
         licence_text: the same in words.
         dataset: the id of the dataset; empty if the hub does not have it.
         metrics: of the test split, each with ``type``, ``value`` and ``name``.
     """
 
     licence: str
+    licence_name: str
     licence_text: str
     dataset: str
     metrics: tuple[dict[str, Any], ...]
 
 
 def hub_facts(
-    dataset: Dataset | None, stand_in: bool, recorded: Mapping[str, float], shipped_by: str | None
+    dataset: Dataset | None, stand_in: bool, recorded: Mapping[str, float], shipped_by: str | None, licence: str = ""
 ) -> HubFacts:
     """The hub's ids for a model.
 
@@ -57,18 +60,21 @@ def hub_facts(
         stand_in: whether that dataset stood in for another one.
         recorded: the test metrics by the zoo's names.
         shipped_by: the distribution that the weights ship with; None for a run, whose owner chooses the licence.
+        licence: the licence that the owner of a run has chosen; empty if there is none yet.
     """
     metrics = tuple(
         {"type": _METRICS.get(name, name), "value": value, "name": metric_name(name)}
         for name, value in recorded.items()
     )
-    licence = _licence_of(shipped_by) if shipped_by else ""
-    if licence:
-        text = f"{licence}, as {shipped_by}, with which the weights ship"
+    declared = _licence_of(shipped_by) if shipped_by else ""
+    if declared:
+        text = f"{declared}, as {shipped_by}, with which the weights ship"
     else:
-        text = "not chosen; put yours here and into `license` above"
-    hub_id = licence.lower() if licence.lower() in _LICENCES else "other" if licence else "unknown"
-    return HubFacts(hub_id, text, "" if stand_in else _dataset_id(dataset), metrics)
+        text = licence or "not chosen; state yours with zoo publish --license"
+    chosen = declared or licence
+    hub_id = chosen.lower() if chosen.lower() in _LICENCES else "other" if chosen else "unknown"
+    name = chosen if hub_id == "other" else ""
+    return HubFacts(hub_id, name, text, "" if stand_in else _dataset_id(dataset), metrics)
 
 
 def _dataset_id(dataset: Dataset | None) -> str:

@@ -11,14 +11,21 @@ from ..errors import UsageError
 from ..exporting.export import export
 from ..files import json_text, replacing_together
 from ..folders import expanded, runs_folder
+from ..formatting import one_line
 from ..models.torch_model import TorchModel
 from ..models.trained import find_trained
 from ..registry.registry import Registry, create_registry
 from ..runs.hub import CARD, MODEL, RECORD, WEIGHTS, address, check_repository, public_record, upload
 from ..runs.run import Run, load_run
+from ..schema import read_limited
 from .exported_file import ExportedFile
 from .pages import render
 from .report import PICTURE, assessed, page_facts
+
+LONGEST_LICENCE = 100
+"""Characters."""
+LONGEST_NOTES = 10**6
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ def publish(
     output: Path | str | None = None,
     *,
     private: bool = False,
+    license: str | None = None,
+    notes: Path | str | None = None,
     sign: Path | str | None = None,
     data_dir: Path | str | None = None,
     runs_dir: Path | str | None = None,
@@ -56,6 +65,8 @@ def publish(
         to: ``USER/NAME``; the repository is created if it does not exist.
         output: the folder: a new or empty one, or one of an earlier call. Default: ``published`` in that of the run.
         private: whether a new repository is private; an existing public one is refused.
+        license: of the weights, for the card: an SPDX name such as ``apache-2.0``, or a name of your own.
+        notes: a Markdown file in UTF-8; the card ends with its text.
         sign: as for :func:`zoo.export`.
 
     Raises:
@@ -68,13 +79,16 @@ def publish(
         check_repository(to)
     elif private:
         raise UsageError("--private is for an upload: give --to USER/NAME too.")
+    if license is not None and (not license.strip() or len(license) > LONGEST_LICENCE or one_line(license) != license):
+        raise UsageError(f"--license must be a name of one line with at most {LONGEST_LICENCE} characters.")
     trained = find_trained(reference, runs_folder(runs_dir), registry)
     if trained.shipped:
         name = trained.metadata["architecture"]
         raise UsageError(f"There is no run of {name} to publish, only its shipped weights. Run `zoo train {name}`.")
     run = load_run(trained.checkpoint.parent)
     folder = expanded(output) if output is not None else run.folder / "published"
-    files = _write(run, TorchModel(trained), folder, to or "", registry, sign=sign, data_dir=data_dir)
+    stated = {"repository": to or "", "licence": license or "", "notes": _text_of(notes)}
+    files = _write(run, TorchModel(trained), folder, stated, registry, sign=sign, data_dir=data_dir)
     if to is None:
         return Published(folder, tuple(files))
     uploaded = upload(folder, files, to, private=private, message=f"Publish {run.name}")
@@ -85,21 +99,22 @@ def _write(
     run: Run,
     model: TorchModel,
     folder: Path,
-    repository: str,
+    stated: dict[str, str],
     registry: Registry,
     *,
     sign: Path | str | None,
     data_dir: Path | str | None,
 ) -> list[str]:
-    """Write the folder; the names of its files."""
+    """Write the folder; the names of its files. ``stated`` has the card's ``repository``, ``licence`` and ``notes``."""
     made = export(str(run.folder), "onnx", bundle=folder, sign=sign, data_dir=data_dir, registry=registry)
     record = public_record(run.config)
     exported = ExportedFile(made.file, sha256=made.sha256, bytes=made.bytes, checks=made.checks)
-    facts = page_facts(Run(run.folder, record), model, registry, assessed(model, registry, data_dir), exported)
+    assessment, repository = assessed(model, registry, data_dir), stated["repository"]
+    facts = page_facts(Run(run.folder, record), model, registry, assessment, exported, stated["licence"])
     facts |= {"name": repository or facts["name"], "repository": repository or "USER/NAME"}
     facts["use"] = render("use.txt", **facts)
     drawing = draw_trained(model.trained.module, model.trained.metadata, registry)
-    card = render("model-card.md", **facts, picture=PICTURE)
+    card = render("model-card.md", **facts, picture=PICTURE) + stated["notes"]
     texts = {RECORD: json_text(record), CARD: card, PICTURE: drawing.svg}
     with replacing_together(folder / WEIGHTS, *(folder / name for name in texts)) as (weights, *others):
         shutil.copyfile(model.trained.checkpoint, weights)
@@ -107,6 +122,19 @@ def _write(
             temporary.write_text(text, encoding="utf-8")
     assert made.file.name == MODEL
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if _is_published(path))
+
+
+def _text_of(notes: Path | str | None) -> str:
+    """The text of a file after an empty line; empty without a file."""
+    if notes is None:
+        return ""
+    path = expanded(notes)
+    try:
+        return f"\n{read_limited(path, LONGEST_NOTES, 'the notes').decode()}"
+    except FileNotFoundError:
+        raise UsageError(f"--notes: there is no file {path}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--notes: {path} is not text in UTF-8.") from None
 
 
 def _is_published(path: Path) -> bool:

@@ -140,8 +140,9 @@ def page_facts(
     registry: Registry,
     assessment: Assessment | None,
     exported: ExportedFile | None,
+    licence: str = "",
 ) -> dict[str, Any]:
-    """The template variables of both pages."""
+    """The template variables of both pages; ``licence`` is the one that the owner of a run has chosen."""
     config, description = _record(run, model, registry), model.description
     recorded = description.test or {}
     metrics = [(metric_name(name), metric_text(name, recorded[name])) for name in metric_names(recorded)]
@@ -165,6 +166,7 @@ def page_facts(
             bool(config["data"]["stand_in_for"]),
             {name: recorded[name] for name in metric_names(recorded)},
             None if run else config["plugin"]["distribution"],
+            licence,
         ),
         "pipeline": _pipeline(description, registry),
         "assessment": assessment,
