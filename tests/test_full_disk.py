@@ -27,6 +27,7 @@ def run(folder, *campaigns):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_fault_is_one_line_and_the_earlier_files_are_unharmed(tmp_path):
     counts = run(tmp_path, *FEW)
     assert list(counts) == list(FEW)

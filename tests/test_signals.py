@@ -73,6 +73,7 @@ sys.addaudithook(watch)
     assert (code, out, err) == (130, "", "Error: Interrupted.\n")
 
 
+@pytest.mark.slow
 def test_ctrl_c_that_a_library_swallows_still_stops_a_training(tmp_path):
     """As a library does that imports another one in a ``try`` with a bare ``except``."""
     program = """
@@ -211,6 +212,7 @@ def test_every_command_stops_with_one_line(tmp_path, monkeypatch, command, watch
     assert (tmp_path / "net.onnx").read_bytes() == b"not an ONNX file"
 
 
+@pytest.mark.slow
 def test_sighup_that_nohup_ignores_stays_ignored(tmp_path):
     program = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{STOPS_ITSELF}"
     arguments = ["train", "linear-regression", "--epochs", "3", "--runs-dir", tmp_path]
@@ -218,6 +220,7 @@ def test_sighup_that_nohup_ignores_stays_ignored(tmp_path):
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_several_processes_stop_together(tmp_path):
     """The launcher passes the signal on, waits for its processes, and a second signal changes nothing."""
     process = start(*TRAIN, "--devices", "2", "--runs-dir", tmp_path)
@@ -326,6 +329,7 @@ def test_streams_that_cannot_be_used(tmp_path, line, code, error):
     assert (found[0], found[2]) == (code, error)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_without_its_streams(tmp_path):
     """Closed and full ones; nothing that is printed lands in a file of the run."""
     command = "$ZOO train linear-regression --epochs 2 --device cpu --runs-dir"

@@ -105,6 +105,7 @@ def test_a_light_command_works(tmp_path, name):
     works(tmp_path, [["info", "lenet"]], **SURROUNDINGS[name])
 
 
+@pytest.mark.slow
 def test_a_training_works_in_all_of_them_at_once(tmp_path):
     """Those that exclude each other aside."""
     variables = ASCII | {"HOME": None, "ZOO_DATA": None, "COLUMNS": "20", "NO_COLOR": "1", "TERM": None}
@@ -124,6 +125,7 @@ def test_every_command_works(tmp_path, name):
     works(tmp_path, LIGHT + WORK, **SURROUNDINGS[name])
 
 
+@pytest.mark.slow
 def test_text_that_the_terminal_cannot_show(tmp_path):
     """Names of classes and columns in Greek and German, a terminal that knows ASCII only."""
     place = folder_in(tmp_path)
@@ -140,9 +142,9 @@ def test_text_that_the_terminal_cannot_show(tmp_path):
     ("variables", "part"),
     [
         ({"ZOO_DATA": "/dev/null"}, "/dev/null"),
-        ({"ZOO_DATA": "~nosuchuser/x"}, "~nosuchuser"),
-        ({"ZOO_RUNS": "/dev/null/x"}, "/dev/null/x"),
-        ({"ZOO_RUNS": "\n\x1b[31mError: x"}, None),
+        pytest.param({"ZOO_DATA": "~nosuchuser/x"}, "~nosuchuser", marks=pytest.mark.slow),
+        pytest.param({"ZOO_RUNS": "/dev/null/x"}, "/dev/null/x", marks=pytest.mark.slow),
+        pytest.param({"ZOO_RUNS": "\n\x1b[31mError: x"}, None, marks=pytest.mark.slow),
         ({"WORLD_SIZE": "many"}, "WORLD_SIZE"),
     ],
 )

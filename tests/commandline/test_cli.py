@@ -263,6 +263,7 @@ def wait_for_epoch(process, number):
     raise AssertionError("".join(lines))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_printed_command_finishes_a_run_after_ctrl_c(number, code, zoo_command):
     process = start("train", "resnet-mini", "--dataset", "digits", "--epochs", "50")
@@ -299,6 +300,7 @@ def test_output_into_a_closed_pipe_is_no_error():
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_shows_the_progress_of_a_training():
     import pty

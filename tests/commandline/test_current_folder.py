@@ -52,7 +52,10 @@ def run(folder, *command):
         pytest.param(
             ("export", "softmax-regression", "--onnx", "--reproducible", "-o", "OUT"), marks=pytest.mark.campaign
         ),
-        ("train", "softmax-regression", "--dataset", "digits", "--epochs", "1", "--devices", "2"),
+        pytest.param(
+            ("train", "softmax-regression", "--dataset", "digits", "--epochs", "1", "--devices", "2"),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(("check", "lenet"), marks=pytest.mark.campaign),
     ],
     ids=lambda command: command[0],

@@ -538,6 +538,7 @@ def plugin_results(point, registry):
     return {result.check: result for result in zoo.check(point.name, registry=registry) if result.kind == "plugin"}
 
 
+@pytest.mark.slow
 def test_a_plugin_that_imports_torch_fails(add_plugin, registry):
     results = plugin_results(add_plugin("theirs", HEAVY.format(heavy="torch", builder="math:prod")), registry)
     assert results["cheap"].status == "failed"
@@ -617,6 +618,7 @@ def test_a_command_without_an_example_fails(add_plugin, tmp_path):
     assert run()["help"]["status"] == "passed"
 
 
+@pytest.mark.slow
 def test_the_pytest_plugin_makes_one_test_of_each_check(pytester_folder):
     done = pytester_folder('@pytest.mark.zoo("iris")\n@pytest.mark.filterwarnings("error")')
     assert done.returncode == 0, done.stdout

@@ -34,6 +34,7 @@ def test_torch_and_file_give_the_same_figures(name, registry, tmp_path):
     compare(zoo.assess(name, registry=registry), zoo.assess(file, registry=registry))
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 def test_torch_and_file_agree_on_ten_thousand_digits(registry, tmp_path, mnist_dir):
     file = zoo.export("cnn-mini", "onnx", tmp_path / "net.onnx", registry=registry, data_dir=mnist_dir).file

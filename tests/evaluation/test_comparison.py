@@ -243,6 +243,7 @@ def test_bench_of_a_run(digits_runs, zoo_command, tmp_path):
     assert (tmp_path / "speed.png").stat().st_size > 5_000
 
 
+@pytest.mark.slow
 def test_bench_of_quantised_files(digits_runs, zoo_command):
     done = zoo_command(
         "bench", "resnet-mini", "--runs-dir", digits_runs, "--batch-size", 1, "--seconds", 0.02, "--int8", "--fp16",

@@ -21,6 +21,7 @@ def replaced(registry, **changes):
     return registry
 
 
+@pytest.mark.slow
 def test_a_recorded_result_is_reproduced_to_the_byte(tiny_registry, runs_dir, tmp_path):
     made = zoo.reproduce("tiny-cnn", registry=tiny_registry, runs_dir=runs_dir, device="cpu")
     assert made.recorded is None

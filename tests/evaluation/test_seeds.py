@@ -93,6 +93,7 @@ def test_parallel_processes_train_the_same(tiny_file, caplog):
     assert found.runs[0].config["threads"] == max(1, seeds.cores() // 2)
 
 
+@pytest.mark.slow
 def test_a_seed_that_fails_is_named_and_the_others_are_kept(tiny_file, tmp_path, monkeypatch):
     source = TINY.read_text().replace("nn.Dropout(dropout)", "nn.Dropout(fails())")
     source += "\ndef fails():\n    if torch.initial_seed() == 1:\n        raise ValueError('no luck')\n    return 0.1\n"
@@ -108,6 +109,7 @@ def test_a_process_that_ends_by_itself_is_an_error(monkeypatch, runs_dir):
         zoo.train_seeds("mnist-mlp", 2, processes=2, dataset="digits", runs_dir=runs_dir)
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_in_a_process_is_a_usage_error(tiny_file):
     with pytest.raises(UsageError, match="lr must be a number"):
         zoo.train_seeds("tiny-cnn", 2, processes=2, lr="fast")

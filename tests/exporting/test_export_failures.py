@@ -141,6 +141,7 @@ def is_whole(target):
     return certificate["passed"] and certificate["file"]["sha256"] == sha256(target)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 @pytest.mark.parametrize("limit", [1_000, 22_500], ids=["in the file", "in the certificate"])
 def test_a_full_disk_keeps_the_earlier_file(limit, tmp_path):
@@ -167,6 +168,7 @@ print(Path({str(target)!r}).read_bytes() == before)
     assert sorted(path.name for path in tmp_path.glob(".*.part")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.campaign)])
 def test_a_kill_at_any_time_leaves_a_complete_file(kills, tmp_path):

@@ -211,6 +211,7 @@ def test_a_requested_provider_that_is_missing_is_refused(digits_runs, tmp_path, 
     assert zoo.export("resnet-mini", providers=("cpu",), **options).file.is_file()
 
 
+@pytest.mark.slow
 def test_reproducible_requires_the_same_bytes_from_another_process(source, tmp_path, registry):
     exporter = registry.exporter("onnx")
     certificate = write_verified(source, ExportRequest(exporter, tmp_path / "m.onnx", {"opset": 20}, reproducible=True))

@@ -49,6 +49,7 @@ def test_equal_checkpoints_give_equal_bytes_without_data_of_this_machine(bundle,
         assert trace.encode() not in content
 
 
+@pytest.mark.slow
 def test_its_runner_needs_only_torch(bundle):
     script = (
         f"import runpy, sys; runpy.run_path({str(bundle.file.with_name('run.py'))!r}); assert 'zoo' not in sys.modules"

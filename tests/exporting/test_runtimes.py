@@ -20,6 +20,7 @@ from zoo import ExportError, UsageError, create_registry
 from zoo.exporting.source import ExportSource
 from zoo.models.trained import load_shipped
 
+LONG = {"alexnet-mini", "densenet-mini", "googlenet-mini", "rnn-mini", "vgg-mini"}
 SHIPPED = sorted(name for name, spec in create_registry().architectures.items() if spec.shipped_weights)
 OLD = "1.17.3"
 
@@ -47,7 +48,9 @@ def versions_in(path):
     return [(item.domain, item.version) for item in model.opset_import], model.ir_version
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in SHIPPED]
+)
 def test_the_file_has_the_lowest_opset_and_ir(name, registry, tmp_path):
     path = tmp_path / "m.onnx"
     write(source_of(name, registry), path)

@@ -126,7 +126,7 @@ def test_reference_vectors_of_the_onnx_model_zoo_are_used(digits_runs, tmp_path)
     assert gates(zoo.verify(model, runs_dir=tmp_path))["reference vectors"] is False
 
 
-@pytest.mark.parametrize("reduction", ["int8", "fp16"])
+@pytest.mark.parametrize("reduction", [pytest.param("int8", marks=pytest.mark.slow), "fp16"])
 def test_the_budget_of_a_smaller_form_is_checked_again(reduction, digits_runs, tmp_path):
     given = {"runs_dir": digits_runs, "data_dir": tmp_path}
     file = zoo.export("resnet-mini", reduction=reduction, output=tmp_path, max_drop=0.9, **given).file

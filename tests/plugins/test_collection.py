@@ -19,12 +19,11 @@ SMALL = [name for name, spec in REGISTRY.architectures.items() if spec.parameter
 LARGE = [name for name in REGISTRY.architectures if name not in SMALL]
 SHIPPED = [name for name in SMALL if REGISTRY.architecture(name).shipped_weights]
 
-# A training of one of these takes longer than the rest of this file.
-HEAVY = {"alexnet-mini", "densenet-mini", "googlenet-mini", "rnn-mini", "vgg-mini"}
+# The long tests train these until they are above chance; the others export their shipped weights.
+HEAVY = {"alexnet-mini", "densenet-mini", "googlenet-mini", "resnet-mini", "rnn-mini", "vgg-mini"}
 
-# The smallest is trained in every run of the tests, the largest only each night.
-FULL_SIZE_MARKS = {"torchvision/resnet18": ()}
-FULL_SIZE_MARKS |= {f"torchvision/{name}": pytest.mark.campaign for name in ("resnet152", "vgg11", "vgg16")}
+# The largest are trained only each night.
+FULL_SIZE_MARKS = {f"torchvision/{name}": pytest.mark.campaign for name in ("resnet152", "vgg11", "vgg16")}
 
 # Lower bounds, above chance, of accuracy (R² for regressions) after few epochs on a bundled stand-in.
 ABOVE_CHANCE = {"classification": ("accuracy", 0.7), "binary": ("accuracy", 0.8), "regression": ("r2", 0.2)}
@@ -62,13 +61,6 @@ def test_every_small_network_trains_offline_and_exports_with_a_certificate(
     metric, least = ABOVE_CHANCE[spec.task]
     # the test split of the line has one point, so there is no R²
     assert run.config["results"]["test"].get(metric, 1.0) > least, run.config["results"]
-    exported(name, registry, runs_dir, tmp_path)
-
-
-@pytest.mark.parametrize("name", sorted(HEAVY))
-def test_a_heavy_network_exports_after_a_single_epoch(name, registry, runs_dir, tmp_path, no_network):
-    """A few steps are enough to export. The long tests train these networks until they are above chance."""
-    zoo.train(name, registry=registry, runs_dir=runs_dir, epochs=1)
     exported(name, registry, runs_dir, tmp_path)
 
 
@@ -171,14 +163,14 @@ def test_shipped_weights_have_the_recorded_metrics(name, registry, mnist_dir):
     assert found == pytest.approx(shipped.recorded, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["resnet-mini", "linear-regression"])
+@pytest.mark.parametrize("name", ["linear-regression", *sorted(HEAVY)])
 def test_shipped_weights_are_exported_without_a_run(name, zoo_command, no_network, tmp_path):
     result = zoo_command("export", name, "--onnx")
     assert result.code == 0, result.err
     assert "using its shipped weights" in result.err
-    if name == "resnet-mini":
+    if name in HEAVY:
         assert "bundled digits is used instead" in result.err
-        certificate = json.loads((tmp_path / "work" / "resnet-mini.onnx.json").read_text())
+        certificate = json.loads((tmp_path / "work" / f"{name}.onnx.json").read_text())
         assert certificate["evaluated_on"] == "digits (in place of mnist)"
         assert certificate["model"]["dataset"] == "mnist"
 

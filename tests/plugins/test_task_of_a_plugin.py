@@ -81,6 +81,7 @@ def test_a_prediction_is_described_by_the_task(command, trained, segmentation):
         assert sum(answer["values"].values()) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_report_card_and_demo_show_the_task(command, trained):
     shown = command("report", "segment-mini", "--runs-dir", "runs", "-o", "report")
     assert shown.code == 0, shown.err

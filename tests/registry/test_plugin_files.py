@@ -61,6 +61,7 @@ def test_each_file_and_each_package_of_the_folder_is_a_plugin(folder, monkeypatc
     assert {"onefilea", "onefileb"} <= registry.architectures.keys()
 
 
+@pytest.mark.slow
 def test_from_a_single_file_to_a_verified_network(folder, zoo_command):
     path = write(folder, "wholeway")
     command = ["--plugins-dir", folder]

@@ -103,6 +103,7 @@ def test_a_third_party_plugin_can_do_everything_that_a_builtin_one_can(theirs):
     assert Path("loud.txt").read_text() == "THEIR-NET"
 
 
+@pytest.mark.slow
 def test_a_third_party_plugin_ships_recorded_results_and_weights(theirs):
     run, folder = theirs
     assert json.loads(run("list", "their-net", "--json"))[0]["results"] is None

@@ -71,6 +71,7 @@ def divided(tmp_path_factory):
     return run_of(start(*COMMAND, *DIVIDED, "--runs-dir", folder, "--json"), folder)
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one(divided, tmp_path):
     one, _, _ = run_of(start(*COMMAND, "--epochs", EPOCHS, "--runs-dir", tmp_path), tmp_path)
     two, out, err = divided
@@ -102,6 +103,7 @@ def worker(rank, marker):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the processes in /proc")
 def test_a_killed_process_fails_the_run_and_it_resumes_bit_identically(divided, tmp_path):
     unbroken, _, _ = divided
@@ -126,6 +128,7 @@ def test_a_killed_process_fails_the_run_and_it_resumes_bit_identically(divided, 
     assert curve(resumed) == curve(unbroken)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal to a process group, as a terminal does")
 def test_ctrl_c_stops_all_processes_after_the_same_step(tmp_path):
     process = start(*COMMAND, *DIVIDED, "--runs-dir", tmp_path)
@@ -143,6 +146,7 @@ def test_ctrl_c_stops_all_processes_after_the_same_step(tmp_path):
     assert run.status == "interrupted"
 
 
+@pytest.mark.slow
 def test_an_error_is_printed_once(tmp_path):
     process = start("train", "lenet", "--dataset", tmp_path / "nothing", "--devices", 2, "--runs-dir", tmp_path)
     _, err = process.communicate(timeout=120)

@@ -71,7 +71,8 @@ def comparable(run):
     return entries, results, run.status, sha256(run.best)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [4, 20])
 def test_a_run_that_is_killed_and_resumed_equals_an_uninterrupted_run(tmp_path, kills):
     whole = train_uninterrupted(tmp_path / "whole")
     run, killed = train_with_kills(tmp_path / "killed", kills, random.Random(kills))
