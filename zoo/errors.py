@@ -24,6 +24,7 @@ class UnknownName(UsageError):
         close = closest(name, known)
         guess = f" Did you mean {close!r}?" if close else ""
         super().__init__(f"There is no {kind} named {name!r}.{guess} {hint}")
+        self.kind = kind
         self.name = name
         self.closest = close
 

@@ -196,8 +196,8 @@ def test_without_its_plugin_a_file_says_which_kind_is_missing(dice, tmp_path, zo
     Path("throws.txt").write_text("123")
     for arguments in (("predict", file, "throws.txt"), ("demo", file)):
         shown = zoo_command(*arguments)
-        assert shown.code == 2
-        assert "no kind of input named 'dice'" in shown.error
+        assert shown.code == 1
+        assert "dice-net needs the kind of input 'dice', which no plugin registers here" in shown.error
 
 
 def test_a_kind_without_a_reader_says_so(add_plugin, tmp_path):

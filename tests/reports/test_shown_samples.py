@@ -65,7 +65,7 @@ def test_a_kind_that_the_demo_cannot_show_is_named(registry):
             register(Input(name="smell", summary="s", type="float32", dimensions=1, holds="smells"))
 
     model = described("smell", (2,), "float32")
-    with pytest.raises(zoo.UsageError, match="cannot show this model: There is no kind of input named 'smell'"):
+    with pytest.raises(zoo.PluginError, match="needs the kind of input 'smell', which no plugin registers"):
         demo_of(model, registry)
     registry.add(zoo.Plugin("smell", "third-party", "1.0", "smell"), Plugin())
     with pytest.raises(zoo.UsageError, match="zoo demo cannot show inputs of the kind smell; `zoo predict` can read"):

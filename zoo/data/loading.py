@@ -13,6 +13,7 @@ import torch
 
 from ..errors import DataError, DataUnavailable, UsageError
 from ..folders import data_folder
+from ..registry.origins import needed_by
 from ..registry.registry import Registry, create_registry
 from ..specs.architecture import Architecture
 from ..specs.columns import columns_from_json
@@ -282,6 +283,7 @@ def load_again(config: Mapping[str, Any], registry: Registry, folder: Path) -> L
         config: the ``run.json`` of a run, or the description of a checkpoint.
 
     Raises:
+        PluginError: no plugin registers the dataset, its task or its kind of input.
         DataUnavailable: the data is no longer available.
         DataError: it has changed since the training.
     """
@@ -289,7 +291,9 @@ def load_again(config: Mapping[str, Any], registry: Registry, folder: Path) -> L
     reference = recorded.get("path") or recorded["name"]
     columns = columns_from_json(recorded.get("columns") or ())
     declared = Declared(columns, tuple(recorded.get("labels") or ()), recorded.get("target_reading", ""))
-    data = load_named(reference, registry, config["task"], folder, recorded.get("options") or {}, declared=declared)
+    with needed_by(config):
+        registry.input_of(recorded.get("input") or "", recorded["input_shape"])  # a dataset without its kind is refused
+        data = load_named(reference, registry, config["task"], folder, recorded.get("options") or {}, declared=declared)
     if data.fingerprint != recorded["fingerprint"]:
         raise DataError(f"{data.spec.name} is no longer the data of this training; train again.")
     return data

@@ -15,6 +15,7 @@ from ..models.api import open_model
 from ..models.description import ModelDescription
 from ..models.inference import InferenceModel
 from ..models.torch_model import TorchModel
+from ..registry.origins import missing, needed_by
 from ..registry.registry import Registry, create_registry
 from ..specs.columns import columns_to_json
 from ..specs.dataset import IMAGE, TABLE
@@ -74,7 +75,8 @@ def _methods(description: ModelDescription, registry: Registry) -> Any:
     spec = registry.tasks.get(description.task)
     if spec is None and known is not None:
         return None
-    spec = spec or registry.task(description.task)
+    with needed_by(description.content):
+        spec = spec or registry.task(description.task)
     if known is not None and {metric.name for metric in spec.metrics} <= known:
         return None
     from ..models.tasks import load_task
@@ -104,11 +106,12 @@ def _recorded_data(
     """The dataset that the model was trained on, by the fingerprint in its description."""
     spec = registry.datasets.get(description.dataset)
     if spec is None:
-        raise DataUnavailable(
-            f"{description.name} was trained on {description.dataset}, which is not a registered dataset. Install the "
-            "plugin that has it, load it with `zoo --plugins-dir FOLDER`, or give --dataset PATH"
-            f"{' and --target COLUMN' if description.takes_rows else ''}."
-        )
+        with needed_by(description.content):  # a dataset is refused without its kind of input or its task
+            registry.input(description.input_kind)
+            registry.task(description.task)
+        own = description.takes_images or description.takes_rows  # what user files can hold
+        other = f"give --dataset PATH{' and --target COLUMN' if description.takes_rows else ''}" if own else ""
+        raise DataUnavailable(missing(f"dataset {description.dataset!r}", description.content, other))
     try:
         data = read_dataset(spec, registry, folder, options=options)
     except DataUnavailable as error:
@@ -130,6 +133,8 @@ def _other_data(
         channels, height, width = description.input_shape
         chosen = {"size": (height, width), "colour": "grey" if channels == 1 else "rgb"} | chosen
     declared = Declared(description.columns, description.labels)
+    with needed_by(description.content):
+        registry.task(description.task)
     data = load_named(reference, registry, description.task, folder, chosen, declared=declared)
     spec = data.spec
     if spec.task != description.task:

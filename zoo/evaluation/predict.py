@@ -22,6 +22,7 @@ from ..inputs.user_files import STDIN, read_samples
 from ..models.api import open_model
 from ..models.description import ModelDescription
 from ..models.inference import Array, InferenceModel, confidence
+from ..registry.origins import needed_by
 from ..registry.registry import Registry, create_registry
 from .image_preparation import NO_FILE, ImagePreparation, image_sources, kind_of_path, prepare_image
 from .rows import Row, is_row, parse_row, read_rows
@@ -97,7 +98,7 @@ def predict(
 
     Raises:
         RunNotFound, UnknownName, ZooError: as for :func:`open_model`.
-        UnknownName: no plugin registers the task of the model, or its kind of input.
+        PluginError: no plugin registers the task of the model, or its kind of input.
         UsageError: files cannot be read as this kind of input.
     """
     if isinstance(inputs, str | Path):
@@ -117,10 +118,11 @@ def reader_of(description: ModelDescription, registry: Registry | None = None) -
     """The reader of user files for a model that takes neither images nor rows.
 
     Raises:
-        UnknownName: no plugin registers its kind of input.
+        PluginError: no plugin registers its kind of input.
         UsageError: files cannot be read as this kind.
     """
-    kind = (registry or create_registry()).input(description.input_kind)
+    with needed_by(description.content):
+        kind = (registry or create_registry()).input(description.input_kind)
     reader = load_reader(kind, description.input_shape, description.input_options)
     if reader is None:
         raise UsageError(f"zoo predict cannot read files as {kind.name}: this kind of input has no reader.")
@@ -140,7 +142,8 @@ def _describe(description: ModelDescription, registry: Registry | None) -> Descr
         return None
     from ..models.tasks import load_task
 
-    methods = load_task((registry or create_registry()).task(description.task))
+    with needed_by(description.content):
+        methods = load_task((registry or create_registry()).task(description.task))
     return lambda answer: methods.describe(answer, description.labels)
 
 

@@ -13,7 +13,7 @@ from ..environment import versions
 from ..errors import RunNotFound
 from ..formatting import metrics_text
 from ..inputs.methods import InputMethods, input_of_record
-from ..registry.origins import as_trained, trained_architecture
+from ..registry.origins import as_trained, needed_by, trained_architecture
 from ..registry.registry import Registry
 from ..runs.checkpoint import load_model_state, load_tensors_with_hash
 from ..runs.finding import find_run, list_runs
@@ -187,8 +187,9 @@ def _load(path: Path, registry: Registry) -> tuple[TaskMethods, InputMethods, nn
     tensors, metadata, digest = load_tensors_with_hash(path)
     with as_trained(registry, metadata):
         architecture = trained_architecture(registry, metadata)
-        task = registry.task(metadata["task"])
-        inputs = input_of_record(metadata["data"], registry)
+        with needed_by(metadata):
+            task = registry.task(metadata["task"])
+            inputs = input_of_record(metadata["data"], registry)
         module = blank_model(architecture, task, inputs, metadata)
         load_model_state(module, tensors)
     postprocess = dict(module.named_children()).get("postprocess")

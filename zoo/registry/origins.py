@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import BuildError, InvalidValue, PluginError, UnknownName, ZooError
 from ..specs.architecture import Architecture
-from .plugin import FILE, Plugin
+from .plugin import DISTRIBUTION, FILE, Plugin
 from .registry import Registry
 
 log = logging.getLogger("zoo")
@@ -54,6 +54,41 @@ def as_trained(registry: Registry, metadata: Mapping[str, Any]) -> Iterator[None
         if not change or change in str(error):
             raise
         raise PluginError(f"{error} {change}") from error
+
+
+@contextlib.contextmanager
+def needed_by(metadata: Mapping[str, Any]) -> Iterator[None]:
+    """Context in which to look up the task, the kind of input or the dataset of a trained model.
+
+    Args:
+        metadata: content of ``run.json``, the description in a checkpoint, or that of an exported file.
+
+    Raises:
+        PluginError: no plugin registers it; the message says what is missing and what to do.
+    """
+    try:
+        yield
+    except UnknownName as error:
+        if error.kind not in ("task", "kind of input", "dataset"):
+            raise
+        raise PluginError(missing(f"{error.kind} {error.name!r}", metadata)) from error
+
+
+def missing(what: str, metadata: Mapping[str, Any], otherwise: str = "") -> str:
+    """The message that no plugin registers ``what``, which a trained model needs.
+
+    Args:
+        metadata: see :func:`needed_by`.
+        otherwise: what the user can do instead of having the plugin.
+    """
+    origin = metadata.get("plugin") or {}
+    ours = origin.get("distribution", FILE) in (DISTRIBUTION, FILE)
+    hint = "" if ours else f" (the network came from {describe_origin(origin)})"
+    either = f", or {otherwise}" if otherwise else ""
+    return (
+        f"{metadata['architecture']} needs the {what}, which no plugin registers here. Install the plugin that has it"
+        f"{hint}{',' if otherwise else ' or'} load it with `zoo --plugins-dir FOLDER`{either}."
+    )
 
 
 def note_change(registry: Registry, metadata: Mapping[str, Any]) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnknownName, UsageError
+from ..errors import UsageError
 from ..inputs.reader import InputReader, load_reader
 from ..models.description import ModelDescription
 from ..models.inference import Array
+from ..registry.origins import needed_by
 from ..registry.registry import Registry, create_registry
 from ..specs.dataset import IMAGE, TABLE, Input
 
@@ -56,14 +57,13 @@ def demo_of(model: ModelDescription, registry: Registry | None) -> str:
     """How a sample is entered in the browser demo: ``image``, ``table``, ``text`` or ``curve``.
 
     Raises:
-        UsageError: the demo cannot show this kind of input, or no plugin registers it.
+        UsageError: the demo cannot show this kind of input.
+        PluginError: no plugin registers it.
     """
     if model.takes_images or model.takes_rows:
         return IMAGE if model.takes_images else TABLE
-    try:
+    with needed_by(model.content):
         kind: Input = (registry or create_registry()).input(model.input_kind)
-    except UnknownName as error:
-        raise UsageError(f"zoo demo cannot show this model: {error}") from error
     if not kind.demo:
         raise UsageError(f"zoo demo cannot show inputs of the kind {kind.name}; `zoo predict` can read files.")
     return kind.demo

@@ -220,7 +220,10 @@ def _exporter_of(path: Path, registry: Registry) -> Exporter:
         if path.name.endswith(exporter.suffix):
             return exporter
     known = ", ".join(sorted(exporter.suffix for exporter in readers))
-    raise UsageError(f"No exporter reads files like {path.name}; known suffixes: {known}.")
+    raise UsageError(
+        f"No exporter reads files like {path.name}; known suffixes: {known}. Install the plugin that has the format or "
+        "load it with `zoo --plugins-dir FOLDER`."
+    )
 
 
 def _check_contents(found: Verification, file: FileUnderTest) -> None:
