@@ -1,6 +1,7 @@
 """Files are written completely or not at all, and equal checkpoints have equal bytes."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,16 @@ from safetensors.torch import save_file
 from torch import nn
 
 from zoo import ZooError
-from zoo.files import make_folder, recover, replacing, replacing_together, sha256, write_text, write_together
+from zoo.files import (
+    make_folder,
+    recover,
+    replacing,
+    replacing_together,
+    sha256,
+    unwritable,
+    write_text,
+    write_together,
+)
 from zoo.journal import locked
 from zoo.runs.checkpoint import load_model_state, load_tensors, load_tensors_with_hash, model_state, save_tensors
 
@@ -76,6 +86,18 @@ def test_a_read_only_folder_is_refused_in_one_line(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(ZooError, match="Permission denied"):
         make_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "Permission denied. Choose a folder that can be written to."),
+        (errno.ENOSPC, "No space left on device. Free some space, or choose another folder."),
+        (errno.ENAMETOOLONG, "File name too long. Choose a shorter name."),
+    ],
+)
+def test_a_file_that_cannot_be_written_comes_with_advice(number, advice):
+    assert str(unwritable(Path("a"), OSError(number, os.strerror(number)))) == f"Cannot write a: {advice}"
 
 
 def network():
@@ -264,6 +286,30 @@ def test_temporary_names_cannot_be_guessed_and_no_link_is_followed(tmp_path):
             names.add(temporary.name)
     assert len(names) == 3
     assert all(re.fullmatch(r"\.a\.txt\.[0-9a-f]{16}\.part", name) for name in names)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs flock")
+def test_a_link_or_a_pipe_with_a_temporary_name_is_left_alone(tmp_path):
+    (tmp_path / "theirs").write_text("theirs")
+    link, pipe = (tmp_path / f".a.txt.{number * 16}.part" for number in "01")
+    link.symlink_to("theirs")
+    os.mkfifo(pipe)
+    write_text(tmp_path / "a.txt", "new")
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+    assert (tmp_path / "theirs").read_text() == "theirs"
+
+
+def test_a_pair_is_written_through_a_link_to_its_folder_and_to_no_other_folder(tmp_path):
+    (tmp_path / "real" / "below").mkdir(parents=True)
+    (tmp_path / "other" / "deep" / "below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    write_together({tmp_path / "real" / "a": "1", tmp_path / "link" / "b": "2"})
+    assert (tmp_path / "real" / "b").read_text() == "2"
+    (tmp_path / "real" / "c").symlink_to(tmp_path / "other" / "deep" / "below" / "c")
+    with pytest.raises(ZooError, match="links to a file in another folder"):
+        write_together({tmp_path / "real" / "a": "3", tmp_path / "real" / "c": "4"})
+    assert (tmp_path / "real" / "a").read_text() == "1"
 
 
 def test_a_link_stays_and_its_target_is_written(tmp_path):

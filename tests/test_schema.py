@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from zoo import ZooError
-from zoo.schema import LARGEST_JSON, convert, parse_json, read_json
+from zoo.schema import LARGEST_JSON, convert, parse_json, read_json, read_limited
 
 
 class Point(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,6 +73,14 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
         file.truncate(LARGEST_JSON + 1)
     with pytest.raises(ZooError, match="at most"):
         read_json(path, Point, "the point")
+
+
+def test_a_file_of_the_largest_size_is_read(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    assert read_limited(path, 3, "the file") == b"abc"
+    with pytest.raises(ZooError, match="it has 3 bytes, at most 2 fit"):
+        read_limited(path, 2, "the file")
 
 
 def test_half_of_a_surrogate_pair_in_place_of_a_number_is_one_line():

@@ -78,6 +78,13 @@ def test_every_mode_is_read(mode, tmp_path):
 def test_transparency_is_white_and_images_are_rotated_upright(tmp_path):
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert (read_image(tmp_path / "clear.png", (3, 4, 4)) == 255).all()
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette([0, 0, 0, 200, 0, 0])
+    palette.putpixel((1, 0), 1)
+    palette.save(tmp_path / "palette.png", transparency=0)
+    pixels = read_image(tmp_path / "palette.png", (3, 4, 4))
+    assert pixels[:, 0, 1].tolist() == [200, 0, 0]
+    assert (pixels[:, 1:] == 255).all()
     image = Image.new("L", (4, 2), 0)
     image.putpixel((0, 0), 255)
     exif = Image.Exif()
@@ -85,6 +92,25 @@ def test_transparency_is_white_and_images_are_rotated_upright(tmp_path):
     image.save(tmp_path / "turned.png", exif=exif)
     pixels = read_image(tmp_path / "turned.png", (1, 4, 2))[0]
     assert np.argwhere(pixels).tolist() == [[0, 1]]
+
+
+def test_photos_that_are_stored_rotated_have_the_shape_in_which_they_are_seen(tmp_path, registry):
+    folder = fill(tmp_path / "pets", count=4)
+    exif = Image.Exif()
+    for path in folder.glob("*/*.png"):
+        exif[0x0112] = 5 + int(path.stem)  # EXIF: the four orientations that exchange height and width
+        Image.open(path).save(path, exif=exif)
+    data = load(folder, registry)
+    assert data.spec.input_shape == (1, 20, 12)
+    assert data.splits.test.inputs.shape[1:] == (1, 20, 12)
+
+
+def test_suffixes_in_upper_case_are_images_too(tmp_path, registry):
+    folder = fill(tmp_path / "pets", count=4)
+    for path in folder.glob("*/[01].png"):
+        path.rename(path.with_suffix(".PNG"))
+    splits = load(folder, registry).splits
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == 8
 
 
 def test_other_shapes_are_cropped_padded_or_stretched(tmp_path):

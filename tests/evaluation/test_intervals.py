@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from builtin_tasks import TASKS
 from scipy import stats
 from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
-from zoo.evaluation.intervals import auc_of, bootstrap, f1_of, mean_of, r2_of, share_of, wilson
+from zoo.evaluation.intervals import auc_of, bootstrap, f1_of, mean_of, measured, r2_of, share_of, wilson, worst_samples
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 7), (7, 7), (3, 10), (9_941, 10_000), (1, 2)])
@@ -104,3 +105,22 @@ def test_groups_of_one_sample_are_single_samples():
 def test_a_share_among_no_samples_is_undefined():
     found = bootstrap({"share": share_of(np.array([True, True]), np.array([False, False]))}, 2)["share"]
     assert found.to_dict() == {"value": None, "low": None, "high": None}
+
+
+def test_samples_with_equal_values_are_listed_in_their_order():
+    """The worst samples of a report are the same on every machine."""
+    wrong = np.arange(200) % 3 == 0
+    targets = np.zeros((200, 1), dtype=np.float32)
+    regression = worst_samples(TASKS["regression"], wrong[:, None].astype(np.float32), targets)
+    logits = np.stack([wrong, ~wrong], axis=1).astype(np.float32)
+    classes = worst_samples(TASKS["classification"], logits, np.ones(200, dtype=np.int64))
+    wanted = [*np.flatnonzero(wrong), *np.flatnonzero(~wrong)]
+    assert regression.tolist() == classes.tolist() == wanted
+
+
+def test_the_metrics_of_a_task_are_those_of_the_chosen_samples():
+    outputs, targets = np.array([[1.0], [2.0], [4.0], [9.0]], np.float32), np.zeros((4, 1), np.float32)
+    found = measured(TASKS["regression"], outputs, targets)
+    assert found["mae"](np.array([0, 2])) == pytest.approx(2.5)
+    assert found["rmse"](np.array([0, 2])) == pytest.approx((17 / 2) ** 0.5)
+    assert found["rmse"](np.array([1, 1])) == pytest.approx(2)

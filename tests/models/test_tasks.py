@@ -32,6 +32,15 @@ def test_binary_metrics_equal_a_calculation_by_hand():
     assert metrics["loss"] == pytest.approx(float(wanted), rel=1e-6)
 
 
+def test_the_metrics_of_classes_equal_a_calculation_by_hand():
+    """The loss has no label smoothing: runs whose recipes differ in that are compared by it."""
+    logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 0.0], [1.0, 0.5, 0.0]])
+    metrics = metrics_of("classification", logits, torch.tensor([0, 1, 2]))
+    wanted = -torch.stack([logits[0].softmax(0)[0], logits[1].softmax(0)[1], logits[2].softmax(0)[2]]).log().mean()
+    assert metrics["loss"] == pytest.approx(float(wanted), rel=1e-6)
+    assert metrics["accuracy"] == pytest.approx(2 / 3)
+
+
 def test_binary_metrics_of_one_class_are_no_error():
     metrics = metrics_of("binary", torch.tensor([[-1.0], [-2.0]]), torch.tensor([0, 0]))
     assert metrics["accuracy"] == 1
