@@ -35,6 +35,12 @@ def campaign(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Which small faults in the library the tests find; needs the extra ``mutation``. See benchmarks/mutation.md."""
+    session.run("python", "benchmarks/mutation.py", *session.posargs)
+
+
+@nox.session
 def numbers(session: nox.Session) -> None:
     """The tests of numbers as on a processor without AVX, and with another number of threads."""
     session.run(

@@ -1,6 +1,6 @@
 """The mutants of a module: its source with one small fault. mutmut's operators make them; used by mutation.py.
 
-Left out are docstrings, type annotations, and the text of messages: strings that contain a space, f-strings that do, and
+Left out are docstrings, type annotations, and the text of messages: strings and f-strings that contain a space, and
 everything inside a ``raise`` statement. The tests of messages compare the words that matter and not each of them.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,8 +134,3 @@ def _is_left_out(node: cst.CSTNode) -> bool:
 
 def _in_one_line(code: str) -> str:
     return " ".join(code.split())
-
-
-def listed(mutants: list[Mutant]) -> Iterator[str]:
-    """One line for each."""
-    yield from map(str, mutants)

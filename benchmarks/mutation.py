@@ -1,12 +1,12 @@
 """Put small faults into the library, one at a time, and count how many of them the tests find.
 
-    nox -s mutation -- [ROOM …] [--survivors] [--list] [--write]
+    nox -s mutation -- [ROOM …] [--survivors] [--seconds N] [--list] [--write]
 
 The faults (mutants) are a random sample. mutation.toml has its seed, and for each room the modules, the size of the
-sample and the files of tests; also the mutants that change no behaviour, each with the reason. A mutant is killed if one
-of these tests fails; they run quickest first, those only that run its line. --survivors repeats the mutants that
-survived last time. --list prints the sample. --write updates the table in mutation.md. Results are kept in
-``build/mutation``; the tests are measured again when their file or the library changes.
+sample and the files of tests; also the mutants that change no behaviour, each with the reason. A mutant is killed if a
+test fails. Those tests run for it that run its line, the quickest first, and no more than take --seconds. --survivors
+tries the mutants that survived last time, or were not tried. --list prints the sample. --write updates the table in
+mutation.md. Outcomes are kept in ``build/mutation``; tests are measured again if their file or the library changes.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("rooms", nargs="*", metavar="ROOM")
     for flag in ("survivors", "list", "write"):
         parser.add_argument(f"--{flag}", action="store_true")
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     given = parser.parse_args()
     plan = tomllib.loads(PLAN.read_text())
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ def main() -> None:
             if name == KNOWN:
                 run_known(copy, plan["known"], given.survivors)
             else:
-                run_room(copy, plan, name, given.survivors)
+                run_room(copy, plan, name, given)
     if given.write:
         write_table(plan)
 
@@ -66,20 +67,20 @@ def sampled(root: Path, plan: dict[str, Any], name: str) -> list[Mutant]:
     return sample(root, paths, room.get("sample", plan["sample"]), plan["seed"])
 
 
-def run_room(copy: Path, plan: dict[str, Any], name: str, survivors: bool) -> None:
+def run_room(copy: Path, plan: dict[str, Any], name: str, given: argparse.Namespace) -> None:
     """Try each mutant of the sample, and keep the outcomes after each."""
     kept = KEPT / f"{name}.json"
     before = json.loads(kept.read_text()) if kept.is_file() else {}
     mutants = sampled(copy, plan, name)
-    if survivors:
-        mutants = [mutant for mutant in mutants if before.get(mutant.key, {}).get("outcome", PASSED) == PASSED]
+    if given.survivors:
+        mutants = [mutant for mutant in mutants if before.get(mutant.key, {}).get("outcome", PASSED).startswith(PASSED)]
     measured = Measured(copy, plan["rooms"][name]["tests"])
-    results = before if survivors else {}
+    results = before if given.survivors else {}
     for number, mutant in enumerate(mutants, 1):
         if mutant.key in plan.get("equivalent", {}):
             continue
         begun = time.monotonic()
-        names, seconds = measured.chosen(mutant)
+        names, seconds = measured.chosen(mutant, given.seconds)
         result = "survived: no test runs it" if not names else PASSED
         if names:
             with changed(copy / mutant.path, mutant.source(), number):
@@ -124,7 +125,7 @@ class Measured:
                 for line, tests in lines.items():
                     self._lines.setdefault(path, {}).setdefault(int(line), []).extend(tests)
 
-    def chosen(self, mutant: Mutant) -> tuple[list[str], float]:
+    def chosen(self, mutant: Mutant, most: float) -> tuple[list[str], float]:
         """The tests for a mutant, quickest first, and their seconds.
 
         A line that no test runs is one that Python runs when it imports the module, or another process runs: for it,
@@ -137,7 +138,7 @@ class Measured:
             tests = {test for found in lines.values() for test in found} & self._seconds.keys()
         names, total = [], 0.0
         for name in sorted(tests or self._seconds, key=self._seconds.__getitem__):
-            if names and total + self._seconds[name] > SECONDS:
+            if names and total + self._seconds[name] > most:
                 break
             names.append(name)
             total += self._seconds[name]

@@ -35,7 +35,9 @@ def test_nox_and_ci_run_the_same_commands(monkeypatch):
     # the README has the command that runs the tests, and the campaigns are run each night
     tests = ("pytest", "-n", "logical", "--dist", "worksteal")
     campaign = ("pytest", "-m", "campaign", *tests[1:], "--durations=10")
-    assert in_ci | {tests, campaign} == set(commands_of_nox(monkeypatch))
+    # for the tests, not for the library: it is run by hand
+    mutation = ("python", "benchmarks/mutation.py")
+    assert in_ci | {tests, campaign, mutation} == set(commands_of_nox(monkeypatch))
 
 
 def split_settings(line):

@@ -54,6 +54,13 @@ def test_folders_of_splits_are_respected(tmp_path, registry):
     assert [len(split) for split in (splits.train, splits.validation, splits.test)] == [12, 4, 6]
 
 
+def test_another_seed_draws_another_test_split(tmp_path, registry):
+    folder = fill(tmp_path / "pets")
+    first, same, other = (load(folder, registry, split=seed).splits.test.inputs for seed in (0, 0, 1))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
 def test_a_registered_name_comes_before_a_folder_of_that_name(tmp_path, registry, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fill(tmp_path / "digits")

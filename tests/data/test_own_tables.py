@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo import Column, DataError, UsageError
-from zoo.data.cells import DATE_FORMS, Notation, category_key, parse_dates, parse_numbers, to_values
+from zoo.data.cells import DATE_FORMS, MISSING, Notation, category_key, parse_dates, parse_numbers, to_values
 from zoo.data.loading import load_again, load_named
 from zoo.inputs.preprocess import TablePreprocess
 from zoo.runs.command_line import repeat_command
@@ -594,3 +594,17 @@ def test_the_options_of_a_folder_of_images(tmp_path, registry):
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert len(load(test=0.5).splits.test) == 10
     assert load(colour="grey", size=(4, 4), fit="stretch").spec.input_shape == (1, 4, 4)
+
+
+def test_missing_values_are_read_in_any_case():
+    words = [spelt for word in MISSING for spelt in (word, word.upper(), word.title())]
+    numbers, missing = parse_numbers(load_series(["na", "NA", "NaN", *words]))
+    assert missing.all()
+    assert numbers.null_count() == len(numbers)
+
+
+def test_only_finite_decimal_numbers_are_numbers():
+    others = ["1_000", "inf", "-Infinity", "1e39", "0x10", "1 2", "--1", "1,5"]
+    numbers, missing = parse_numbers(load_series(["-1.5", "+2", "3e2", ".5", "3.4028235e38", *others]))
+    assert numbers.to_list() == [-1.5, 2.0, 300.0, 0.5, 3.4028235e38, *[None] * len(others)]
+    assert not missing.any()
