@@ -7,6 +7,8 @@ an environment with torch and CUDA needs several gigabytes. Change a command her
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests", "docs"]
@@ -32,6 +34,21 @@ def slow(session: nox.Session) -> None:
 def campaign(session: nox.Session) -> None:
     """The tests that take an hour and more: many kills, many surroundings, the largest networks."""
     session.run("pytest", "-m", "campaign", *PARALLEL, "--durations=10", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Which lines and branches the quick and the long tests run, in started processes too."""
+    env = {
+        "COVERAGE_FILE": str(Path("build/coverage/data").absolute()),
+        "COVERAGE_RCFILE": str(Path("setup.cfg").absolute()),
+    }
+    Path("build/coverage").mkdir(parents=True, exist_ok=True)
+    session.run("coverage", "erase", env=env)
+    for marks in ("not slow and not campaign", "slow"):
+        session.run("coverage", "run", "-m", "pytest", "-q", "-m", marks, *PARALLEL, *session.posargs, env=env)
+    session.run("coverage", "combine", "-q", env=env)
+    session.run("coverage", "report", env=env)
 
 
 @nox.session
