@@ -30,6 +30,7 @@ class Mutant:
     before: str
     after: str
     key: str
+    at_import: bool
     node: Any
     replacement: Any
     module: Any
@@ -56,7 +57,9 @@ def mutants_of(root: Path, path: str) -> list[Mutant]:
         name = (function, before, after)
         key = hashlib.sha256(repr((path, *name, seen[name])).encode()).hexdigest()[:10]
         seen[name] += 1
-        found.append(Mutant(path, function, statement, before, after, key, node, replacement, wrapper.module))
+        *lines, at_import = statement
+        fault = (node, replacement, wrapper.module)
+        found.append(Mutant(path, function, (lines[0], lines[1]), before, after, key, at_import, *fault))
     return found
 
 
@@ -77,7 +80,7 @@ class _Finder(cst.CSTVisitor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, tuple[int, int], cst.CSTNode, cst.CSTNode]] = []
+        self.found: list[tuple[str, tuple[int, int, bool], cst.CSTNode, cst.CSTNode]] = []
         self._names: list[str] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -97,17 +100,28 @@ class _Finder(cst.CSTVisitor):
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             self._names.pop()
 
-    def _lines(self, node: cst.CSTNode) -> tuple[int, int]:
-        """Those of the statement around the node; of an ``if`` or ``for`` only its first part."""
+    def _lines(self, node: cst.CSTNode) -> tuple[int, int, bool]:
+        """First and last line of the statement around the node, and whether Python runs it when it imports the module.
+
+        Of an ``if`` or a ``for``, only its first part counts; of a function, the line of its name.
+        """
         inner = node
         while not isinstance(inner, cst.BaseSmallStatement | cst.BaseCompoundStatement):
             child, inner = inner, self.get_metadata(ParentNodeProvider, inner)
             if isinstance(inner, cst.Module):
-                return self._span(child)
+                return *self._span(child), True
         first, last = self._span(inner)
         if isinstance(inner, cst.BaseCompoundStatement) and isinstance(inner.body, cst.IndentedBlock):
             last = max(first, self._span(inner.body.body[0])[0] - 1)
-        return first, last
+        return first, last, self._is_at_import(inner)
+
+    def _is_at_import(self, node: cst.CSTNode) -> bool:
+        while not isinstance(node, cst.Module):
+            parent = self.get_metadata(ParentNodeProvider, node)
+            if isinstance(parent, cst.FunctionDef):
+                return False
+            node = parent
+        return True
 
     def _span(self, node: cst.CSTNode) -> tuple[int, int]:
         place = self.get_metadata(PositionProvider, node)

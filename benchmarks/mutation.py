@@ -74,7 +74,7 @@ def run_room(copy: Path, plan: dict[str, Any], name: str, given: argparse.Namesp
     mutants = sampled(copy, plan, name)
     if given.survivors:
         mutants = [mutant for mutant in mutants if before.get(mutant.key, {}).get("outcome", PASSED).startswith(PASSED)]
-    measured = Measured(copy, plan["rooms"][name]["tests"])
+    measured = Measured(copy, [*plan["always"], *plan["rooms"][name]["tests"]])
     results = before if given.survivors else {}
     for number, mutant in enumerate(mutants, 1):
         if mutant.key in plan.get("equivalent", {}):
@@ -128,16 +128,16 @@ class Measured:
     def chosen(self, mutant: Mutant, most: float) -> tuple[list[str], float]:
         """The tests for a mutant, quickest first, and their seconds.
 
-        A line that no test runs is one that Python runs when it imports the module, or another process runs: for it,
-        the tests that run any line of the module, else all.
+        For a line that Python runs when it imports the module, or that another process runs: the tests that run any
+        line of the module, else all.
         """
         lines = self._lines.get(mutant.path, {})
         first, last = mutant.lines
         tests = {test for line in range(first, last + 1) for test in lines.get(line, ())} & self._seconds.keys()
-        if not tests:
-            tests = {test for found in lines.values() for test in found} & self._seconds.keys()
+        if mutant.at_import or not tests:
+            tests = {test for found in lines.values() for test in found} & self._seconds.keys() or {*self._seconds}
         names, total = [], 0.0
-        for name in sorted(tests or self._seconds, key=self._seconds.__getitem__):
+        for name in sorted(tests, key=self._seconds.__getitem__):
             if names and total + self._seconds[name] > most:
                 break
             names.append(name)

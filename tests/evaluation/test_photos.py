@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import zoo
-from zoo.evaluation.image_preparation import ImagePreparation, prepare_image
+from zoo.evaluation.image_preparation import ImagePreparation, image_sources, prepare_image
 from zoo.models.inference import calibrate, confidence
 
 
@@ -179,3 +179,12 @@ def test_a_wrong_path_to_show_is_one_line_and_changes_no_file(
     assert done.code == 2
     assert message in done.error
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_a_folder_gives_its_images_in_order_without_hidden_ones(tmp_path):
+    """Trash and thumbnails of a file manager are in hidden folders."""
+    for name in ("b/2.PNG", "b/1.png", "a.jpg", ".hidden.png", ".trash/3.png", "b/.thumbs/4.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    names = [name for name, _ in image_sources([tmp_path])]
+    assert names == [str(tmp_path / name) for name in ("a.jpg", "b/1.png", "b/2.PNG")]

@@ -3,11 +3,14 @@
 import dataclasses
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import zoo
 from zoo.registry.entry_points import find_entry_points
+from zoo.registry.origins import note_change, way_back
+from zoo.registry.plugin import FILE, Plugin
 
 NET = """
 import math
@@ -115,3 +118,28 @@ def test_a_missing_file_is_named_with_its_folder(tmp_path, monkeypatch, zoo_comm
     assert f"`zoo --plugins-dir {folder}`" in zoo_command("export", run, "--onnx", registry=None).error
     (folder / "goneagain.py").unlink()
     assert "The file is missing; restore it" in zoo_command("export", run, "--onnx", registry=None).error
+
+
+@pytest.mark.parametrize("name", ["net.py", "net/__init__.py"])
+def test_the_folder_of_plugins_is_the_one_with_the_file_or_the_package(name, tmp_path):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    origin = {"name": "net", "distribution": FILE, "version": "1234", "file": str(file)}
+    assert way_back(origin).startswith(f"Use `zoo --plugins-dir {tmp_path}`; the run was trained with version 1234")
+    file.unlink()
+    assert way_back(origin).endswith(f"restore it and use `zoo --plugins-dir {tmp_path}`.")
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (Plugin("net", FILE, "5678", "net.py"), "has changed since"),
+        (Plugin("net", "their-nets", "1.0", "net"), "now it is net (their-nets 1.0)"),
+    ],
+)
+def test_a_file_that_changed_is_named_and_so_is_what_came_in_its_place(now, words, caplog):
+    registry = SimpleNamespace(architectures={"net": "net"}, owner=lambda spec: now)
+    origin = {"name": "net", "distribution": FILE, "version": "1234", "file": "net.py"}
+    note_change(registry, {"architecture": "net", "plugin": origin})
+    assert words in caplog.text

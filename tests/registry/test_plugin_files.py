@@ -7,6 +7,7 @@ import pytest
 
 import zoo
 from zoo import create_registry
+from zoo.registry.plugin_files import find_plugin_files
 
 SOURCE = """
 import math
@@ -114,6 +115,23 @@ def test_a_missing_folder_is_reported(zoo_command, monkeypatch):
     result = zoo_command("list", registry=None)
     assert result.code == 0
     assert "there is no folder /nowhere" in result.err
+
+
+def test_files_are_loaded_by_name_whatever_their_order_on_the_disk(folder, monkeypatch):
+    """Two files that register one name: the same one wins on every machine."""
+    names = ["b_net", "a_net", "d_net", "c_net"]
+    for name in names:
+        write(folder, name)
+    monkeypatch.setattr("os.listdir", lambda _: [f"{name}.py" for name in names])
+    monkeypatch.setenv("ZOO_PLUGINS_DIR", str(folder))
+    assert [point.name for point in find_plugin_files()] == sorted(names)
+
+
+def test_plugins_in_files_are_not_subject_to_the_lists_of_installed_plugins(folder, monkeypatch):
+    write(folder, "onefilea")
+    monkeypatch.setenv("ZOO_PLUGINS_DIR", str(folder))
+    monkeypatch.setenv("ZOO_LOAD_PLUGINS", "other")
+    assert third_party(create_registry())["onefilea"].status == "loaded"
 
 
 def test_an_installed_plugin_comes_before_a_file(folder, monkeypatch):

@@ -211,7 +211,19 @@ def test_each_call_can_be_logged(add_plugin, monkeypatch, caplog):
         record.getMessage().split() for record in caplog.records if "traced (third-party 1.0)" in record.getMessage()
     ]
     assert [line[2] for line in logged] == ["import", "register_architectures", "train_ended"]
+    assert all(line[-2:] == ["(third-party", "1.0)"] for line in logged[:-1])
     assert logged[-1][-4:] == ["ZeroDivisionError:", "division", "by", "zero"]
+
+
+def test_without_tasks_and_kinds_of_input_nothing_is_judged_by_them(add_plugin):
+    registry = create_registry([add_plugin("alone", ARCHITECTURE.format(name="alone"))])
+    assert list(registry.architectures) == ["alone"]
+    assert not registry.plugins[0].errors
+
+
+def test_the_size_of_shipped_weights_is_a_fact(registry):
+    facts = zoo.architecture_facts(registry, registry.architectures["resnet-mini"])
+    assert facts["weights"] == registry.architectures["resnet-mini"].shipped_weights.stat().st_size > 10_000
 
 
 def test_errors_of_a_plugin_are_shown_completely_by_every_command(add_plugin, zoo_command):
