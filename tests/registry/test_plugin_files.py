@@ -6,7 +6,9 @@ import sys
 import pytest
 
 import zoo
-from zoo import create_registry
+from zoo import EntryPoint, create_registry
+from zoo.registry.loading import in_order
+from zoo.registry.plugin import DISTRIBUTION, FILE
 from zoo.registry.plugin_files import find_plugin_files
 
 SOURCE = """
@@ -125,6 +127,14 @@ def test_files_are_loaded_by_name_whatever_their_order_on_the_disk(folder, monke
     monkeypatch.setattr("os.listdir", lambda _: [f"{name}.py" for name in names])
     monkeypatch.setenv("ZOO_PLUGINS_DIR", str(folder))
     assert [point.name for point in find_plugin_files()] == sorted(names)
+
+
+def test_the_order_of_plugins_is_built_in_then_installed_then_files():
+    points = [
+        EntryPoint(distribution, "1.0", name, name, file=name if distribution == FILE else "")
+        for distribution, name in [(FILE, "a"), ("zz-nets", "b"), (DISTRIBUTION, "z"), ("aa-nets", "c"), (FILE, "A")]
+    ]
+    assert [point.name for point in in_order(points)] == ["z", "c", "b", "A", "a"]
 
 
 def test_plugins_in_files_are_not_subject_to_the_lists_of_installed_plugins(folder, monkeypatch):
