@@ -120,6 +120,8 @@ def test_label_smoothing_penalises_certain_predictions(task):
     ("task", "better", "worse"),
     [
         ("classification", {"accuracy": 0.9, "loss": 1.0}, {"accuracy": 0.8, "loss": 0.1}),
+        ("classification", {"accuracy": 0.9, "loss": 0.1}, {"accuracy": 0.9, "loss": 0.2}),
+        ("regression", {"mae": 1.0, "loss": 0.1}, {"mae": 1.0, "loss": 0.2}),
         ("binary", {"accuracy": 0.8, "loss": 0.1}, {"accuracy": 0.9, "loss": 1.0}),
         ("regression", {"mae": 1.0, "loss": 1.0}, {"mae": 2.0, "loss": 0.5}),
     ],
@@ -133,3 +135,25 @@ def test_the_exported_probabilities_of_two_classes_sum_to_one():
     assert logits.shape == (2, 1)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(2))
     assert probabilities[1, 1] > 0.85
+
+
+def test_a_margin_is_the_distance_to_another_prediction():
+    """A gate of an export allows a prediction to change only where rounding could bridge its margin."""
+    logits = torch.tensor([[5.0, 1.0, 4.0], [-1.0, -1.0, -3.0]])
+    assert TASKS["classification"].margins(logits).tolist() == [1.0, 0.0]
+    assert TASKS["classification"].decisions(logits)[0] == 0
+    assert TASKS["binary"].margins(torch.tensor([[-2.0], [0.5]])).tolist() == [2.0, 0.5]
+
+
+@pytest.mark.parametrize(("task", "outputs", "classes"), [("classification", 3, 3), ("binary", 1, 2)])
+def test_example_targets_of_a_task_are_all_its_classes(task, outputs, classes):
+    targets = TASKS[task].example_targets(7, (1, 4, 4), outputs, torch.Generator())
+    assert targets.dtype == torch.int64
+    assert set(targets.tolist()) == set(range(classes))
+
+
+def test_a_regression_that_knows_no_targets_yet_measures_in_their_units():
+    task = TASKS["regression"]
+    values = torch.tensor([[-3.0], [4.0]])
+    assert torch.equal(task.network_targets(values), values)
+    assert torch.equal(task.postprocess()(values), values)

@@ -134,3 +134,17 @@ def test_a_dataset_can_name_the_task_of_another_plugin(add_plugin):
     registry = with_plugins(data, task)
     assert registry.dataset("grades").task == "ordinal"
     assert not [plugin.errors for plugin in registry.plugins if plugin.errors]
+
+
+def test_the_built_in_tasks_have_the_names_that_others_read(registry):
+    """Those of the Hub's pipelines, and of the outputs of exported files: programs look for them."""
+    found = {task.name: (dict(task.pipelines), task.outputs) for task in registry.tasks.values()}
+    classes = {"image": "image-classification", "table": "tabular-classification"}
+    assert found["classification"] == found["binary"] == (classes, ("logits", "probabilities"))
+    numbers = {"image": "image-feature-extraction", "table": "tabular-regression"}
+    assert found["regression"] == (numbers, ("prediction",))
+
+
+def test_title_and_unit_of_a_metric_have_20_characters_at_most():
+    assert Metric(name="far", title="x" * 20, unit="y" * 20).problem() == ""
+    assert "at most 20" in Metric(name="far", unit="y" * 21).problem()

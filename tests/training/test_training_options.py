@@ -68,6 +68,21 @@ def test_batch_norm_trains_with_any_accumulation(tiny_registry, runs_dir):
     assert run.status == "finished"
 
 
+def test_clipped_gradients_move_the_weights_by_no_more_than_their_norm(tiny_registry, runs_dir):
+    settings = {"dataset": "bars", "epochs": 1, "batch_size": 30, "warmup": 0.0}
+    settings |= {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
+    still, clipped = (
+        zoo.train("softmax-regression", registry=tiny_registry, runs_dir=runs_dir, lr=lr, grad_clip=clip, **settings)
+        for lr, clip in [(1e-9, 0.0), (0.5, 1e-4)]
+    )
+    steps = 6
+    assert float((weights_of(clipped) - weights_of(still)).norm()) < 0.5 * 1e-4 * steps + 1e-6
+
+
+def weights_of(run):
+    return torch.cat([tensor.double().flatten() for _, tensor in sorted(tensors_of(run.best).items())])
+
+
 def test_gradient_accumulation_gives_the_same_weights(tiny_registry, runs_dir):
     settings = {"dataset": "bars", "epochs": 2, "optimizer": "sgd", "lr": 0.1, "batch_size": 16}
     whole, pieces = (
