@@ -95,9 +95,17 @@ def write_notebooks(app: Sphinx, error: Exception | None) -> None:
         if metadata.get("exec_data"):
             notebook = nbformat.read(executed_folder(app) / f"{page}.ipynb", nbformat.NO_CONVERT)
             executed = cache.merge_match_into_notebook(notebook)[1]
+            remove_messages(executed)
             target = Path(app.outdir) / f"{page}.ipynb"
             target.parent.mkdir(parents=True, exist_ok=True)
             nbformat.write(executed, target)
+
+
+def remove_messages(notebook: nbformat.NotebookNode) -> None:
+    """What MyST-NB leaves out of a page, by the tag of its cell, is no part of the notebook either."""
+    for cell in notebook.cells:
+        if "remove-stderr" in cell.metadata.get("tags", []):
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -16,8 +16,16 @@ from types import SimpleNamespace
 
 import pytest
 
+import zoo
+
 ROOT = Path(__file__).parent.parent
 CHAPTERS = sorted((ROOT / "docs" / "learn").glob("[0-9]*.md"))
+# torchvision's networks are not in the course
+NETWORKS = sorted(
+    path.parent.name.replace("_", "-")
+    for path in (ROOT / "plugins").glob("*/model.py")
+    if path.parent.name != "torchvision_models"
+)
 TOOLS = {"pytest", "ruff", "mypy", "pyright", "cog", "python", "sphinx-build"}
 
 
@@ -92,6 +100,23 @@ def test_a_chapter_names_its_data_and_ends_with_a_command_exercises_and_sources(
     for answer in parts[2::2]:
         assert re.search(r"<details>\n<summary>Answer</summary>\n\n.+\n\n</details>", answer, re.DOTALL)
     assert re.search(r"^1\. ", sources, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_names_the_chapter_that_explains_it(name):
+    docs = zoo.create_registry().architecture(name).docs
+    found = re.fullmatch(r"chapter (\d+), (.+), of the course: (docs/learn/\S+)", docs)
+    assert found is not None
+    number, title, path = found.groups()
+    text = (ROOT / path).read_text()
+    assert re.search(rf"^# {number}\. {re.escape(title)}$", text, re.MULTILINE)
+    assert name in text
+
+
+def test_the_report_of_a_network_names_its_chapter(tmp_path):
+    run = zoo.train("linear-regression", runs_dir=tmp_path / "runs", epochs=1, device="cpu")
+    page = zoo.report(run.folder, tmp_path / "report").page.read_text()
+    assert "Explained in: chapter 1, A line through points" in page
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
