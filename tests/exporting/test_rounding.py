@@ -91,6 +91,34 @@ def test_every_kind_of_operation_has_the_error_of_its_kind(function, low, high):
     assert low * UNIT < scatter_of(Model(function), inputs).max() < high * UNIT
 
 
+def resized(images, size, mode):
+    return nn.functional.interpolate(images, size=(size, size), mode=mode)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize(("before", "after"), [(28, 32), (60, 100), (30, 13)])
+def test_an_image_of_another_size_scatters_as_if_its_places_were_computed_in_float32(before, after, smooth):
+    """As onnxruntime does, whose error is up to sixty times that of torch."""
+    images = torch.rand(ROWS, 1, before, before, generator=torch.Generator().manual_seed(0))
+    images = nn.functional.avg_pool2d(images, 9, 1, padding=4) if smooth else images
+    found = scatter_of(Model(lambda x: resized(x, after, "bilinear")), images)
+    place = (np.arange(after, dtype=np.float32) + np.float32(0.5)) / np.float32(after / before) - np.float32(0.5)
+    low = np.clip(np.floor(place), 0, before - 2).astype(int)
+    part = np.clip(place.astype(np.float64) - low, 0, 1)
+    weights = np.zeros((after, before))
+    weights[np.arange(after), low], weights[np.arange(after), low + 1] = 1 - part, part
+    errors = weights @ images.double().numpy() @ weights.T - resized(images.double(), after, "bilinear").numpy()
+    ratio = np.sqrt((found**2).mean() / np.square(errors).mean())
+    assert 0.7 < ratio < 20
+    assert np.abs(errors).max() < MULTIPLE * found.max()
+
+
+def test_a_cubic_interpolation_scatters_more_than_a_linear_one():
+    images = torch.rand(ROWS, 1, 28, 28, generator=torch.Generator().manual_seed(0)) / 100 + 1
+    linear, cubic = (scatter_of(Model(lambda x, m=mode: resized(x, 32, m)), images) for mode in ("bilinear", "bicubic"))
+    assert 2 * linear.max() < cubic.max() < 40 * UNIT
+
+
 def test_operations_inside_branches_and_loops_are_disturbed():
     def branch(x):
         return torch.cond(x.sum() > 0, lambda x: x / 3, lambda x: x.clone(), (x,))

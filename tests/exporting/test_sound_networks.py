@@ -138,6 +138,23 @@ class GridSample(Small):
         return self.head(self.features(functional.grid_sample(x, grid, align_corners=False)))
 
 
+class Resized(Small):
+    """To a size whose quotient float32 cannot represent; onnxruntime computes every place in the image from it."""
+
+    def __init__(self, mode="bilinear"):
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, x):
+        x = functional.interpolate(x[:, :, :7, :7], size=(30, 30), mode=self.mode)
+        return super().forward(functional.interpolate(x, size=(8, 8), mode=self.mode))
+
+
+class Cubic(Resized):
+    def __init__(self):
+        super().__init__("bicubic")
+
+
 class AdaptiveMax(Small):
     def __init__(self):
         super().__init__()
@@ -334,6 +351,8 @@ def checks_of(source, registry, path, **options):
         HalfWeightsCastUp,
         HalfOutput,
         GridSample,
+        Resized,
+        Cubic,
         AdaptiveMax,
         Complex,
         StraightThrough,

@@ -43,6 +43,10 @@ ROWS = 128
 STEP_UNITS = 16.0
 """Before an operation with steps, rounding for example, a value is disturbed by so many units: few runs have to cross
 every step that one of many correct programs may cross."""
+PLACE_UNITS = 2.0
+"""The place of a pixel in an image of another size is a quotient of two sizes times an index: two roundings."""
+CUBIC_UNITS = 16.0
+"""The weights of a cubic interpolation are polynomials: their terms, up to 6, cancel out in each of two axes."""
 BLOCKS = 16
 """Partial sums that are computed in the order of storage."""
 CHUNK = 64
@@ -102,6 +106,7 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
     - a function with values in [-1, 1], sigmoid for example: two units of 1, however small the value, because
       libraries approximate such functions by polynomials;
     - an unbounded activation, GELU for example: two units of its input, or of 1 if the input is smaller;
+    - interpolation to another size: :data:`PLACE_UNITS` roundings of every place, then as the last point;
     - another elementwise function: one rounding, unless float32 can represent the result;
     - any other operation, normalisation for example: one rounding of every input and one of the result, as a backward
       stable algorithm guarantees.
@@ -134,10 +139,10 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._sum(func, args, kwargs, left.shape[-1], _in_storage_order(left, right))
         if operation in _MEANS:
             return self._mean(func, args, kwargs)
-        if operation in _BOUNDED:
-            return _each(self._approximated, func(*args, **kwargs))
-        if operation in _ACTIVATIONS:
-            scale = args[0].abs().clamp_(min=1)
+        if operation in _RESIZED:
+            return self._resized(func, args, kwargs, _RESIZED[operation])
+        if operation in _BOUNDED or operation in _ACTIVATIONS:
+            scale = args[0].abs().clamp_(min=1) if operation in _ACTIVATIONS else 1.0
             return self._approximated(func(*args, **kwargs), scale)
         if torch.Tag.pointwise not in func.tags and not func._schema.is_mutable:
             args, kwargs = _each(self.scaled, args), _each(self.scaled, kwargs)
@@ -176,6 +181,21 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         partial = torch.maximum(partial, torch.as_tensor(in_order, dtype=partial.dtype))
         error = squares.add_(partial, alpha=terms).sqrt_()
         return result.add_(error.mul_(self._uniform(result)), alpha=UNIT)
+
+    def _resized(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], axes: int) -> Tensor:
+        """Images ``[N, C, …]`` of another size, each stretched a little along its last axes, by a factor of its own."""
+        value, corner = args[0], int(args[2])
+        for axis, after in zip(range(-axes, 0), func(*args, **kwargs).shape[-axes:], strict=True):
+            if math.frexp(max(1, after - corner) / max(1, value.shape[axis] - corner))[0] == 0.5:
+                continue  # a power of two: every place is exact
+            factor = self._uniform(value[(slice(None), *[slice(1)] * (value.ndim - 1))])
+            place = torch.arange(1, value.shape[axis], device=value.device).view(-1, *[1] * (-axis - 1))
+            # an error of p units in place p moves the value by p units of the difference to its neighbour
+            moved = nn.functional.pad(value.diff(dim=axis) * place, [*[0, 0] * (-axis - 1), 0, 1])
+            value = value.addcmul(moved, factor, value=PLACE_UNITS * UNIT)
+        result: Tensor = func(self.scaled(value), *args[1:], **kwargs)
+        units = CUBIC_UNITS if "bicubic" in str(func) else 1.0
+        return result.addcmul_(result, self._uniform(result), value=units * UNIT)
 
     def _round(self, value: Tensor) -> Tensor:
         inexact = value != value.float()
@@ -260,6 +280,10 @@ _WINDOWS = _named("avg_pool2d avg_pool3d")
 _MEANS = _named("mean _adaptive_avg_pool2d _adaptive_avg_pool3d") | _WINDOWS
 _BOUNDED = _named("sigmoid sigmoid_ tanh tanh_ erf sin cos _softmax")
 _ACTIVATIONS = _named("gelu silu silu_ mish mish_ elu elu_ celu selu softplus hardswish hardswish_ log_sigmoid_forward")
+_RESIZED = dict.fromkeys(_named("upsample_linear1d"), 1) | dict.fromkeys(_named("upsample_trilinear3d"), 3)
+_RESIZED |= dict.fromkeys(_named("upsample_bilinear2d upsample_bicubic2d"), 2)
+_RESIZED |= dict.fromkeys(_named("_upsample_bilinear2d_aa _upsample_bicubic2d_aa"), 2)
+"""Interpolation: the number of axes that get another size."""
 _HALF_UNITS = {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8}
 """The largest relative error of one rounding to a type of half precision."""
 _STEPS: dict[Any, Callable[..., Tensor]] = {
