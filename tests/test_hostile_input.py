@@ -1,6 +1,7 @@
 """Damaged and foreign input: each fault is one printable line that names the file, and what is sound still works."""
 
 import copy
+import csv
 import json
 import os
 import random
@@ -141,6 +142,15 @@ def test_every_wrong_field_of_a_run_is_named_or_harmless(run, runs_dir):
     assert refused > 500
 
 
+@pytest.mark.parametrize("value", [b'"\xff"', b"1e999", b"1" * 5_000], ids=["not UTF-8", "too large", "too long"])
+def test_a_field_that_no_schema_has_must_be_json_too(run, runs_dir, value):
+    content = (run.folder / "run.json").read_bytes()
+    (run.folder / "run.json").write_bytes(content.replace(b"{", b'{"of_a_later_version": ' + value + b", ", 1))
+    _, (damaged,) = zoo.scan_runs(runs_dir)
+    assert "is damaged" in damaged.reason
+    assert_one_line(damaged.reason)
+
+
 def test_the_message_names_the_field(run):
     (run.folder / "run.json").write_text(json.dumps(replaced(run.config, ("data", "labels", 1), 7)))
     with pytest.raises(zoo.RunNotFound, match=r"run\.json is damaged: .*\$\.data\.labels\[1\]"):
@@ -208,6 +218,15 @@ def test_the_home_of_an_unknown_user_is_one_line(option, zoo_command):
 
 
 # metrics.jsonl
+
+
+def test_epochs_with_different_metrics_are_one_table(run):
+    first, *others = run.metrics()
+    run.set_metrics([first, *(entry | {"validation": {**entry["validation"], "r2": 0.5}} for entry in others)])
+    run.write_table()
+    with run.table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["validation_r2"] for row in rows] == ["", *["0.5"] * len(others)]
 
 
 @pytest.mark.parametrize(

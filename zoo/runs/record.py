@@ -232,6 +232,7 @@ def read_record(path: Path) -> tuple[bytes, RunRecord]:
         if parse_json(content, _AnyFormat, what).format != FORMAT:
             raise ZooError(f"{path} was written by another version of the zoo.") from None
         raise
+    parse_json(content, dict[str, Any], what)  # a schema skips fields that it does not have; commands read all of them
     record.check(f"The record of the run {path}")
     return content, record
 

@@ -204,7 +204,9 @@ class Run:
         rows = [_flat(entry) for entry in self.metrics()]
         if self.writes and rows:
             text = io.StringIO()
-            writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+            # an epoch of another version, before the training was resumed, may have other metrics
+            columns = dict.fromkeys(name for row in rows for name in row)
+            writer = csv.DictWriter(text, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
             write_text(self.table, text.getvalue())
