@@ -12,7 +12,9 @@ import os
 import re
 import shutil
 import socket
+import struct
 import threading
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -224,6 +226,29 @@ def test_every_other_request_is_refused(port, request_line, host, status):
     assert found == status
     assert "ü" not in body
     assert "attacker" not in body
+
+
+def test_a_browser_that_closes_the_connection_early_leaves_no_message(capfd):
+    """The page is larger than what the connection can hold, so the server is still writing."""
+    ready = threading.Event()
+    found = []
+
+    def on_ready(address):
+        found.append(int(address.rstrip("/").rpartition(":")[2]))
+        ready.set()
+
+    threading.Thread(target=zoo.serve, args=("x" * 30_000_000, 0, on_ready), daemon=True).start()
+    assert ready.wait(60)
+    request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{found[0]}\r\n\r\n".encode()
+    before = threading.active_count()
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", found[0]), timeout=30) as connection:
+            connection.sendall(request)
+            assert connection.recv(100).startswith(b"HTTP/1.0 200")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    while threading.active_count() > before:
+        time.sleep(0.05)
+    assert capfd.readouterr().err == ""
 
 
 def test_it_is_served_to_this_machine_only(port):

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import http.server
 import re
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -101,12 +102,21 @@ def serve(page: str, port: int, ready: Callable[[str], None]) -> None:
         ZooError: the port cannot be used.
     """
     try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), _handler(page.encode()))
+        server = _Server(("127.0.0.1", port), _handler(page.encode()))
     except OSError as error:
         raise ZooError(f"Port {port} cannot be used: {error.strerror}. Choose another with --port.") from error
     with server:
         ready(f"http://127.0.0.1:{server.server_address[1]}/")
         server.serve_forever()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """A server of which a browser may close a connection at any time."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing if the connection ended before the answer; other errors have a traceback."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 _HEADERS = {
