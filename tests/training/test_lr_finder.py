@@ -35,6 +35,8 @@ def test_find_lr_ends_if_the_loss_diverges(tiny_registry, tmp_path):
         ([10, 10, 10, 10, 10, 10, 10, 10, 9, 1], 10 ** (8 / 2)),
         # a random dip before
         ([10, 9.9, 10, 10, 10, 10, 10, 10, 9, 1, 50], 10 ** (8 / 2)),
+        # falls at the first step
+        ([5, 1, 9], 1.0),
         # never falls
         ([1, 2, 3, 4], 1.0),
     ],

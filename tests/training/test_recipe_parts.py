@@ -15,7 +15,7 @@ from zoo.registry.recipe_parts import part_options
 from zoo.runs.command_line import repeat_command
 from zoo.specs.hyperparameters import resolve
 from zoo.training.optimisation import learning_rate
-from zoo.training.recipe_parts import load_parts
+from zoo.training.recipe_parts import RecipeParts, load_parts
 
 
 class Momentum(torch.optim.Optimizer):
@@ -283,3 +283,16 @@ def test_a_wrong_declaration_is_refused(fields, text):
 def test_a_loss_names_a_task():
     with pytest.raises(PluginError, match="tasks must name at least one task"):
         zoo.Loss(name="mine", summary="mine", compute=absolute, tasks=())
+
+
+def test_the_optimizer_of_a_plugin_gets_the_values_of_the_recipe():
+    given = {}
+
+    def build(parameters, **values):
+        given.update(values)
+        return torch.optim.SGD(parameters, lr=values["lr"])
+
+    parts = RecipeParts(build=build, factor=None, draw=None, apply=None, compute=None, names={})
+    recipe = resolve({"lr": 0.3, "momentum": 0.8, "weight_decay": 0.02})
+    parts.optimizer(torch.nn.Linear(2, 2), recipe)
+    assert given == {"lr": 0.3, "momentum": 0.8, "weight_decay": 0.02}

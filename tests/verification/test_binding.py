@@ -1,0 +1,55 @@
+"""Parts of a verification: the limits of reference vectors, and a file that cannot be run."""
+
+import contextlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from zoo.exporting.reference_vectors import ReferenceVectors
+from zoo.models.runtime import RuntimeFailed
+from zoo.verification.binding import CAP, REFERENCE_LIMIT, _wrong_vectors
+from zoo.verification.verify import Verification, _check_opened
+
+
+def wrong(outputs, limits, reduction=""):
+    inputs = np.zeros((2, 1, 4, 4), np.uint8)
+    inspection = SimpleNamespace(
+        inputs=[SimpleNamespace(type="uint8", shape=("batch", 1, 4, 4))],
+        outputs=[SimpleNamespace(name="logits")],
+    )
+    file = SimpleNamespace(inspection=inspection, reduction=reduction)
+    return _wrong_vectors(file, ReferenceVectors(inputs, outputs, limits))
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 50.0])
+@pytest.mark.parametrize(("reduction", "part"), [("", CAP), ("int8", REFERENCE_LIMIT)])
+def test_limits_are_at_most_a_part_of_the_largest_output(size, reduction, part):
+    """Wider limits would let a file with other weights pass as this one."""
+    outputs = {"logits": np.array([[size, 0.0], [-size / 2, 0.0]], np.float32)}
+    assert wrong(outputs, (part * size,), reduction) == ""
+    assert "wider than the rules allow" in wrong(outputs, (1.01 * part * size,), reduction)
+    assert "wider than the rules allow" in wrong(outputs, (float("nan"),), reduction)
+
+
+def test_outputs_of_other_names_or_without_a_number_are_wrong():
+    assert wrong({"other": np.ones((2, 2), np.float32)}, (0.0,)) == "the outputs of the reference vectors are other"
+    assert "NaN" in wrong({"logits": np.full((2, 2), np.nan, np.float32)}, (0.0,))
+
+
+def test_a_file_that_cannot_be_run_fails_a_check_with_the_reason(tmp_path, monkeypatch):
+    def fail(*given):
+        raise RuntimeFailed("it ended with signal 11")
+
+    opened = SimpleNamespace(sha256="0", inspection=None)
+    monkeypatch.setattr("zoo.verification.verify.open_file", lambda *given: contextlib.nullcontext(opened))
+    monkeypatch.setattr("zoo.verification.verify._check_contents", lambda *given: None)
+    monkeypatch.setattr("zoo.verification.verify._check_behaviour", fail)
+    path = tmp_path / "net.onnx"
+    found = Verification(path, seed=1)
+    copy = SimpleNamespace(original=path, path=path, certificate=None, size=1)
+    _check_opened(found, copy, SimpleNamespace(name="onnx"), SimpleNamespace(max_drop=0.0))
+    assert [(check.gate, check.passed, check.summary) for check in found.checks] == [
+        ("runs", False, "it ended with signal 11")
+    ]
+    assert not found.passed
