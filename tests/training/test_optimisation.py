@@ -10,6 +10,7 @@ import zoo
 from zoo.specs.hyperparameters import resolve
 from zoo.training.optimisation import (
     epoch_order,
+    initialise,
     learning_rate,
     load_optimizer_state,
     make_average,
@@ -130,3 +131,22 @@ def test_the_decay_of_the_moving_average_grows_with_the_steps():
         expected = decay * expected + (1 - decay) * step
         assert average.module.weight.item() == pytest.approx(expected, rel=1e-5)
     assert 119 - average.module.weight.item() == pytest.approx(9, rel=1e-2), "a decay of 0.9 lags nine steps behind"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "deviation"),
+    [("xavier", (2 / 500) ** 0.5), ("kaiming", (2 / 300) ** 0.5), ("normal", 0.01), ("orthogonal", 300**-0.5)],
+)
+def test_the_weights_of_a_scheme_have_its_deviation_and_biases_are_zero(scheme, deviation):
+    torch.manual_seed(0)
+    layer = nn.Linear(300, 200)
+    initialise(nn.Sequential(layer, nn.BatchNorm1d(200)), scheme)
+    assert float(layer.weight.detach().std()) == pytest.approx(deviation, rel=0.02)
+    assert not layer.bias.detach().any()
+
+
+def test_the_own_scheme_of_a_network_changes_nothing():
+    layer = nn.Linear(3, 2)
+    before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+    initialise(layer, "own")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in layer.state_dict().items())
