@@ -1,14 +1,16 @@
-"""Parts of a verification: the limits of reference vectors, and a file that cannot be run."""
+"""Parts of a verification: the limits of reference vectors, random inputs, and a file that cannot be run."""
 
 import contextlib
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from zoo.exporting.reference_vectors import ReferenceVectors
-from zoo.models.runtime import RuntimeFailed
+from zoo.models.runtime import RuntimeFailed, TensorSpec
 from zoo.verification.binding import CAP, REFERENCE_LIMIT, _wrong_vectors
+from zoo.verification.probes import ALONE, _random_inputs
 from zoo.verification.verify import Verification, _check_opened
 
 
@@ -53,3 +55,21 @@ def test_a_file_that_cannot_be_run_fails_a_check_with_the_reason(tmp_path, monke
         ("runs", False, "it ended with signal 11")
     ]
     assert not found.passed
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("uint8", torch.uint8), ("int64", torch.int64)])
+def test_random_inputs_begin_with_real_samples(kind, dtype):
+    """A fault that only real samples show is looked for as well."""
+    real = torch.arange(100, 112, dtype=dtype).reshape(3, 4)
+    found = _random_inputs(TensorSpec("x", kind, ("batch", 4)), torch.Generator().manual_seed(0), real)
+    assert found.dtype == dtype
+    assert torch.equal(found[:ALONE], real[torch.arange(ALONE) % 3])
+    assert not torch.equal(found[ALONE : 2 * ALONE], found[:ALONE])
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_random_inputs_need_no_real_samples(kind):
+    found = _random_inputs(TensorSpec("x", kind, ("batch", 4)), torch.Generator().manual_seed(0), None)
+    assert found.dtype == getattr(torch, kind)
+    assert found.shape[1:] == (4,)
+    assert len(found.unique()) > 4
