@@ -9,6 +9,7 @@ import pytest
 from test_house import ROOT, python_files
 
 import zoo
+from zoo.evaluation.seeds import train_seeds
 
 MODULES = [path for path in python_files("zoo") if path.stem != "__main__"]
 CAN_CHANGE = {
@@ -45,9 +46,13 @@ def test_a_module_logs_to_the_logger_of_the_library_and_declares_facts(path):
             assert hasattr(value, "__slots__") is (value.__name__ not in WITHOUT_SLOTS), value
 
 
-def test_the_default_seed_is_0_everywhere():
-    functions = {name: getattr(zoo, name) for name in zoo.__all__ if inspect.isfunction(getattr(zoo, name))}
-    seeds = {name: inspect.signature(function).parameters.get("seed") for name, function in functions.items()}
-    found = {name: seed.default for name, seed in seeds.items() if seed is not None}
-    assert {"train", "find_lr", "tune"} <= found.keys()
-    assert {default for default in found.values() if default is not inspect.Parameter.empty} <= {0, None}
+FUNCTIONS = [getattr(zoo, name) for name in zoo.__all__ if inspect.isfunction(getattr(zoo, name))]
+
+
+@pytest.mark.parametrize(("argument", "allowed"), [("seed", {0, None}), ("device", {"auto", "cpu", None})])
+def test_an_argument_has_the_same_default_everywhere(argument, allowed):
+    """None: drawn, or that of the run. Timings are taken on the CPU unless another device is named."""
+    parameters = [inspect.signature(function).parameters for function in [*FUNCTIONS, train_seeds]]
+    defaults = [found[argument].default for found in parameters if argument in found]
+    assert len(defaults) >= 3
+    assert set(defaults) - {inspect.Parameter.empty} <= allowed
