@@ -2,10 +2,8 @@
 
 import json
 import logging
-import re
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ import zoo
 from zoo.evaluation.compare import Candidate, Comparison
 from zoo.evaluation.compare import _p_values as p_values
 from zoo.evaluation.measurement import measure_latency, measure_memory, resident_bytes
-from zoo.evaluation.seeds import SeedResults
 from zoo.formatting import time_text
 from zoo.specs.results import pareto
 
@@ -341,20 +338,3 @@ def test_notebook_views_are_html(digits_file, tmp_path):
 def test_one_name_is_one_model_and_not_a_sequence_of_letters():
     with pytest.raises(zoo.UsageError, match="two"):
         zoo.compare("lenet")
-
-
-def test_the_results_of_seeds_have_a_row_for_each_seed():
-    runs = [
-        SimpleNamespace(config={"seed": seed, "results": {"test": {"accuracy": value, "loss": 1.0}}})
-        for seed, value in [(3, 0.5), (4, 0.75)]
-    ]
-    found = SeedResults(tuple(runs))
-    assert re.findall(r"<t[hd]>(.*?)</t[hd]>", found._repr_html_()) == [
-        "seed",
-        "accuracy",
-        "3",
-        "50.00%",
-        "4",
-        "75.00%",
-    ]
-    assert found.metrics()["accuracy"] == {"mean": 0.625, "std": pytest.approx(0.125 * 2**0.5)}
