@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 
 import pytest
 import torch
@@ -228,3 +229,14 @@ def test_a_model_trained_on_cuda_has_the_same_accuracy_on_the_cpu(tiny_registry,
     test = zoo.load_dataset(tiny_registry.dataset("bars"), tmp_path).splits.test
     accuracy = evaluate(model.module, test, "classification").metrics["accuracy"]
     assert accuracy == pytest.approx(run.config["results"]["test"]["accuracy"], abs=1.5 / len(test))
+
+
+def test_the_results_have_the_time_the_calibration_and_the_log_the_reason_of_a_changed_recipe(
+    tiny_registry, runs_dir, caplog
+):
+    begun = time.perf_counter()
+    run = zoo.train("softmax-regression", dataset="bars", epochs=1, registry=tiny_registry, runs_dir=runs_dir)
+    results = run.config["results"]
+    assert 0 < results["train_seconds"] <= time.perf_counter() - begun
+    assert results["calibration"]["temperature"] > 0
+    assert "is for fashion-mnist (60,000 training samples) and the data have 180: batch_size 32 instead" in caplog.text

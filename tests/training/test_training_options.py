@@ -42,6 +42,15 @@ def test_a_compiled_training_gives_the_same_losses(tiny_registry, runs_dir):
     assert zoo.export(str(compiled.folder), "onnx", runs_dir / "c.onnx", registry=tiny_registry).checks
 
 
+def test_a_training_is_compiled_only_if_asked_for(tiny_registry, runs_dir, monkeypatch):
+    compiled = []
+    monkeypatch.setattr("torch.compile", lambda module, mode: compiled.append(mode) or module)
+    train(tiny_registry, runs_dir, epochs=1, compile=False)
+    assert compiled == []
+    train(tiny_registry, runs_dir, epochs=1, compile=True)
+    assert compiled == [None]
+
+
 def test_a_failure_of_torch_compile_is_one_line():
     error = type("BackendCompilerFailed", (RuntimeError,), {"__module__": "torch._dynamo.exc"})(
         "no\ncompiler\n\nlong story"
