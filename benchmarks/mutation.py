@@ -5,8 +5,9 @@
 The faults (mutants) are a random sample. mutation.toml has its seed, and for each room the modules, the size of the
 sample and the files of tests; also the mutants that change no behaviour, each with the reason. A mutant is killed if a
 test fails. Those tests run for it that run its line, the quickest first, and no more than take --seconds. --survivors
-tries the mutants that survived last time, or were not tried. --list prints the sample. --write updates the table in
-mutation.md. Outcomes are kept in ``build/mutation``; tests are measured again if their file or the library changes.
+tries the mutants that survived last time, or were not tried. --list prints the sample. --write only puts the kept
+outcomes into the table in mutation.md. Outcomes are kept in ``build/mutation``; the tests of a file are measured again
+if it or the library changes.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ def main() -> None:
         for name in given.rooms or plan["rooms"]:
             print(*sampled(ROOT, plan, name), sep="\n")
         return
+    if given.write:
+        write_table(plan)
+        return
     import_heavy()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder).resolve() / "repository"
@@ -56,8 +60,6 @@ def main() -> None:
                 run_known(copy, plan["known"], given.survivors)
             else:
                 run_room(copy, plan, name, given)
-    if given.write:
-        write_table(plan)
 
 
 def sampled(root: Path, plan: dict[str, Any], name: str) -> list[Mutant]:
@@ -74,7 +76,7 @@ def run_room(copy: Path, plan: dict[str, Any], name: str, given: argparse.Namesp
     mutants = sampled(copy, plan, name)
     if given.survivors:
         mutants = [mutant for mutant in mutants if before.get(mutant.key, {}).get("outcome", PASSED).startswith(PASSED)]
-    measured = Measured(copy, [*plan["always"], *plan["rooms"][name]["tests"]])
+    measured = Measured(copy, plan["always"], plan["rooms"][name]["tests"])
     results = before if given.survivors else {}
     for number, mutant in enumerate(mutants, 1):
         if mutant.key in plan.get("equivalent", {}):
@@ -112,11 +114,13 @@ def run_known(copy: Path, faults: list[dict[str, Any]], survivors: bool) -> None
 class Measured:
     """Which tests run a line, and how long they take."""
 
-    def __init__(self, copy: Path, files: list[str]) -> None:
+    def __init__(self, copy: Path, always: list[str], files: list[str]) -> None:
+        """``always``: files of tests of all modules, which run for what Python runs when it imports a module."""
+        self._always = tuple(always)
         self._seconds: dict[str, float] = {}
         self._lines: dict[str, dict[int, list[str]]] = {}
         library = _library_state(copy)
-        for file in files:
+        for file in [*always, *files]:
             state = hashlib.sha256((copy / file).read_bytes() + library).hexdigest()[:16]
             kept = KEPT / f"{file.replace('/', '-')}-{state}.json"
             found = json.loads(kept.read_text()) if kept.is_file() else measure(copy, file, kept)
@@ -136,6 +140,7 @@ class Measured:
         tests = {test for line in range(first, last + 1) for test in lines.get(line, ())} & self._seconds.keys()
         if mutant.at_import or not tests:
             tests = {test for found in lines.values() for test in found} & self._seconds.keys() or {*self._seconds}
+            tests |= {test for test in self._seconds if test.startswith(self._always)}
         names, total = [], 0.0
         for name in sorted(tests, key=self._seconds.__getitem__):
             if names and total + self._seconds[name] > most:
@@ -156,23 +161,23 @@ def _library_state(copy: Path) -> bytes:
 
 def write_table(plan: dict[str, Any]) -> None:
     """Replace the table in mutation.md by the outcomes that are kept."""
-    rows = ["| room | mutants | equivalent | killed | by the time limit | survived | killed of those that matter |"]
+    rows = [
+        "| room | mutants | equivalent | killed | of these by the time limit | survived | killed, without equivalent |"
+    ]
     rows.append("|---|---|---|---|---|---|---|")
     for name in plan["rooms"]:
+        kept = json.loads(path.read_text()) if (path := KEPT / f"{name}.json").is_file() else {}
         keys = {mutant.key for mutant in sampled(ROOT, plan, name)}
-        equivalent = len(keys & plan.get("equivalent", {}).keys())
-        kept = json.loads((KEPT / f"{name}.json").read_text())
-        outcomes = [kept[key]["outcome"] for key in keys - plan.get("equivalent", {}).keys() if key in kept]
-        survived, limit = sum(found.startswith(PASSED) for found in outcomes), outcomes.count(LIMIT)
-        killed = len(outcomes) - survived
-        share = f"{killed / len(outcomes):.0%}"
-        rows.append(
-            f"| {name} | {len(outcomes) + equivalent} | {equivalent} | {killed} | {limit} | {survived} | {share} |"
-        )
-    text = re.sub(
-        r"(?<=<!-- table -->\n).*(?=<!-- end -->)", lambda _: "\n".join(rows) + "\n", TABLE.read_text(), flags=re.S
-    )
-    TABLE.write_text(text)
+        tried = [kept[key]["outcome"] for key in keys - plan["equivalent"].keys() if key in kept]
+        equivalent = len(keys & plan["equivalent"].keys())
+        survived, limit = sum(found.startswith(PASSED) for found in tried), tried.count(LIMIT)
+        killed = len(tried) - survived
+        share = f"{killed / len(tried):.0%}" if tried else "not measured"
+        total = len(tried) + equivalent
+        rows.append(f"| {name} | {total} | {equivalent} | {killed} | {limit} | {survived} | {share} |")
+    table = "\n".join(rows) + "\n"
+    pattern = r"(?<=<!-- table -->\n).*(?=<!-- end -->)"
+    TABLE.write_text(re.sub(pattern, lambda _: table, TABLE.read_text(), flags=re.S))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 import zoo
+from zoo.data.read import read_dataset
 
 ONLINE_REMEDY = "zoo fetch mnist"
 
@@ -128,3 +129,12 @@ def test_a_table_that_cannot_be_read_is_reported_once(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(zoo.DataError):
         zoo.load_dataset(tmp_path / "empty.csv", target="ill")
+
+
+def test_a_study_gets_no_sample_of_the_test_split(registry, tmp_path):
+    """``zoo tune`` compares trainings by the validation split: what it does not hold, it cannot use."""
+    spec = registry.dataset("digits")
+    data = read_dataset(spec, registry, tmp_path, with_test=False)
+    assert len(data.splits.test) == 0
+    assert data.splits.test.inputs.shape[1:] == spec.input_shape
+    assert len(read_dataset(spec, registry, tmp_path).splits.test) > 0

@@ -608,3 +608,11 @@ def test_only_finite_decimal_numbers_are_numbers():
     numbers, missing = parse_numbers(load_series(["-1.5", "+2", "3e2", ".5", "3.4028235e38", *others]))
     assert numbers.to_list() == [-1.5, 2.0, 300.0, 0.5, 3.4028235e38, *[None] * len(others)]
     assert not missing.any()
+
+
+def test_a_cell_that_a_short_row_does_not_have_is_wrong_and_not_missing():
+    """A missing value is one that the file says is missing; a row that ends early is damaged."""
+    columns = [Column(name="size"), Column(name="kind", kind="category", labels=("a", "b"), values=(0.0, 1.0))]
+    found = to_values([load_series([None, "NA", "1"]), load_series([None, "", "b"])], columns)
+    assert found.wrong[:, 0].tolist() == [True, False, False]
+    assert found.unseen[:, 1].tolist() == [True, False, False]
