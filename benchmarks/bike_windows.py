@@ -31,8 +31,9 @@ import zoo
 from zoo.inputs.preprocess import TablePreprocess
 from zoo.models.rescale import Rescale
 from zoo.specs.hyperparameters import Hyperparameters, resolve
-from zoo.training.optimisation import epoch_order, learning_rate
+from zoo.training.optimisation import epoch_order
 from zoo.training.recipe import count_steps
+from zoo.training.recipe_parts import load_parts
 
 Rows = Sequence[Mapping[str, str]]
 BASE = ("season", "yr", "mnth", "hr", "holiday", "weekday", "weathersit", "temp", "hum", "windspeed")
@@ -172,6 +173,7 @@ def errors(splits: zoo.Splits, variants: Sequence[Variant], names: Sequence[str]
     targets = torch.cat([scale.standardise(splits.train.targets) for scale in scales], dim=1)
     networks = Networks(variants, expanded(names), seeds)
     steps = count_steps(h, len(inputs))
+    parts = load_parts(h, "regression", zoo.create_registry())
     assert splits.validation is not None
     held = [
         (preprocess(split.inputs).expand(len(seeds), -1, -1), split.targets)
@@ -183,7 +185,7 @@ def errors(splits: zoo.Splits, variants: Sequence[Variant], names: Sequence[str]
         for step in range(steps):
             chosen = order[:, step * h.batch_size :][:, : h.batch_size]
             loss = (networks(inputs[chosen]) - targets[chosen]).square().mean(dim=1).sum()
-            networks.step(loss, learning_rate(h, (epoch - 1) * steps + step, h.epochs * steps))
+            networks.step(loss, parts.rate(h, (epoch - 1) * steps + step, h.epochs * steps))
         with torch.no_grad():
             validation, test = (
                 torch.stack(

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from zoo.plugins import recipe_parts
 
 import zoo
 from zoo.commands import scaffolding
@@ -47,8 +48,10 @@ def test_a_new_package_is_registered_without_errors(kind, tmp_path, registry, mo
     monkeypatch.syspath_prepend(str(folder / "src"))
     point = zoo.EntryPoint(name, "0.1.0", name, name.replace("-", "_"))
     registry = zoo.create_registry([point])
+    registry.add(zoo.Plugin("recipe-parts", "pluggy-zoo", "0.1.0", "zoo.plugins.recipe_parts"), recipe_parts)
     assert registry.plugins[0].status == "loaded"
-    found = [*registry.architectures, *registry.datasets, *registry.exporters, *registry.recipe_parts("optimizer")]
+    optimizers = [name for name in registry.recipe_parts("optimizer") if name not in ("sgd", "adamw")]
+    found = [*registry.architectures, *registry.datasets, *registry.exporters, *optimizers]
     if kind == "task":
         assert found == [f"{name}-mlp", f"{name}-rings"]
         found = list(registry.tasks)

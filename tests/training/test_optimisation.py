@@ -11,18 +11,27 @@ from zoo.specs.hyperparameters import resolve
 from zoo.training.optimisation import (
     epoch_order,
     initialise,
-    learning_rate,
     load_optimizer_state,
     make_average,
-    make_optimizer,
     optimizer_state,
     seed_step,
 )
+from zoo.training.recipe_parts import load_parts
+
+
+def rates_of(h, total):
+    """The learning rate of each of ``total`` steps."""
+    parts = load_parts(h, "classification", zoo.create_registry())
+    return [parts.rate(h, step, total) for step in range(total)]
+
+
+def make_optimizer(model, h):
+    return load_parts(h, "classification", zoo.create_registry()).optimizer(model, h)
 
 
 def test_one_cycle_rises_to_the_peak_and_falls_towards_zero():
     h = resolve({"lr": 0.4, "warmup": 0.25})
-    rates = [learning_rate(h, step, 100) for step in range(100)]
+    rates = rates_of(h, 100)
     peak = rates.index(max(rates))
     assert max(rates) == pytest.approx(0.4)
     assert peak in (24, 25)
@@ -34,14 +43,14 @@ def test_one_cycle_rises_to_the_peak_and_falls_towards_zero():
 
 def test_constant_stays_level_after_its_warm_up():
     h = resolve({"lr": 0.4, "warmup": 0.1, "schedule": "constant"})
-    rates = [learning_rate(h, step, 100) for step in range(100)]
+    rates = rates_of(h, 100)
     assert rates[:9] == sorted(rates[:9])
     assert set(rates[10:]) == {0.4}
 
 
 def test_linear_falls_by_the_same_amount_each_step():
     h = resolve({"lr": 0.4, "warmup": 0.0, "schedule": "linear"})
-    rates = [learning_rate(h, step, 100) for step in range(100)]
+    rates = rates_of(h, 100)
     falls = [first - second for first, second in itertools.pairwise(rates)]
     assert falls == pytest.approx([falls[0]] * 99)
     assert 0 < rates[-1] < 0.005
@@ -49,7 +58,7 @@ def test_linear_falls_by_the_same_amount_each_step():
 
 def test_step_falls_twice_to_a_tenth():
     h = resolve({"lr": 0.4, "warmup": 0.0, "schedule": "step"})
-    rates = [learning_rate(h, step, 100) for step in range(100)]
+    rates = rates_of(h, 100)
     assert rates == pytest.approx([0.4] * 50 + [0.04] * 25 + [0.004] * 25)
 
 
@@ -58,7 +67,7 @@ def test_step_falls_twice_to_a_tenth():
 @pytest.mark.parametrize("warmup", [0.0, 0.25, 0.9])
 def test_the_rate_is_positive_however_short_the_run(total, warmup, schedule):
     h = resolve({"lr": 0.4, "warmup": warmup, "schedule": schedule})
-    assert all(0 < learning_rate(h, step, total) <= 0.4 for step in range(total))
+    assert all(0 < rate <= 0.4 for rate in rates_of(h, total))
 
 
 def test_each_epoch_has_every_sample_once_in_another_order():

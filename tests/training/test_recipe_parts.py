@@ -10,11 +10,11 @@ from training_helpers import tensors_of, train
 import zoo
 from zoo import InvalidValue, PluginError, UnknownName, UsageError
 from zoo.registry.declared import check_declared
+from zoo.registry.entry_points import find_entry_points
 from zoo.registry.plugin import Plugin
 from zoo.registry.recipe_parts import part_options
 from zoo.runs.command_line import repeat_command
 from zoo.specs.hyperparameters import resolve
-from zoo.training.optimisation import learning_rate
 from zoo.training.recipe_parts import RecipeParts, load_parts
 
 
@@ -51,6 +51,14 @@ def factor(progress, power, bad):
     return bad or (1 - progress) ** power
 
 
+def left_of_run(progress):
+    return 1 - progress
+
+
+WHOLE = (0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
+"""The rates of that schedule after a warm-up of three steps of ten."""
+
+
 def draw(shape, generator, strength, kind):
     return torch.rand(shape[0] - (kind == "short"), generator=generator)
 
@@ -85,6 +93,7 @@ class Parts:
     def register_schedules(self, register):
         options = (zoo.Option(name="power", default=1.0, above=0), zoo.Option(name="bad", default=0.0))
         register(zoo.Schedule(name="falls", summary="falls", factor=factor, options=options))
+        register(zoo.Schedule(name="whole", summary="falls", factor=left_of_run, whole_run=True))
         options = (zoo.Option(name="decay", default=0.1), zoo.Option(name="dropout", default=0.1))
         register(zoo.Schedule(name="clash", summary="an option of the optimiser", factor=factor, options=options))
 
@@ -153,8 +162,15 @@ def test_the_schedule_follows_the_warm_up(with_parts):
     h = resolve({"schedule": "falls", "power": 1.0, "lr": 0.4, "warmup": 0.3}, parts=part_options(with_parts))
     parts = load_parts(h, "classification", with_parts)
     linear = resolve({"schedule": "linear", "lr": 0.4, "warmup": 0.3})
+    built_in = load_parts(linear, "classification", with_parts)
     for step in range(50):
-        assert parts.rate(h, step, 50) == pytest.approx(learning_rate(linear, step, 50), rel=1e-12)
+        assert parts.rate(h, step, 50) == pytest.approx(built_in.rate(linear, step, 50), rel=1e-12)
+
+
+def test_a_schedule_can_count_the_whole_run(with_parts):
+    h = resolve({"schedule": "whole", "lr": 1.0, "warmup": 0.3})
+    parts = load_parts(h, "classification", with_parts)
+    assert [parts.rate(h, step, 10) for step in range(10)] == pytest.approx([0.1 / 0.3, 0.2 / 0.3, *WHOLE])
 
 
 def test_the_augmentation_does_not_depend_on_how_a_batch_is_divided(with_parts):
@@ -269,7 +285,7 @@ def test_a_recipe_that_names_a_missing_part_is_reported(tiny_registry):
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"name": "sgd"}, "the library has a part of that name"),
+        ({"name": "own"}, "own stands for no part; choose another name"),
         ({"options": (zoo.Option(name="lr", default=1.0),)}, "option 'lr' has the name of a hyperparameter"),
         ({"options": (zoo.Option(name="a", default=1), zoo.Option(name="a", default=1))}, "two options named 'a'"),
         ({"build": "nowhere"}, "not of the form"),
@@ -278,6 +294,39 @@ def test_a_recipe_that_names_a_missing_part_is_reported(tiny_registry):
 def test_a_wrong_declaration_is_refused(fields, text):
     with pytest.raises(PluginError, match=text):
         zoo.Optimizer(**{"name": "mine", "summary": "mine", "build": build} | fields)
+
+
+def test_a_part_of_the_zoo_is_registered_like_that_of_a_stranger(tiny_registry):
+    class Same:
+        @zoo.hookimpl
+        def register_optimizers(self, register):
+            register(zoo.Optimizer(name="sgd", summary="another", build=build))
+
+    plugin = Plugin("same", "zoo-same", "1.0", "same")
+    tiny_registry.add(plugin, Same())
+    (problem,) = plugin.errors
+    assert problem.startswith("optimizer 'sgd' is already registered by recipe-parts (pluggy-zoo ")
+    assert list(tiny_registry.recipe_parts("optimizer")) == ["sgd", "adamw"]
+    assert list(tiny_registry.recipe_parts("schedule")) == ["one-cycle", "linear", "step", "constant"]
+
+
+def test_without_the_plugin_of_the_zoo_there_is_no_optimiser(runs_dir):
+    registry = zoo.create_registry([point for point in find_entry_points() if point.name != "recipe-parts"])
+    with pytest.raises(UnknownName, match="no optimizer named 'adamw'"):
+        zoo.train("diabetes-mlp", registry=registry, runs_dir=runs_dir)
+
+
+def test_an_option_of_a_part_that_is_not_chosen_says_which_part_has_it(with_parts, runs_dir, zoo_command):
+    hint = "power is an option of schedule=falls; add --set schedule=falls."
+    with pytest.raises(UnknownName, match=hint):
+        train(with_parts, runs_dir, power=2.0)
+    shown = zoo_command("train", "tiny-cnn", "--set", "power=2", registry=with_parts)
+    assert shown.code == 2
+    assert shown.error.endswith(hint)
+    both = zoo_command("train", "tiny-cnn", "--set", "decay=0.3", registry=with_parts).error
+    assert "optimizer=average and of schedule=clash; add --set optimizer=average or --set schedule=clash." in both
+    other = zoo_command("train", "tiny-cnn", "--set", "powerr=2", registry=with_parts).error
+    assert "add --set" not in other
 
 
 def test_a_loss_names_a_task():
@@ -292,7 +341,7 @@ def test_the_optimizer_of_a_plugin_gets_the_values_of_the_recipe():
         given.update(values)
         return torch.optim.SGD(parameters, lr=values["lr"])
 
-    parts = RecipeParts(build=build, factor=None, draw=None, apply=None, compute=None, names={})
+    parts = RecipeParts(build=build, factor=float, whole_run=False, draw=None, apply=None, compute=None, names={})
     recipe = resolve({"lr": 0.3, "momentum": 0.8, "weight_decay": 0.02})
     parts.optimizer(torch.nn.Linear(2, 2), recipe)
     assert given == {"lr": 0.3, "momentum": 0.8, "weight_decay": 0.02}

@@ -17,7 +17,6 @@ from ..errors import UnknownName, UsageError, ZooError
 from ..files import unwritable
 from ..folders import expanded
 from ..registry.registry import Registry, create_registry
-from ..specs.hyperparameters import BUILT_IN
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SUFFIX = ".template"
@@ -124,7 +123,7 @@ def _check_name(name: str, kind: str, registry: Registry) -> None:
         "exporter": registry.exporters,
         "task": registry.tasks,
         "input": registry.inputs,
-        "optimizer": [*BUILT_IN["optimizer"], *registry.recipe_parts("optimizer")],
+        "optimizer": registry.recipe_parts("optimizer"),
         "listener": [plugin.name for plugin in registry.plugins],
     }
     if name in taken.get(kind, {}):

@@ -11,7 +11,7 @@ from ..errors import PluginError
 from ..specs.architecture import Architecture
 from ..specs.columns import columns_to_json
 from ..specs.dataset import Dataset, is_present
-from ..specs.hyperparameters import BUILT_IN, OPTIONS
+from ..specs.hyperparameters import NO_PART, OPTIONS
 from ..specs.options import Option
 from ..specs.recipe_parts import PARTS, RecipePart
 from ..specs.results import Record, recorded_results
@@ -44,7 +44,7 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
 
 
 def part_facts(registry: Registry, kind: str, part: RecipePart) -> dict[str, Any]:
-    """All facts about a recipe part of a plugin. ``kind`` is the hyperparameter that chooses it."""
+    """All facts about a recipe part. ``kind`` is the hyperparameter that chooses it."""
     return {
         "kind": kind,
         "name": part.name,
@@ -112,10 +112,11 @@ def _parts(registry: Registry, kind: str) -> list[RecipePart]:
 
 
 def _hyperparameter_facts(registry: Registry, option: Option, recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A hyperparameter that chooses a recipe part allows those of the library and of all plugins."""
+    """A hyperparameter that chooses a recipe part allows those of all plugins."""
     facts = _option_facts(option, recipe.get(option.name, option.default))
     if option.name in PARTS:
-        names = [*BUILT_IN[option.name], *(part.name for part in _parts(registry, option.name))]
+        none = [NO_PART[option.name]] if option.name in NO_PART else []
+        names = [*none, *registry.recipe_parts(option.name)]
         facts["allowed"] = "one of " + ", ".join(names)
     return facts
 

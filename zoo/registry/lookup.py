@@ -149,8 +149,8 @@ class Lookup(ABC):
         raise UsageError(f"No plugin registers a task that predicts {predicts}; see `zoo plugins`.")
 
     def recipe_parts(self, kind: str) -> Mapping[str, RecipePart]:
-        """The recipe parts of plugins by name, sorted by name. ``kind`` is a hyperparameter: ``optimizer``."""
-        return dict(sorted(self._specs[PARTS[kind]].items()))
+        """The recipe parts by name, in the order of registration. ``kind`` is a hyperparameter: ``optimizer``."""
+        return dict(self._specs[PARTS[kind]])
 
     def declared(self) -> list[tuple[Spec, Plugin]]:
         """All declarations with their plugins, in the order of registration."""

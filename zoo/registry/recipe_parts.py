@@ -1,4 +1,4 @@
-"""The recipe parts that a recipe names: looked up among those of the library and of plugins."""
+"""The recipe parts that a recipe names: looked up among those of all plugins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import PluginError, UnknownName, UsageError
-from ..specs.hyperparameters import BUILT_IN, PartOptions, plugin_parts, resolve
+from ..specs.hyperparameters import NO_PART, PartOptions, named_parts, resolve
 from ..specs.options import Option
 from ..specs.recipe_parts import PARTS, RecipePart
 from .origins import describe_origin, way_back
@@ -14,7 +14,7 @@ from .registry import Registry
 
 
 def find_part(registry: Registry, kind: str, name: str) -> RecipePart:
-    """The recipe part of a plugin.
+    """The recipe part of this name.
 
     Args:
         kind: the hyperparameter that chooses it: ``optimizer``.
@@ -24,23 +24,38 @@ def find_part(registry: Registry, kind: str, name: str) -> RecipePart:
     """
     known = registry.recipe_parts(kind)
     if name not in known:
-        names = [*BUILT_IN[kind], *known]
+        names = [*([NO_PART[kind]] if kind in NO_PART else []), *known]
         raise UnknownName(PARTS[kind].__name__.lower(), name, names, f"Available: {', '.join(names)}.")
     return known[name]
 
 
 def part_options(registry: Registry) -> PartOptions:
     """The options of recipe parts, for :func:`zoo.specs.hyperparameters.resolve`."""
+    return _PartOptions(registry)
 
-    def options(kind: str, name: str) -> tuple[Option, ...]:
-        return find_part(registry, kind, name).options
 
-    return options
+class _PartOptions:
+    """See :class:`zoo.specs.hyperparameters.PartOptions`."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def __call__(self, kind: str, name: str) -> tuple[Option, ...]:
+        return find_part(self._registry, kind, name).options
+
+    def having(self, option: str) -> list[str]:
+        return [
+            f"{kind}={name}"
+            for kind in PARTS
+            for name, part in self._registry.recipe_parts(kind).items()
+            if any(known.name == option for known in part.options)
+        ]
 
 
 def part_origins(registry: Registry, recipe: Mapping[str, object]) -> dict[str, dict[str, str]]:
-    """The plugins of the recipe parts of a recipe, by hyperparameter, for ``run.json``."""
-    return {kind: registry.owner(find_part(registry, kind, name)).origin for kind, name in plugin_parts(recipe).items()}
+    """The plugins of the recipe parts of a recipe, by hyperparameter, for ``run.json``; without built-in ones."""
+    owners = {kind: registry.owner(find_part(registry, kind, name)) for kind, name in named_parts(recipe).items()}
+    return {kind: owner.origin for kind, owner in owners.items() if not owner.builtin}
 
 
 def check_parts(registry: Registry, config: Mapping[str, Any]) -> None:
@@ -52,7 +67,7 @@ def check_parts(registry: Registry, config: Mapping[str, Any]) -> None:
     Raises:
         PluginError: one is missing; the message says which plugin it came from.
     """
-    for kind, name in plugin_parts(config["hyperparameters"]).items():
+    for kind, name in named_parts(config["hyperparameters"]).items():
         origin = config.get("recipe_plugins", {}).get(kind)
         if name not in registry.recipe_parts(kind) and origin:
             raise PluginError(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Protocol
 
-from ..errors import InvalidValue
+from ..errors import InvalidValue, UnknownName
 from ..formatting import brief
 from .options import Option, Value, check_all, unknown_option
 
@@ -95,7 +95,7 @@ class Hyperparameters:
         choices=("own", "xavier", "kaiming", "normal", "orthogonal"),
     )
     part_options: Mapping[str, Value] = field(default_factory=dict)
-    """The options of the recipe parts of plugins that the recipe names, by name."""
+    """The options of the recipe parts that the recipe names, by name."""
 
     def as_dict(self) -> dict[str, Value]:
         """All values by name, the options of recipe parts among them."""
@@ -106,18 +106,29 @@ OPTIONS: tuple[Option, ...] = tuple(
     Option(name=item.name, **item.metadata) for item in fields(Hyperparameters) if item.metadata
 )
 NAMES = tuple(option.name for option in OPTIONS)
+_DEFAULTS = {option.name: option.default for option in OPTIONS}
 AUGMENTATION = ("shift", "flip", "rotate", "zoom", "crop", "colour", "erase", "mixup", "augment")
 """The hyperparameters of the random augmentation of training images."""
-BUILT_IN: Mapping[str, tuple[str, ...]] = {
-    "optimizer": ("sgd", "adamw"),
-    "schedule": ("one-cycle", "linear", "step", "constant"),
-    "augment": ("none",),
-    "loss": ("own",),
-}
-"""The recipe parts of the library, by the hyperparameter that chooses them. Plugins register others."""
-PartOptions = Callable[[str, str], tuple[Option, ...]]
-"""The options of a recipe part by its hyperparameter and its name, ``("optimizer", "lion")``. It raises
-:class:`zoo.errors.UnknownName` if no plugin registers such a part."""
+PART_KINDS = ("optimizer", "schedule", "augment", "loss")
+"""The hyperparameters that choose a recipe part, which a plugin registers."""
+NO_PART: Mapping[str, str] = {"augment": "none", "loss": "own"}
+"""Their values that choose no part."""
+_WITHOUT_OPTIONS = {"sgd", "adamw", "one-cycle", "linear", "step", "constant"}
+"""Parts that are known to have no options, so that a wrong setting of a declared recipe is found without a registry."""
+
+
+class PartOptions(Protocol):
+    """The options of all recipe parts."""
+
+    def __call__(self, kind: str, name: str) -> tuple[Option, ...]:
+        """The options of a recipe part by its hyperparameter and its name, ``("optimizer", "lion")``.
+
+        Raises:
+            UnknownName: no plugin registers such a part.
+        """
+
+    def having(self, option: str) -> list[str]:
+        """The parts that have an option of this name: ``["optimizer=lion"]``."""
 
 
 def resolve(*layers: Mapping[str, object], parts: PartOptions | None = None) -> Hyperparameters:
@@ -126,8 +137,8 @@ def resolve(*layers: Mapping[str, object], parts: PartOptions | None = None) -> 
     A layer that chooses another recipe part drops the options that earlier layers set for the part before.
 
     Args:
-        parts: the options of the recipe parts of plugins. Without it they are not known: if the recipe names such a
-            part, any other name is accepted as an option of it.
+        parts: the options of the recipe parts. Without it they are not known: if the recipe names a part that does not
+            come with the zoo, any other name is accepted as an option of it.
 
     Raises:
         UnknownName: a layer sets a name that is neither a hyperparameter nor an option of a recipe part, or ``parts``
@@ -136,33 +147,34 @@ def resolve(*layers: Mapping[str, object], parts: PartOptions | None = None) -> 
     """
     merged: dict[str, object] = {}
     for layer in layers:
-        for kind in BUILT_IN if parts else ():
-            before = merged.get(kind, BUILT_IN[kind][0])
-            if layer.get(kind, before) != before:
-                for option in _options_of(kind, before, parts):
-                    merged.pop(option.name, None)
+        if parts:
+            for name in _replaced_options(merged, layer, parts):
+                merged.pop(name, None)
         merged |= layer
     chosen = check_all(OPTIONS, {name: merged.pop(name) for name in NAMES if name in merged}, "training")
     return Hyperparameters(**chosen, part_options=_part_options(chosen, merged, parts))  # type: ignore[arg-type]
 
 
-def plugin_parts(values: Mapping[str, object]) -> dict[str, str]:
-    """The recipe parts of plugins that a recipe names, by hyperparameter: ``{"optimizer": "lion"}``."""
-    return {kind: str(values[kind]) for kind, own in BUILT_IN.items() if values.get(kind, own[0]) not in own}
+def named_parts(values: Mapping[str, object]) -> dict[str, str]:
+    """The recipe parts of a recipe, by hyperparameter: ``{"optimizer": "lion", "schedule": "one-cycle"}``."""
+    chosen = {kind: str(values.get(kind, _DEFAULTS[kind])) for kind in PART_KINDS}
+    return {kind: name for kind, name in chosen.items() if name != NO_PART.get(kind)}
 
 
-def _options_of(kind: str, name: object, parts: PartOptions | None) -> tuple[Option, ...]:
-    return parts(kind, str(name)) if parts and name not in BUILT_IN[kind] else ()
+def _replaced_options(before: Mapping[str, object], layer: Mapping[str, object], parts: PartOptions) -> list[str]:
+    """The options of the parts in ``before`` that ``layer`` replaces by other parts."""
+    replaced = {kind: name for kind, name in named_parts(before).items() if layer.get(kind, name) != name}
+    return [option.name for kind, name in replaced.items() for option in parts(kind, name)]
 
 
 def _part_options(
     chosen: Mapping[str, Value], others: Mapping[str, object], parts: PartOptions | None
 ) -> dict[str, Value]:
     """The checked options of the recipe parts that ``chosen`` names, from the values with ``others`` as names."""
-    named = plugin_parts(chosen)
-    if not named and others:
-        raise unknown_option(next(iter(others)), NAMES, "training")
+    named = named_parts(chosen)
     if parts is None:
+        if others and _WITHOUT_OPTIONS.issuperset(named.values()):
+            raise unknown_option(next(iter(others)), NAMES, "training")
         return {name: _plain(name, value) for name, value in others.items()}
     options: dict[str, Option] = {}
     for kind, name in named.items():
@@ -172,8 +184,17 @@ def _part_options(
             options[option.name] = option
     for name in others:
         if name not in options:
-            raise unknown_option(name, (*NAMES, *options), "training")
+            raise unknown_setting(name, (*NAMES, *options), "training", parts)
     return check_all(options.values(), others, "training")
+
+
+def unknown_setting(name: str, known: Iterable[str], what: str, parts: PartOptions | None) -> UnknownName:
+    """The error for a setting that ``what`` does not have; it names the recipe part that has it."""
+    owners = parts.having(name) if parts else []
+    if not owners:
+        return unknown_option(name, known, what)
+    hint = f"{name} is an option of {' and of '.join(owners)}; add --set {' or --set '.join(owners)}."
+    return UnknownName(f"setting of {what}", name, (), hint)
 
 
 def _plain(name: str, value: object) -> Value:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .declarations import declaration
-from .hyperparameters import BUILT_IN
+from .hyperparameters import NO_PART
 from .options import Option
 from .references import Reference
 from .spec import Spec, option_problems
@@ -26,8 +26,8 @@ class RecipePart(Spec):
         """Everything that is wrong with the values of the fields, a sentence each."""
         yield from Spec.problems(self)  # super() needs the class that slots=True replaces
         yield from option_problems(self.options, beside_hyperparameters=True)
-        if any(self.name in own for own in BUILT_IN.values()):
-            yield "the library has a part of that name; choose another."
+        if self.name in NO_PART.values():
+            yield f"{self.name} stands for no part; choose another name."
 
 
 @declaration
@@ -60,13 +60,15 @@ class Schedule(RecipePart):
     Args:
         name: lower case; ``polynomial`` for ``--set schedule=polynomial``.
         summary: one line.
-        factor: ``factor(progress, **options) -> float``: the learning rate as a fraction of its peak. ``progress`` is 0
-            at the end of the warm-up, and just below 1 at the last step. Nothing else may change the result, because a
-            resumed run calls it again.
+        factor: ``factor(progress, **options) -> float``: the learning rate as a fraction of its peak, called after the
+            warm-up. ``progress`` is 0 at the end of the warm-up, and just below 1 at the last step. Nothing else may
+            change the result, because a resumed run calls it again.
+        whole_run: whether ``progress`` is the fraction of the whole run instead, with the warm-up: 1 at the last step.
         options: the keyword arguments of ``factor`` that users can set.
     """
 
     factor: Reference
+    whole_run: bool = False
 
     @property
     def references(self) -> list[tuple[str, Reference]]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from ..errors import InvalidValue
 from .architecture import Architecture
-from .hyperparameters import OPTIONS, PartOptions, plugin_parts, resolve
-from .options import Option, Value, check_all, unknown_option
+from .hyperparameters import OPTIONS, PartOptions, named_parts, resolve, unknown_setting
+from .options import Option, Value, check_all
 
 
 def settings_of(
@@ -17,14 +17,14 @@ def settings_of(
 
     Args:
         chosen: the settings that the user chooses; they can name other recipe parts than the recipe does.
-        parts: the options of the recipe parts of plugins; without it they are left out.
+        parts: the options of the recipe parts; without it they are left out.
 
     Raises:
         UnknownName: ``parts`` does not know a recipe part.
         InvalidValue: an option of a recipe part has the name of an option of the architecture.
     """
     known = {option.name: option for option in (*architecture.options, *OPTIONS)}
-    for kind, name in plugin_parts({**architecture.hyperparameters, **(chosen or {})}).items() if parts else ():
+    for kind, name in named_parts({**architecture.hyperparameters, **(chosen or {})}).items() if parts else ():
         for option in parts(kind, name):  # type: ignore[misc]
             if option.name in known:
                 raise InvalidValue(f"The {kind} {name} cannot train {architecture.name}: both have {option.name!r}.")
@@ -41,7 +41,7 @@ def parse_settings(
     """Convert settings from text, as in ``--set NAME=VALUE``, to values of their types.
 
     Args:
-        parts: the options of the recipe parts of plugins; without it they are unknown.
+        parts: the options of the recipe parts; without it they are unknown.
         beside: other settings of the same training, which can name recipe parts.
 
     Raises:
@@ -51,7 +51,7 @@ def parse_settings(
     known = settings_of(architecture, {**(beside or {}), **texts}, parts)
     for name in texts:
         if name not in known:
-            raise unknown_option(name, known, architecture.name)
+            raise unknown_setting(name, known, architecture.name, parts)
     return {name: known[name].parse(text) for name, text in texts.items()}
 
 
@@ -61,7 +61,7 @@ def split_settings(
     """Split ``settings`` into hyperparameters and the architecture's options.
 
     Args:
-        parts: the options of the recipe parts of plugins.
+        parts: the options of the recipe parts.
 
     Returns:
         The hyperparameters that are set, and all options of the architecture, with defaults for those that are not set.
@@ -73,7 +73,7 @@ def split_settings(
     known = settings_of(architecture, settings, parts)
     for name in settings:
         if name not in known:
-            raise unknown_option(name, known, architecture.name)
+            raise unknown_setting(name, known, architecture.name, parts)
     own_names = {option.name for option in architecture.options}
     chosen = {name: value for name, value in settings.items() if name not in own_names}
     resolve(architecture.hyperparameters, chosen, parts=parts)

@@ -1,46 +1,16 @@
-"""The parts of an optimiser step: optimiser, learning rate, order of the samples, random numbers."""
+"""What an optimiser step needs: state of the optimiser, order of the samples, random numbers."""
 
 from __future__ import annotations
 
-import inspect
-import math
 from collections.abc import Callable
-from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import PluginError
-from ..specs.hyperparameters import Hyperparameters
 
-T = TypeVar("T", bound=torch.optim.Optimizer)
 Tensors = tuple[Tensor, ...] | list[Tensor]
-
-
-def make_optimizer(model: nn.Module, hyperparameters: Hyperparameters) -> torch.optim.Optimizer:
-    """The optimiser of the recipe over the trainable parameters, fused if torch has a fused kernel."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
-    h = hyperparameters
-    if h.optimizer == "adamw":
-        betas = (h.momentum, 0.999)
-        return _AdamW(parameters, lr=h.lr, betas=betas, weight_decay=h.weight_decay, fused=fused)
-    nesterov = h.momentum > 0
-    return _SGD(parameters, lr=h.lr, momentum=h.momentum, nesterov=nesterov, weight_decay=h.weight_decay, fused=fused)
-
-
-def _lean(optimizer: type[T]) -> type[T]:
-    """A torch optimiser without its decorators. They import ``torch._dynamo``: longer than a short training.
-
-    The decorators exclude the methods from ``torch.compile``. The trainer never compiles its optimiser.
-    """
-    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in ("add_param_group", "zero_grad", "step")}
-    methods["step"] = torch.no_grad()(methods["step"])
-    return cast("type[T]", type(optimizer.__name__, (optimizer,), methods))
-
-
-_AdamW, _SGD = _lean(torch.optim.AdamW), _lean(torch.optim.SGD)
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel | None:
@@ -59,42 +29,6 @@ def make_average(model: nn.Module, decay: float) -> AveragedModel | None:
 
     average.multi_avg_fn = update
     return average
-
-
-def learning_rate(hyperparameters: Hyperparameters, step: int, total_steps: int) -> float:
-    """The learning rate of optimiser step ``step`` (from 0) of ``total_steps``.
-
-    All schedules rise linearly to the peak during the warm-up. Then ``one-cycle`` (Smith and Topin, 2018) falls along a
-    cosine to zero, ``linear`` falls linearly to zero, ``step`` falls to a tenth at half of the run and again at three
-    quarters (He et al., 2016), and ``constant`` stays at the peak.
-    """
-    peak = hyperparameters.lr
-    rise = hyperparameters.warmup * total_steps
-    position = step + 1
-    if position < rise:
-        return peak * position / rise
-    if hyperparameters.schedule == "constant":
-        return peak
-    if hyperparameters.schedule == "step":
-        return peak * 0.1 ** ((position > total_steps / 2) + (position > total_steps * 3 / 4))
-    fallen = (position - rise) / (total_steps + 1 - rise)
-    if hyperparameters.schedule == "linear":
-        return peak * (1 - fallen)
-    return peak * 0.5 * (1 + math.cos(math.pi * fallen))
-
-
-def warm_up(hyperparameters: Hyperparameters, step: int, total_steps: int) -> tuple[float, float]:
-    """The warm-up at optimiser step ``step`` (from 0) of ``total_steps``.
-
-    Returns:
-        The learning rate as a fraction of the peak, 1 after the warm-up; and how much of the run after the warm-up is
-        over, from 0 to below 1.
-    """
-    rise = hyperparameters.warmup * total_steps
-    position = step + 1
-    if position < rise:
-        return position / rise, 0.0
-    return 1.0, (position - rise) / (total_steps + 1 - rise)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

@@ -1,4 +1,4 @@
-"""The recipe parts of a training: optimiser, schedule, augmentation and loss, of the library or of a plugin."""
+"""The recipe parts of a training: optimiser, schedule, augmentation and loss."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ from ..formatting import one_line
 from ..models.tasks import TaskMethods
 from ..registry.recipe_parts import find_part
 from ..registry.registry import Registry
-from ..specs.hyperparameters import Hyperparameters, plugin_parts
-from ..specs.recipe_parts import Loss, RecipePart
+from ..specs.hyperparameters import Hyperparameters, named_parts
+from ..specs.recipe_parts import Loss, RecipePart, Schedule
 from ..specs.references import resolve_reference
-from .optimisation import learning_rate, make_optimizer, step_generator, warm_up
+from .optimisation import step_generator
 
 AUGMENTATION_STREAM = -2
-"""The augmentation of a plugin draws from its own random numbers, so that it does not change those of the library."""
+"""It draws from its own random numbers, so that it does not change those of the hyperparameters such as `shift`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeParts:
-    """What a recipe computes with. Functions of plugins have their options already; None: the library's own.
+    """What a recipe computes with. The functions have their options already; None: the recipe names no such part.
 
     Args:
         build: the optimiser over a list of parameters.
         factor: the learning rate after the warm-up, as a fraction of the peak.
+        whole_run: whether ``factor`` gets the progress of the whole run.
         draw, apply: the augmentation of the training inputs.
         compute: the loss.
-        names: the names of the plugins' parts by hyperparameter, for error messages.
+        names: the names of the parts by hyperparameter, for error messages.
     """
 
-    build: Callable[..., torch.optim.Optimizer] | None
-    factor: Callable[[float], float] | None
+    build: Callable[..., torch.optim.Optimizer]
+    factor: Callable[[float], float]
+    whole_run: bool
     draw: Callable[[tuple[int, ...], torch.Generator], Tensor] | None
     apply: Callable[[Tensor, Tensor], Tensor] | None
     compute: Callable[[Tensor, Tensor], Tensor] | None
@@ -51,8 +53,6 @@ class RecipeParts:
         Raises:
             PluginError: the plugin fails, or returns no optimiser over exactly these parameters.
         """
-        if self.build is None:
-            return make_optimizer(model, h)
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         with self._blamed("optimizer"):
             made = self.build(parameters, lr=h.lr, momentum=h.momentum, weight_decay=h.weight_decay)
@@ -63,16 +63,15 @@ class RecipeParts:
         return made
 
     def rate(self, h: Hyperparameters, step: int, total_steps: int) -> float:
-        """The learning rate of optimiser step ``step`` (from 0) of ``total_steps``.
+        """The learning rate of optimiser step ``step`` (from 0) of ``total_steps``: a linear rise, then the schedule.
 
         Raises:
             PluginError: the plugin fails, or returns no finite number of at least 0.
         """
-        if self.factor is None:
-            return learning_rate(h, step, total_steps)
-        rising, progress = warm_up(h, step, total_steps)
-        if rising < 1:
-            return h.lr * rising
+        rise, position = h.warmup * total_steps, step + 1
+        if position < rise:
+            return h.lr * position / rise
+        progress = position / total_steps if self.whole_run else (position - rise) / (total_steps + 1 - rise)
         with self._blamed("schedule"):
             factor = self.factor(progress)
         if not isinstance(factor, int | float) or not math.isfinite(factor) or factor < 0:
@@ -80,7 +79,7 @@ class RecipeParts:
         return h.lr * float(factor)
 
     def augment(self, inputs: Tensor, batch: int, part: slice, position: tuple[int, int, int]) -> Tensor:
-        """Apply the augmentation of a plugin to the inputs of a part of a batch.
+        """Apply the augmentation, if the recipe names one, to the inputs of a part of a batch.
 
         Args:
             inputs: ``[n, …]``, the inputs of the part; for mixup ``[2n, …]``, followed by their partners.
@@ -144,13 +143,16 @@ def load_parts(hyperparameters: Hyperparameters, task: str, registry: Registry) 
         UsageError: the loss is not for this task.
         PluginError: a function of a plugin cannot be imported.
     """
-    chosen = plugin_parts(hyperparameters.as_dict())
+    chosen = named_parts(hyperparameters.as_dict())
     functions: dict[str, Any] = dict.fromkeys(("build", "factor", "draw", "apply", "compute"))
+    functions["whole_run"] = False
     for kind, name in chosen.items():
         part = find_part(registry, kind, name)
         if isinstance(part, Loss) and task not in part.tasks:
             raise UsageError(f"The loss {name} is for {' and '.join(part.tasks)}, not for {task}.")
         functions |= _functions(part, hyperparameters)
+        if isinstance(part, Schedule):
+            functions["whole_run"] = part.whole_run
     return RecipeParts(**functions, names=chosen)
 
 

@@ -1,0 +1,50 @@
+"""The optimisers and learning rate schedules that come with the zoo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo import Optimizer, Schedule, hookimpl
+
+
+@hookimpl
+def register_optimizers(register: Callable[[Optimizer], None]) -> None:
+    """Register SGD, which recipes use unless they name another optimiser, and AdamW."""
+    register(
+        Optimizer(name="sgd", summary="SGD with Nesterov momentum", build="zoo.plugins.recipe_parts.optimizers:sgd")
+    )
+    register(Optimizer(name="adamw", summary="AdamW", build="zoo.plugins.recipe_parts.optimizers:adamw"))
+
+
+@hookimpl
+def register_schedules(register: Callable[[Schedule], None]) -> None:
+    """Register four schedules; recipes use one-cycle unless they name another one."""
+    register(
+        Schedule(
+            name="one-cycle",
+            summary="cosine decay to 0 after the warm-up",
+            factor="zoo.plugins.recipe_parts.schedules:cosine",
+        )
+    )
+    register(
+        Schedule(
+            name="linear",
+            summary="linear decay to 0 after the warm-up",
+            factor="zoo.plugins.recipe_parts.schedules:linear",
+        )
+    )
+    register(
+        Schedule(
+            name="step",
+            summary="divided by 10 at 50% and at 75% of the run",
+            factor="zoo.plugins.recipe_parts.schedules:step",
+            whole_run=True,
+        )
+    )
+    register(
+        Schedule(
+            name="constant",
+            summary="no decay after the warm-up",
+            factor="zoo.plugins.recipe_parts.schedules:constant",
+        )
+    )
