@@ -138,4 +138,14 @@ def test_a_new_package_installs_passes_its_own_tests_and_can_be_removed(kind, fr
 
 
 def test_the_command_knows_every_kind():
-    assert scaffolding.KINDS == KINDS
+    assert tuple(scaffolding.KINDS) == KINDS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_help_and_output_say_plainly_what_each_kind_makes(kind, zoo_command):
+    text = scaffolding.KINDS[kind]
+    assert f"{kind:<14}{text}\n" in zoo_command("new", "--help").out
+    made = zoo_command("new", "their-own", "--kind", kind)
+    assert made.out.startswith(
+        f"Created the package their-own: {text.replace('NAME', 'their-own')}; with tests and CI."
+    )

@@ -9,13 +9,27 @@ import click
 import zoo
 from zoo.commandline import ZooCommand, load_everything, registry_of
 
-KINDS = ("architecture", "dataset", "exporter", "optimizer", "listener", "family", "task", "input", "command")
+KINDS = {
+    "architecture": "a network to train",
+    "dataset": "a dataset for networks of the zoo",
+    "exporter": "a file format for `zoo export`",
+    "optimizer": "an optimiser for `--set optimizer=NAME`",
+    "listener": "a listener for `zoo train --log NAME`",
+    "family": "networks that are found by name, NAME/…",
+    "task": "a task with its loss, metrics and an example network",
+    "input": "a kind of input, such as sounds, with an example network",
+    "command": "a command `zoo NAME`",
+}
 
 
 @click.command(cls=ZooCommand)
 @click.argument("name")
 @click.option(
-    "--kind", metavar="KIND", type=click.Choice(KINDS), default=KINDS[0], help=f"What it adds: {', '.join(KINDS)}."
+    "--kind",
+    metavar="KIND",
+    type=click.Choice(list(KINDS)),
+    default="architecture",
+    help=f"What it adds, as listed above: {', '.join(KINDS)}.",
 )
 @click.option(
     "-o",
@@ -32,6 +46,18 @@ def new(ctx: click.Context, name: str, kind: str, output: Path) -> None:
     The package is complete: plugin, tests, README, licence and CI. Its tests pass. Change its code to your own.
 
     \b
+    The kinds:
+      architecture  a network to train
+      dataset       a dataset for networks of the zoo
+      exporter      a file format for `zoo export`
+      optimizer     an optimiser for `--set optimizer=NAME`
+      listener      a listener for `zoo train --log NAME`
+      family        networks that are found by name, NAME/…
+      task          a task with its loss, metrics and an example network
+      input         a kind of input, such as sounds, with an example network
+      command       a command `zoo NAME`
+
+    \b
     Examples:
       zoo new my-net
       zoo new my-data --kind dataset
@@ -40,8 +66,6 @@ def new(ctx: click.Context, name: str, kind: str, output: Path) -> None:
     if kind == "command" and name in commands:
         raise zoo.UsageError(f"There is already a command named {name!r}; choose another name.")
     folder = zoo.new_package(name, kind, output, registry=registry_of(ctx))
-    click.echo(
-        f"Created the package {folder} with {'an' if kind[0] in 'aeiou' else 'a'} {kind}, its tests and its CI. Next:"
-    )
+    click.echo(f"Created the package {folder}: {KINDS[kind].replace('NAME', name)}; with tests and CI. Next:")
     for line in (f"cd {folder}", "pip install -e '.[test]'", "pytest", zoo.first_command(name, kind)):
         click.echo(f"  {line}")
