@@ -9,6 +9,7 @@ from training_helpers import tensors_of, train
 
 import zoo
 from zoo import InvalidValue, PluginError, UnknownName, UsageError
+from zoo.commandline import views
 from zoo.registry.declared import check_declared
 from zoo.registry.entry_points import find_entry_points
 from zoo.registry.plugin import Plugin
@@ -327,6 +328,20 @@ def test_an_option_of_a_part_that_is_not_chosen_says_which_part_has_it(with_part
     assert "optimizer=average and of schedule=clash; add --set optimizer=average or --set schedule=clash." in both
     other = zoo_command("train", "tiny-cnn", "--set", "powerr=2", registry=with_parts).error
     assert "add --set" not in other
+
+
+def test_info_describes_the_parts_of_the_recipe_and_the_kind_of_input(with_parts, zoo_command):
+    shown = zoo_command("info", "tiny-cnn", registry=with_parts).out
+    assert "\ninput       image\n" in shown
+    assert "\noptimizer   sgd: SGD with Nesterov momentum (pluggy-zoo)\n" in shown
+    facts = zoo.architecture_facts(with_parts, with_parts.architecture("tiny-cnn"))
+    for setting in facts["hyperparameters"]:
+        setting["default"] = {"optimizer": "average"}.get(setting["name"], setting["default"])
+    described = "\n".join(views.architecture(facts))
+    assert "\noptimizer   average: averages (zoo-parts)\n" in described
+    assert "one of sgd, adamw, average" in " ".join(described.split())
+    listed = zoo_command("datasets", registry=with_parts).out
+    assert any(line.split()[:2] == ["bars", "image"] for line in listed.splitlines())
 
 
 def test_a_loss_names_a_task():

@@ -58,6 +58,7 @@ def architecture(facts: Facts) -> list[str]:
     plugin = facts["plugin"]
     lines = {
         **{key: facts[key] for key in ("name", "summary", "task", "dataset")},
+        **({"input": facts["input"]} if facts["input"] else {}),
         "parameters": f"{facts['parameters']:,}",
         "tags": ", ".join(facts["tags"]),
         "source": facts["source"],
@@ -67,6 +68,7 @@ def architecture(facts: Facts) -> list[str]:
     lines |= _result_lines(facts["results"]) if facts["results"] else {}
     if facts["weights"]:
         lines["weights"] = f"{facts['weights']:,} bytes, used until you train a run"
+    lines |= _chosen_parts(facts)
     settings = [*facts["options"], *facts["hyperparameters"]]
     rows = [(s["name"], as_text(s["default"]), s["allowed"], s["help"]) for s in settings]
     for part in facts["recipe_parts"]:
@@ -77,6 +79,13 @@ def architecture(facts: Facts) -> list[str]:
         "\nSet any of these with --set NAME=VALUE:\n",
         table(("SETTING", "DEFAULT", "ALLOWED", "DESCRIPTION"), rows, wrap=("ALLOWED", "DESCRIPTION")),
     ]
+
+
+def _chosen_parts(facts: Facts) -> dict[str, str]:
+    """The recipe parts that the recipe chooses, with their summaries. The settings list all that can be chosen."""
+    chosen = {setting["name"]: setting["default"] for setting in facts["hyperparameters"]}
+    parts = [part for part in facts["recipe_parts"] if chosen[part["kind"]] == part["name"]]
+    return {part["kind"]: f"{part['name']}: {part['summary']} ({part['plugin']})" for part in parts}
 
 
 def _result_lines(record: Facts) -> dict[str, str]:
@@ -122,10 +131,11 @@ def _trainings(count: int) -> str:
 
 def datasets(facts: Iterable[Facts], folder: Path) -> list[str]:
     """``zoo datasets``."""
-    columns = ("NAME", "SHAPE", "SAMPLES", "STATE", "LICENCE", "DESCRIPTION")
+    columns = ("NAME", "INPUT", "SHAPE", "SAMPLES", "STATE", "LICENCE", "DESCRIPTION")
     rows = [
         (
             f["name"],
+            f["input"],
             "x".join(map(str, f["input_shape"])),
             f"{sum(f['sizes'].values()):,}",
             f["state"],
@@ -134,7 +144,7 @@ def datasets(facts: Iterable[Facts], folder: Path) -> list[str]:
         )
         for f in facts
     ]
-    shown = {"numeric": ("SAMPLES",), "wrap": ("LICENCE", "DESCRIPTION"), "optional": ("LICENCE",)}
+    shown = {"numeric": ("SAMPLES",), "wrap": ("LICENCE", "DESCRIPTION"), "optional": ("LICENCE", "INPUT")}
     text = table(columns, rows, one_line=True, **shown)
     return [text, f"\nData folder: {folder}"]
 

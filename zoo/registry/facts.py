@@ -30,6 +30,7 @@ def architecture_facts(registry: Registry, architecture: Architecture) -> dict[s
         "summary": architecture.summary,
         "task": architecture.task,
         "dataset": architecture.dataset,
+        "input": _input(registry, registry.datasets.get(architecture.dataset)),
         "parameters": architecture.parameters,
         "results": _results(architecture),
         "weights": _bytes(architecture),
@@ -60,6 +61,7 @@ def dataset_facts(registry: Registry, spec: Dataset, folder: Path) -> dict[str, 
         "name": spec.name,
         "summary": spec.summary,
         "task": spec.task,
+        "input": _input(registry, spec),
         "input_shape": list(spec.input_shape),
         "num_outputs": spec.num_outputs,
         "labels": list(spec.labels),
@@ -88,6 +90,11 @@ def plugin_facts(plugin: Plugin) -> dict[str, Any]:
         "notes": list(plugin.notes),
         "seconds": plugin.seconds,
     }
+
+
+def _input(registry: Registry, dataset: Dataset | None) -> str | None:
+    """The kind of input of a dataset; None if the dataset is not registered."""
+    return registry.input_of(dataset.input, dataset.input_shape).name if dataset else None
 
 
 def _results(architecture: Architecture) -> Record | None:
