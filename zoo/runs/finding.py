@@ -112,7 +112,7 @@ def find_run(
     if reference not in known and (reference.lower().endswith(_EXPORTED) or os.path.isfile(expanded(reference))):
         raise UsageError(
             f"{reference} is the name of a file. Give the name of a run (`zoo runs`) or an architecture (`zoo list`). "
-            "`zoo verify`, `zoo eval`, `zoo predict` and `zoo demo` take an exported file."
+            "`zoo verify` takes an exported file; `zoo eval`, `zoo predict` and `zoo demo` take an ONNX file."
         )
     runs = [run for run in list_runs(folder, reference) if run.best.is_file() or not trained]
     if not runs and reference not in known:

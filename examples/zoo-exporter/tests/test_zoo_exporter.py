@@ -106,6 +106,38 @@ def test_openvino_sends_no_statistics(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_file_gives_the_results_and_predictions_of_the_run(exported, runs):
+    evaluated = zoo.assess("cnn-mini", runs_dir=runs, data_dir=runs)
+    logits, probabilities = open_model(exported.file).usual.run_array(evaluated.inputs)
+    accuracy = float((logits.argmax(axis=1) == evaluated.targets).mean())
+    assert accuracy == pytest.approx(evaluated.metrics["accuracy"].value)
+    assert probabilities == pytest.approx(evaluated.probabilities, abs=1e-5)
+
+
+def test_the_run_has_a_report_and_a_demo_with_an_onnx_file(exported, runs, tmp_path):
+    report = zoo.report("cnn-mini", tmp_path, runs_dir=runs, data_dir=runs)
+    assert report.file == tmp_path / "exports" / "cnn-mini.onnx"
+    assert f"cnn-mini on {exported.description['dataset']}" in zoo.demo_page("cnn-mini", runs_dir=runs, data_dir=runs)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        zoo.assess,
+        lambda file: list(zoo.predict(file, "image.png")),
+        lambda file: zoo.report(str(file)),
+        zoo.demo_page,
+    ],
+    ids=["eval", "predict", "report", "demo"],
+)
+def test_commands_that_need_an_onnx_file_or_a_run_say_so(exported, use):
+    with pytest.raises(zoo.UsageError) as caught:
+        use(exported.file)
+    assert f"{exported.file} is the name of a file. Give the name of a run" in str(caught.value)
+    hint = "`zoo verify` takes an exported file; `zoo eval`, `zoo predict` and `zoo demo` take an ONNX file."
+    assert hint in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
