@@ -1,9 +1,12 @@
 """Tests of the family. They need timm; without it they are skipped. None of them uses the network."""
 
+import base64
 import importlib.util
+import re
 
 import pytest
 import torch
+from PIL import Image
 
 import zoo
 
@@ -13,6 +16,8 @@ if importlib.util.find_spec("timm") is None:
 import timm
 from zoo_family import find_architecture
 from zoo_family_networks import build, exists, pretrained
+
+NAME = "timm/mobilenetv3_small_050"
 
 
 @pytest.mark.zoo("zoo-family")
@@ -88,10 +93,58 @@ def test_weights_that_cannot_be_downloaded_are_one_error(monkeypatch):
         pretrained("resnet10t")
 
 
-def test_a_network_trains_and_exports_with_all_gates(tmp_path):
-    where = {"runs_dir": tmp_path, "data_dir": tmp_path}
-    run = zoo.train("timm/mobilenetv3_small_050", dataset="digits", epochs=1, **where)
-    certificate = zoo.export(str(run.folder), "onnx", tmp_path / "network.onnx", data_dir=tmp_path)
-    gates = {check.gate for check in certificate.checks}
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A short training on the digits."""
+    folder = tmp_path_factory.mktemp("runs")
+    return zoo.train(NAME, dataset="digits", epochs=2, runs_dir=folder, data_dir=folder)
+
+
+@pytest.fixture(scope="module")
+def exported(run):
+    """Its ONNX file, where a report looks for one."""
+    folder = run.folder / "exports"
+    folder.mkdir()
+    return zoo.export(str(run.folder), "onnx", folder, data_dir=run.folder)
+
+
+def test_a_network_trains_and_exports_with_all_gates(exported):
+    gates = {check.gate for check in exported.checks}
     assert {"independence", "structure", "numerics", "providers", "test split"} <= gates
-    assert certificate.description["architecture"] == "timm/mobilenetv3_small_050"
+    assert exported.description["architecture"] == NAME
+
+
+def test_the_run_and_the_file_have_the_same_result(run, exported):
+    results = run.config["results"]
+    assert results["test"]["accuracy"] > 2 * results["baseline"]["accuracy"]
+    for model in (NAME, exported.file):
+        found = zoo.assess(model, runs_dir=run.folder.parents[2], data_dir=run.folder)
+        assert found.metrics["accuracy"].value == pytest.approx(results["test"]["accuracy"], abs=1e-6)
+
+
+def test_images_are_predicted_as_in_the_evaluation(run, exported, tmp_path):
+    evaluated = zoo.assess(exported.file, data_dir=run.folder)
+    paths = [tmp_path / f"{place}.png" for place in range(5)]
+    for path, image in zip(paths, evaluated.inputs[:5, 0], strict=True):
+        Image.fromarray(image).save(path)
+    as_it_is = zoo.ImagePreparation(invert="no", frame="no")
+    answers = list(zoo.predict(exported.file, paths, preparation=as_it_is))
+    assert [answer.label for answer in answers] == [str(label) for label in evaluated.decisions[:5]]
+    for answer, probabilities in zip(answers, evaluated.probabilities, strict=False):
+        assert list(answer.probabilities.values()) == pytest.approx(probabilities.tolist(), abs=1e-5)
+
+
+def test_the_report_describes_the_network_and_its_file(run, exported):
+    report = zoo.report(str(run.folder), data_dir=run.folder)
+    assert report.file == exported.file
+    for page in (report.page, report.card):
+        text = page.read_text(encoding="utf-8")
+        assert NAME in text
+        assert exported.sha256 in text
+    assert "<svg" in report.drawing.read_text(encoding="utf-8")
+
+
+def test_the_demo_holds_the_network(exported):
+    page = zoo.demo_page(exported.file)
+    inside = max(re.findall(r"[A-Za-z0-9+/=]{1000,}", page), key=len)
+    assert base64.b64decode(inside) == exported.file.read_bytes()
