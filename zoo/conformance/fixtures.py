@@ -155,7 +155,8 @@ def learnable_batch(methods: TaskMethods, inputs: InputMethods, num_outputs: int
     if task.predicts == "numbers":
         flat = noise.flatten(1).float()
         flat = flat if noise.is_floating_point() else (flat - flat.mean()) / flat.std()
-        return noise, (flat.sum(dim=1, keepdim=True) / flat.shape[1] ** 0.5).expand(-1, num_outputs).contiguous()
+        sums = (flat.sum(dim=1, keepdim=True) / flat.shape[1] ** 0.5).expand(-1, num_outputs).contiguous()
+        return noise, accepted_targets(methods, sums, num_outputs, inputs.shape)
     classes = max(2, min(task.label_count(num_outputs), 4))
     targets, prototypes = torch.arange(count) % classes, random_network_inputs(inputs, classes, _seeded(1))
     if noise.is_floating_point():
@@ -163,6 +164,13 @@ def learnable_batch(methods: TaskMethods, inputs: InputMethods, num_outputs: int
         return steps + prototypes[targets] * (noise[0].numel() > 1) + 0.1 * noise, targets % max(2, num_outputs)
     kept = torch.rand(noise.shape, generator=_seeded(2)) < _KEPT
     return prototypes[targets].where(kept, noise), targets % max(2, num_outputs)
+
+
+def accepted_targets(methods: TaskMethods, targets: Tensor, num_outputs: int, shape: tuple[int, ...]) -> Tensor:
+    """``targets``, or if the task refuses them, its own examples: counts are whole numbers, for instance."""
+    if not methods.target_problem(targets, num_outputs):
+        return targets
+    return methods.example_targets(len(targets), shape, num_outputs, _seeded(3))
 
 
 def _seeded(seed: int) -> torch.Generator:
@@ -200,5 +208,6 @@ def _split(spec: Dataset, task: Task, kind: InputMethods, size: int, seed: int) 
     random = torch.Generator().manual_seed(seed)
     inputs = kind.examples(size, random)
     if task.predicts == "numbers":  # no example_targets: a scale such as the logarithm needs positive ones
-        return Split(inputs, torch.rand(size, spec.num_outputs, generator=random) * 10 + 1)
+        targets = torch.rand(size, spec.num_outputs, generator=random) * 10 + 1
+        return Split(inputs, accepted_targets(load_task(task), targets, spec.num_outputs, spec.input_shape))
     return Split(inputs, load_task(task).example_targets(size, spec.input_shape, spec.num_outputs, random))

@@ -72,13 +72,22 @@ def metrics(workspace: Workspace) -> str:
     if whole and not methods.whole_split:
         raise Problem("summarise gives metrics, but whole_split is False", "Set whole_split = True in the class.")
     names = [*found, *(name for name in whole if name not in found)]
-    declared = [metric.name for metric in methods.spec.metrics]
-    if "loss" not in found or methods.metric not in found:
-        raise Problem(f"measure gives {', '.join(names)}", f"It must give loss and {methods.metric}.")
-    wrong = [name for name in names if name not in ("loss", *declared)] + [n for n in declared if n not in names]
-    if wrong:
-        raise Problem(f"{wrong[0]} is declared and not computed, or the reverse", "Declare all metrics but the loss.")
+    _compare_names(methods, list(found), names)
     return ", ".join(names)
+
+
+def _compare_names(methods: TaskMethods, measured: list[str], names: list[str]) -> None:
+    declared = [metric.name for metric in methods.spec.metrics]
+    for name in ("loss", methods.metric):
+        if name not in measured:
+            reason = f"measure gives {', '.join(measured)}, but no {name}"
+            raise Problem(reason, f"It must give loss and {methods.metric}.")
+    for name in names:
+        if name not in ("loss", *declared):
+            raise Problem(f"{name} is computed and not declared", "Declare all metrics but the loss.")
+    for name in declared:
+        if name not in names:
+            raise Problem(f"{name} is declared and not computed", "Return it in measure or in summarise.")
 
 
 def choice(workspace: Workspace) -> str:
@@ -276,5 +285,6 @@ def _example(workspace: Workspace) -> tuple[TaskMethods, Tensor, Tensor]:
     problem = methods.target_problem(targets, count)
     if problem:
         raise Problem(f"a split of example_targets {problem}", "Make target_problem and example_targets agree.")
+    methods = methods.fit(targets, resolve({}))  # as in a training: a task may have a scale
     workspace.cache["example"] = methods, outputs, targets
     return methods, outputs, targets
