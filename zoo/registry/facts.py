@@ -11,11 +11,12 @@ from ..errors import PluginError
 from ..specs.architecture import Architecture
 from ..specs.columns import columns_to_json
 from ..specs.dataset import Dataset, is_present
-from ..specs.hyperparameters import NO_PART, OPTIONS
+from ..specs.hyperparameters import OPTIONS
 from ..specs.options import Option
 from ..specs.recipe_parts import PARTS, RecipePart
 from ..specs.results import Record, recorded_results
 from .plugin import Plugin
+from .recipe_parts import part_names
 from .registry import Registry
 
 log = logging.getLogger("zoo")
@@ -122,9 +123,7 @@ def _hyperparameter_facts(registry: Registry, option: Option, recipe: Mapping[st
     """A hyperparameter that chooses a recipe part allows those of all plugins."""
     facts = _option_facts(option, recipe.get(option.name, option.default))
     if option.name in PARTS:
-        none = [NO_PART[option.name]] if option.name in NO_PART else []
-        names = [*none, *registry.recipe_parts(option.name)]
-        facts["allowed"] = "one of " + ", ".join(names)
+        facts["allowed"] = "one of " + ", ".join(part_names(registry, option.name))
     return facts
 
 

@@ -24,9 +24,14 @@ def find_part(registry: Registry, kind: str, name: str) -> RecipePart:
     """
     known = registry.recipe_parts(kind)
     if name not in known:
-        names = [*([NO_PART[kind]] if kind in NO_PART else []), *known]
+        names = part_names(registry, kind)
         raise UnknownName(PARTS[kind].__name__.lower(), name, names, f"Available: {', '.join(names)}.")
     return known[name]
+
+
+def part_names(registry: Registry, kind: str) -> list[str]:
+    """What the hyperparameter ``kind`` can choose: its value for no part, if there is one, and all parts."""
+    return [*([NO_PART[kind]] if kind in NO_PART else []), *registry.recipe_parts(kind)]
 
 
 def part_options(registry: Registry) -> PartOptions:

@@ -65,7 +65,7 @@ def publish(
         to: ``USER/NAME``; the repository is created if it does not exist.
         output: the folder: a new or empty one, or one of an earlier call. Default: ``published`` in that of the run.
         private: whether a new repository is private; an existing public one is refused.
-        license: of the weights, for the card: an SPDX name such as ``apache-2.0``, or a name of your own.
+        license: of the weights, for the card: an SPDX name such as ``apache-2.0``, or any other name.
         notes: a Markdown file in UTF-8; the card ends with its text.
         sign: as for :func:`zoo.export`.
 
@@ -79,7 +79,8 @@ def publish(
         check_repository(to)
     elif private:
         raise UsageError("--private is for an upload: give --to USER/NAME too.")
-    if license is not None and (not license.strip() or len(license) > LONGEST_LICENCE or one_line(license) != license):
+    licence = (license or "").strip()
+    if license is not None and (not licence or len(licence) > LONGEST_LICENCE or one_line(licence) != licence):
         raise UsageError(f"--license must be a name of one line with at most {LONGEST_LICENCE} characters.")
     trained = find_trained(reference, runs_folder(runs_dir), registry)
     if trained.shipped:
@@ -87,7 +88,7 @@ def publish(
         raise UsageError(f"There is no run of {name} to publish, only its shipped weights. Run `zoo train {name}`.")
     run = load_run(trained.checkpoint.parent)
     folder = expanded(output) if output is not None else run.folder / "published"
-    stated = {"repository": to or "", "licence": license or "", "notes": _text_of(notes)}
+    stated = {"repository": to or "", "licence": licence, "notes": _text_of(notes)}
     files = _write(run, TorchModel(trained), folder, stated, registry, sign=sign, data_dir=data_dir)
     if to is None:
         return Published(folder, tuple(files))
