@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -287,3 +288,23 @@ def test_a_time_limit_that_is_no_number_is_refused(monkeypatch, text):
     monkeypatch.setenv("ZOO_PLUGIN_TIMEOUT", text)
     with pytest.raises(zoo.UsageError, match="ZOO_PLUGIN_TIMEOUT must be a number of seconds above 0"):
         zoo.create_registry([])
+
+
+SCRIPT = """
+import subprocess, sys
+with open("imports", "a") as file:
+    file.write("x")
+command = [sys.executable, "-m", "zoo", "plugins"]
+print(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout)
+"""
+
+
+def test_a_script_that_starts_zoo_in_the_folder_of_plugins_starts_it_once(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "sweep.py").write_text(SCRIPT)
+    monkeypatch.setenv("ZOO_PLUGINS_DIR", str(folder))
+    zoo.create_registry()
+    assert Path("imports").read_text() == "x"
+    assert "starts this command while it is imported, so it is left out here" in capsys.readouterr().err
+    assert "ZOO_IMPORTING" not in os.environ

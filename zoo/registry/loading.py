@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..errors import PluginError, UsageError
 from ..formatting import brief
@@ -18,6 +19,9 @@ SLOW_IMPORT = 0.5
 """Imports that take this many seconds or more are reported, because every command waits for them."""
 
 TIMEOUT = "ZOO_PLUGIN_TIMEOUT"
+
+IMPORTING = "ZOO_IMPORTING"
+"""The environment variable that holds a line ``PROCESS PLUGIN`` for each plugin that is being imported."""
 
 _HEAVY = (
     "torch",
@@ -78,7 +82,8 @@ def load_module(point: EntryPoint, plugin: Plugin, seconds: float | None = None)
         seconds: how long the import may take.
 
     Raises:
-        PluginError: the plugin's package does not support this version of the zoo.
+        PluginError: the plugin's package does not support this version of the zoo, or the plugin's own import started
+            this process.
         ImportTimeout: the import took too long.
     """
     if point.requires:
@@ -86,7 +91,7 @@ def load_module(point: EntryPoint, plugin: Plugin, seconds: float | None = None)
     heavy = [name for name in _HEAVY if name not in sys.modules]
     began = time.perf_counter()
     try:
-        with plugin_code(), time_limit(seconds):
+        with _not_started_by(plugin), plugin_code(), time_limit(seconds):
             return traced("import", plugin, point.load)
     finally:
         plugin.seconds = round(time.perf_counter() - began, 3)
@@ -97,6 +102,34 @@ def load_module(point: EntryPoint, plugin: Plugin, seconds: float | None = None)
                 f"took {plugin.seconds:.1f} s to import, and every command waits for it.{what} Import heavy "
                 "packages where they are used, inside the builder or loader."
             )
+
+
+@contextlib.contextmanager
+def _not_started_by(plugin: Plugin) -> Iterator[None]:
+    """Context to import a plugin in; processes that the import starts do not import it again.
+
+    A script in the folder of plugins may start zoo. Each of these commands would import the script again and start the
+    next ones, until the memory of the machine is full.
+
+    Raises:
+        PluginError: the import of this plugin started this process.
+    """
+    outer = os.environ.get(IMPORTING)
+    for line in (outer or "").splitlines():
+        process, _, name = line.partition(" ")
+        if name == str(plugin) and process != str(os.getpid()):
+            raise PluginError(
+                "starts this command while it is imported, so it is left out here. Put what it runs under "
+                '`if __name__ == "__main__":`, or move it out of the folder of plugins.'
+            )
+    os.environ[IMPORTING] = f"{outer}\n{os.getpid()} {plugin}" if outer else f"{os.getpid()} {plugin}"
+    try:
+        yield
+    finally:
+        if outer is None:
+            del os.environ[IMPORTING]
+        else:
+            os.environ[IMPORTING] = outer
 
 
 def _check_version(requires: str, plugin: Plugin) -> None:
