@@ -176,6 +176,11 @@ def test_categories_keep_their_numbers_exactly(load):
     assert found.array[:, 0].tolist() == [0, 0, 1]
 
 
+def test_classes_are_ordered_by_number_and_then_by_word(load):
+    data = load({"class": choices("b", "10", "9", "-1", "a", "2.5")}, target="class", task="classification")
+    assert data.spec.labels == ("-1", "2.5", "9", "10", "a", "b")
+
+
 def test_a_category_that_was_rounded_to_float32_is_known_by_its_number():
     column = Column(name="a", kind="category", values=(float(np.float32(0.1)), 16777216.0))
     found = to_values([load_series(["0.1", "16777216", "16777217"])], [column])

@@ -10,6 +10,7 @@ import torch
 import zoo
 from zoo import Input, PluginError
 from zoo.inputs.methods import input_of_dataset, load_input
+from zoo.inputs.probing import extreme_inputs, probe_inputs
 from zoo.registry.entry_points import find_entry_points
 
 PLUGIN = """
@@ -156,6 +157,32 @@ def test_a_signal_with_a_wrong_value_is_refused(value, problem, registry):
     signals = torch.zeros(4, 1, 8)
     signals[1, 0, 3] = value
     assert problem in load_input(registry.input("signal"), (1, 8), {}).problem(signals)
+
+
+def test_random_rows_are_float32_also_if_a_plugin_declares_whole_numbers(registry):
+    column = zoo.Column(name="season", kind="category", values=(1, 2, 3, 4))
+    rows = load_input(registry.input("table"), (1,), {}, (column,)).examples(80, torch.Generator().manual_seed(0))
+    assert rows.dtype == torch.float32
+    assert set(rows.unique().tolist()) == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("draw", [extreme_inputs, probe_inputs])
+def test_hostile_images_have_every_level_equally_often(draw):
+    real = torch.zeros(64, 1, 32, 32, dtype=torch.uint8)
+    noise = dict(draw(real, real, torch.Generator().manual_seed(0), missing=False))["noise"]
+    assert noise.shape == real.shape
+    counts = noise.flatten().bincount(minlength=256)
+    assert counts.min() > 170  # 256 on average, with a standard deviation of 16
+    assert counts.max() < 350
+
+
+def test_hostile_images_of_one_level_include_black_and_white():
+    real = torch.zeros(8, 3, 4, 4, dtype=torch.uint8)
+    images = dict(probe_inputs(real, real, torch.Generator().manual_seed(0), missing=False))["one level"]
+    levels = images.flatten(1)
+    assert torch.equal(levels.amin(1), levels.amax(1))
+    assert {0, 255} <= set(levels[:, 0].tolist())
+    assert len(levels[:, 0].unique()) > 3
 
 
 @pytest.mark.parametrize("kind", ["image", "table", "signal", "tokens"])

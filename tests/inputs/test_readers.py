@@ -133,6 +133,16 @@ def test_the_first_unknown_letter_is_named(letters, tmp_path):
     assert sample.array.tolist() == [2, 1, 1, 0, 0]
 
 
+def test_texts_and_signals_are_read_in_the_given_encoding(letters, signals, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes("é\n".encode("latin-1"))
+    (text,) = read_samples([path], letters, "latin-1")
+    assert text.unseen == {"a character": "é"}
+    path.write_bytes("1,2,3,4,5,6\n".encode("utf-16-le"))  # without a byte order mark
+    (signal,) = read_samples([path], signals, "utf-16-le")
+    assert signal.array.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
 def test_what_is_no_file_is_an_error(letters, tmp_path):
     found = list(read_samples([tmp_path / "missing", tmp_path, "a\0b"], letters, ""))
     assert [sample.error for sample in found] == ["no such file", "a folder, not a file", "no such file"]
