@@ -13,7 +13,7 @@ from zoo.evaluation.compare import Candidate, Comparison
 from zoo.models.description import ModelDescription
 from zoo.reports import plots
 from zoo.reports.comparison_plots import comparison_figure
-from zoo.runs.curves import curves_figure
+from zoo.runs.curves import curves_figure, rates_figure
 
 LIGHT, DARK = ("#ffffff", "#1b1c1d"), ("#15171a", "#e6e7e9")
 """Ground and text of both themes, as in style.css."""
@@ -122,6 +122,42 @@ def test_epochs_have_whole_ticks(epochs):
         ticks = [tick for tick in axes.get_xticks() if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
         assert ticks
         assert all(tick == round(tick) for tick in ticks)
+
+
+@pytest.mark.parametrize(
+    ("metric", "loss", "label", "tick"),
+    [
+        ("accuracy", "loss (cross-entropy)", "accuracy", "50%"),
+        ("mae", "loss (squared error, standardised target)", "MAE", "0.5"),
+        ("iou", "loss", "iou", "0.5"),
+    ],
+)
+def test_the_axes_of_the_curves_have_names_and_units(metric, loss, label, tick):
+    entries = [
+        {"epoch": epoch, **{split: {"loss": 1.0, metric: value} for split in ("train", "validation")}}
+        for epoch, value in ((1, 0.25), (2, 0.75))
+    ]
+    losses, metrics = curves_figure("net", metric, entries, 2).axes
+    losses.figure.draw_without_rendering()
+    assert (losses.get_ylabel(), metrics.get_ylabel()) == (loss, label)
+    assert tick in [text.get_text() for text in metrics.get_yticklabels()]
+    for axes in (losses, metrics):
+        assert [line.get_label() for line in axes.lines] == ["train", "validation", "checkpoint kept"]
+        assert axes.lines[2].get_xdata() == [2, 2]
+
+
+def test_the_suggested_learning_rate_stands_out_from_the_rate_in_use():
+    figure = rates_figure("net", [1e-4, 1e-3, 1e-2], [3.0, 1.0, 2.0], 2e-3, 1e-2, "--lr")
+    (axes,) = figure.axes
+    curve, suggested, used, point = axes.lines
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["smoothed loss", "suggested: 0.002", "--lr: 0.01"]
+    assert (suggested.get_xdata()[0], used.get_xdata()[0]) == (2e-3, 1e-2)
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (1e-3, 1.0)  # the rate that was tried next to it
+    assert suggested.get_linewidth() > used.get_linewidth()
+    assert len(set(to_rgb(used.get_color()))) == 1, "grey: not taken for a second curve"
+    assert to_rgb(point.get_color()) == to_rgb(suggested.get_color()) != to_rgb(curve.get_color())
+    assert axes.get_xscale() == "log"
 
 
 def make_comparison(points):

@@ -5,8 +5,10 @@ import dataclasses
 import datetime
 import json
 import os
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from training_helpers import train
@@ -21,6 +23,9 @@ from zoo import (
 from zoo.runs.command_line import repeat_command
 from zoo.runs.finding import rank
 from zoo.runs.run import Run, create_run, load_run
+from zoo.specs.hyperparameters import resolve
+
+EARLIER = Path(__file__).parents[1] / "fixtures/0.1-rooms/run/run.json"
 
 
 def test_the_best_run_is_chosen_by_validation_not_by_test(tiny_registry, runs_dir):
@@ -143,6 +148,47 @@ def test_the_command_of_an_extended_run_says_how_it_was_extended(tiny_registry, 
     words = repeat_command(Run.read(run.folder).config, tiny_registry)
     assert words.startswith("zoo train tiny-cnn --epochs 2 ")
     assert words.endswith(" && zoo train --resume RUN --epochs 4 && zoo train --resume RUN --epochs 5")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "--device cpu"),
+        ({"device": "cuda:1"}, "--device cuda:1"),
+        ({"device": "cuda:0", "processes": 4}, "--devices 4 --device cuda"),
+        ({"seed": 7}, "--seed 7 --device cpu"),
+        ({"init_from": "a b", "freeze": ["a.*", "b"]}, "--init-from 'a b' --freeze 'a.*' --freeze b --device cpu"),
+        (
+            {"data": {"name": "t", "path": "my t.csv", "options": {"test": 0.3}}},
+            "--dataset 'my t.csv' --data-option test=0.3 --device cpu",
+        ),
+        (
+            {"hyperparameters": {"epochs": 90, "lr": 0.5, "momentum": 0.5}},
+            "--epochs 90 --lr 0.5 --set momentum=0.5 --device cpu",
+        ),
+        ({"user_set": ["momentum"]}, "--set momentum=0.9 --device cpu"),
+    ],
+)
+def test_the_command_of_a_run_repeats_what_was_chosen(changes, words, registry):
+    config = json.loads(EARLIER.read_text()) | {"seed": 0, "user_set": []}
+    recipe = resolve(registry.architecture("linear-regression").hyperparameters).as_dict()
+    config |= changes
+    config["data"] = {"default": "line", "options": {}} | config["data"]
+    config["hyperparameters"] = recipe | changes.get("hyperparameters", {})
+    command = repeat_command(config, registry)
+    assert command == f"zoo train linear-regression {words}"
+    assert shlex.split(command)
+
+
+def test_the_size_of_a_run_is_that_of_its_best_checkpoint(tmp_path):
+    run = Run(tmp_path, {"architecture": "net"})
+    assert run.size is None
+    (tmp_path / "best.safetensors").write_bytes(b"12345")
+    assert run.size == 5
+    assert run.best == tmp_path / "best.safetensors"
+    run.best.unlink()
+    run.best.mkdir()
+    assert run.size is None
 
 
 def test_fewer_epochs_than_were_trained_are_refused(tiny_registry, runs_dir):

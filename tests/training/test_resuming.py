@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 
 import pytest
 import torch
@@ -19,7 +20,11 @@ from zoo import (
     list_runs,
 )
 from zoo.runs.checkpoint import load_tensors, save_tensors
+from zoo.runs.record import Position
 from zoo.runs.run import load_run
+from zoo.training.distributed import World
+from zoo.training.plan import State
+from zoo.training.resuming import load_last, save_last
 
 
 @pytest.fixture
@@ -208,6 +213,7 @@ def test_resuming_with_other_numerical_settings_warns(tiny_registry, runs_dir, e
     resumed = zoo.resume(run.name, runs_dir=runs_dir, registry=tiny_registry)
     assert f"instructions AVX-1024 before, {here['instructions']} now" in caplog.text
     assert "will differ by rounding" in caplog.text
+    assert {record.name for record in caplog.records} == {"zoo"}  # users filter the warnings by this name
     assert resumed.config["arithmetic"] == [elsewhere, here]
     caplog.clear()
     zoo.resume(run.name, epochs=4, runs_dir=runs_dir, registry=tiny_registry)
@@ -286,6 +292,7 @@ def test_a_finished_run_trains_longer_with_a_larger_number_of_epochs(tiny_regist
     extended = zoo.resume(short.name, epochs=5, runs_dir=runs_dir, registry=tiny_registry)
     assert comparable(extended) == comparable(long)
     assert extended.config["hyperparameters"]["epochs"] == 5
+    assert extended.config["extended"] == [{"epochs": 2, "after": 2}]
     with pytest.raises(UsageError, match="has trained 5 epochs already"):
         zoo.resume(short.name, epochs=4, runs_dir=runs_dir, registry=tiny_registry)
     with pytest.raises(UsageError, match=r"finished already\. To train longer"):
@@ -323,3 +330,74 @@ def test_two_processes_do_not_train_the_same_run(tiny_registry, runs_dir):
         other.kill()  # as after a crash: no clean-up is needed
         other.communicate()
     assert zoo.resume(run.name, epochs=2, runs_dir=runs_dir, registry=tiny_registry).status == "finished"
+
+
+# checkpoints without a training
+
+
+class Second(World):
+    """The second of two processes; the first one read ``path``."""
+
+    def __init__(self, path):
+        super().__init__(rank=1, size=2)
+        object.__setattr__(self, "path", path)
+
+    def broadcast(self, value):
+        assert value is None
+        return load_tensors(self.path, Position)
+
+
+def make_state(device="cpu", **changes):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    totals = torch.tensor([1.5, 2.0, 16.0, float("inf")], dtype=torch.float64, device=device)
+    return State(model, model, optimizer, torch.amp.GradScaler("cpu", enabled=False), totals, **changes)
+
+
+def test_only_the_first_process_continues_the_sums_of_the_epoch(tmp_path):
+    """They are the sums over all processes, so the others begin with zero, on their own device."""
+    run = types.SimpleNamespace(last=tmp_path / "checkpoint.safetensors", name="tiny/1")
+    saved = make_state(epoch=2, step=3, seconds=5.0)
+    save_last(types.SimpleNamespace(run=run, world=World()), saved)
+    first, second = make_state(), make_state(device="meta")
+    assert load_last(run, first, World())
+    assert load_last(run, second, Second(run.last))
+    assert first.totals.tolist() == saved.totals.tolist()
+    assert second.totals.device.type == "meta"
+    for state in (first, second):
+        assert (state.epoch, state.step, state.best, state.seconds) == (2, 3, None, 5.0)
+        assert torch.equal(state.model[0].weight, saved.model[0].weight)
+        moments = [optimizer.state_dict()["state"][0]["exp_avg"] for optimizer in (state.optimizer, saved.optimizer)]
+        assert torch.equal(*moments)
+
+
+def test_without_a_checkpoint_a_run_begins_with_its_first_step(tmp_path):
+    state = make_state()
+    assert not load_last(types.SimpleNamespace(last=tmp_path / "none", name="tiny/1"), state, World())
+    assert (state.epoch, state.step) == (1, 0)
+
+
+def test_a_checkpoint_without_tensors_is_read(tmp_path):
+    save_tensors(tmp_path / "empty", {}, {"a": 1})
+    assert load_tensors(tmp_path / "empty") == ({}, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("length", "header", "problem"),
+    [
+        (0, b"", "PATH is damaged"),
+        (6, b"{}", "PATH: its header is damaged"),
+        (2**63, b"{}", "PATH: its header is damaged"),
+        (1, b"{}", "he header of the checkpoint PATH is damaged"),
+        (2, b"{}", "PATH is not a checkpoint of the zoo"),
+        (23, b'{"__metadata__":{"a":""}}'[:23], "he header of the checkpoint PATH is damaged"),
+    ],
+)
+def test_a_checkpoint_with_a_damaged_header_names_the_file(length, header, problem, tmp_path):
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + header)
+    with pytest.raises(ZooError) as caught:
+        load_tensors(path)
+    assert problem.replace("PATH", str(path)) in str(caught.value)

@@ -64,7 +64,15 @@ def _loss_label(metric: str) -> str:
 def draw_rates(
     path: Path, title: str, rates: list[float], losses: list[float], suggested: float, used: float, used_name: str
 ) -> None:
-    """Write a PNG of the loss over a rising learning rate, with marks at the suggested rate and the rate in use.
+    """Write :func:`rates_figure` to a PNG file."""
+    with replacing(path) as temporary:
+        rates_figure(title, rates, losses, suggested, used, used_name).savefig(temporary, format="png")
+
+
+def rates_figure(
+    title: str, rates: list[float], losses: list[float], suggested: float, used: float, used_name: str
+) -> Figure:
+    """A figure of the loss over a rising learning rate, with marks at the suggested rate and the rate in use.
 
     Args:
         used_name: where the rate in use comes from: ``recipe`` or ``--lr``.
@@ -84,5 +92,4 @@ def draw_rates(
     axes.set_ylabel("training loss")
     axes.grid(alpha=0.3)
     axes.legend()
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+    return figure
