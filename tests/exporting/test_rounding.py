@@ -5,12 +5,27 @@ import types
 import numpy as np
 import pytest
 import torch
+from builtin_tasks import TASKS
 from torch import nn
 
 import zoo
+from zoo.exporting import rounding
 from zoo.exporting.limits import MULTIPLE, OF_TORCH, ErrorSize, error_limits
 from zoo.exporting.numerics import CAP, LARGEST, REAL, RMS, Case, compare, make_cases
 from zoo.exporting.rounding import ROWS, UNIT, Disturbance, deviations
+from zoo.exporting.source import ExportSource
+
+OF_WEIGHTS = rounding._disturbed_weights
+
+
+@pytest.fixture(autouse=True)
+def every_operation(monkeypatch):
+    """Every operation of these tests is disturbed, and not the weights in its place."""
+
+    def refuse(*args):
+        raise AssertionError("an operation could not be disturbed")
+
+    monkeypatch.setattr(rounding, "_disturbed_weights", refuse)
 
 
 class Model(nn.Module):
@@ -22,6 +37,15 @@ class Model(nn.Module):
 
     def forward(self, inputs):
         return (self.function(inputs.double() if inputs.is_floating_point() else inputs, *self.layers),)
+
+
+class LogitsAndProbabilities(nn.Linear):
+    def __init__(self):
+        super().__init__(4, 3)
+
+    def forward(self, inputs):
+        logits = super().forward(inputs)
+        return logits, torch.softmax(logits, 1)
 
 
 def scatter_of(model, inputs):
@@ -48,6 +72,19 @@ def test_a_sum_scatters_as_float32_sums_in_random_orders_do(terms, mean):
     found = scatter_of(Model(lambda x, layer: layer(x), linear(w[None])), torch.from_numpy(x)[None])
     ratio = np.sqrt((found**2).mean()) / np.sqrt(np.square(errors).mean())
     assert 1 <= ratio < 2
+
+
+@pytest.mark.parametrize("mean", [0.0, 1.0])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_mean_scatters_as_float32_sums_in_random_orders_do(mean, pooled):
+    random = np.random.default_rng(0)
+    x = (random.standard_normal(4096) + mean).astype(np.float32)
+    exact = float(x.astype(np.float64).mean())
+    orders = (random.permutation(len(x)) for _ in range(300))
+    errors = [float(np.cumsum(x[order], dtype=np.float32)[-1]) / len(x) - exact for order in orders]
+    function = nn.AvgPool2d(64) if pooled else lambda x: x.mean((2, 3))
+    found = scatter_of(Model(function), torch.from_numpy(x).view(1, 1, 64, 64))
+    assert 1 <= np.sqrt((found**2).mean()) / np.sqrt(np.square(errors).mean()) < 2
 
 
 def test_outputs_that_cancel_scatter_like_their_terms():
@@ -136,6 +173,7 @@ def test_the_weights_are_disturbed_if_an_operation_cannot_be(monkeypatch):
         raise NotImplementedError
 
     monkeypatch.setattr(Disturbance, "_sum", refuse)
+    monkeypatch.setattr(rounding, "_disturbed_weights", OF_WEIGHTS)
     weights = np.float32([[1.0, 1.0]])
     found = scatter_of(Model(lambda x, layer: layer(x), linear(weights)), torch.ones(1, 2))
     assert 0.5 * UNIT < found.max() < 5 * UNIT
@@ -227,9 +265,11 @@ def test_an_error_of_torch_itself_widens_the_limit_by_a_fixed_multiple_at_most()
     np.testing.assert_allclose(with_torch.rms, OF_TORCH * alone.rms)
 
 
-def test_the_limit_has_a_maximum_for_any_error_of_torch(source, monkeypatch):
-    monkeypatch.setattr("zoo.exporting.limits.deviations", lambda *args: [np.ones((ROWS, 10)), np.ones((ROWS, 10))])
-    cases = make_cases(source)
+def test_the_limit_has_a_maximum_for_any_error_of_torch(monkeypatch):
+    monkeypatch.setattr("zoo.exporting.limits.deviations", lambda *args: [np.ones((ROWS, 3)), np.ones((ROWS, 3))])
+    inputs = torch.rand(40, 4, generator=torch.Generator().manual_seed(0))
+    test = zoo.Split(inputs, torch.zeros(40, dtype=torch.int64))
+    cases = make_cases(ExportSource("tiny", LogitsAndProbabilities(), TASKS["classification"], test, None, {}))
     for output in range(2):
         largest = max(float(np.abs(case.exact[output]).max()) for case in cases)
         assert {case.limits[output].largest for case in cases} == {CAP * largest}
