@@ -5,11 +5,13 @@ import json
 import re
 import sys
 
+import click
 import pytest
 
 import zoo
 from zoo import EntryPoint, PluginError, Registry, UnknownName, create_registry
 from zoo.registry.entry_points import find_entry_points
+from zoo.registry.plugin_commands import sort_out
 from zoo.specs.references import resolve_reference
 
 ARCHITECTURE = """
@@ -17,6 +19,13 @@ ARCHITECTURE = """
 def register_architectures(register):
     register(zoo.Architecture(name={name!r}, summary="s", task="classification", builder="m:b", dataset="mnist",
                               parameters=1))
+"""
+
+DATASET = """
+@zoo.hookimpl
+def register_datasets(register):
+    register(zoo.Dataset(name="dots", summary="s", task="classification", loader="m:load", input_shape=(2,),
+                         num_outputs=2, labels=("a", "b")))
 """
 
 BROKEN = {
@@ -216,8 +225,9 @@ def test_each_call_can_be_logged(add_plugin, monkeypatch, caplog):
 
 
 def test_without_tasks_and_kinds_of_input_nothing_is_judged_by_them(add_plugin):
-    registry = create_registry([add_plugin("alone", ARCHITECTURE.format(name="alone"))])
+    registry = create_registry([add_plugin("alone", ARCHITECTURE.format(name="alone") + DATASET)])
     assert list(registry.architectures) == ["alone"]
+    assert list(registry.datasets) == ["dots"]
     assert not registry.plugins[0].errors
 
 
@@ -365,6 +375,33 @@ def test_a_third_party_plugin_can_add_a_command(add_plugin, zoo_command):
     registry = with_plugins(add_plugin("greeter", COMMAND.format(name="hello")))
     assert zoo_command("hello", registry=registry).out == "hello from a plugin\n"
     assert "hello" in zoo_command("--help", registry=registry).out
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("hello", ""),
+        ("say-hello_2", ""),
+        ("Hello", "must be named in lower-case letters and digits"),
+        ("say hello", "must be named in lower-case letters and digits"),
+        ("-x", "must be named in lower-case letters and digits"),
+        ("x" * 101, "must be named in lower-case letters and digits"),
+        (3, "must be named in lower-case letters and digits"),
+        ("train", "command 'train' is already registered by pluggy-zoo"),
+        ("greet", "command 'greet' is already registered by greeter (third-party 1.0)"),
+    ],
+)
+def test_the_name_of_a_command_is_checked(name, problem):
+    group = click.Group(commands={name: click.Command("c")})
+    owner = zoo.Plugin("greeter", "third-party", "1.0", "m")
+    accepted, problems = sort_out(group, {"train"}, {"greet": owner})
+    assert list(accepted) == ([] if problem else [name])
+    assert [problem in found for found in problems] == ([True] if problem else [])
+
+
+def test_what_is_no_command_is_refused():
+    group = click.Group(commands={"hello": print})
+    assert sort_out(group, set(), {}) == ({}, ["command 'hello' is not a click command."])
 
 
 def test_a_command_that_fails_names_its_plugin(add_plugin, zoo_command):

@@ -1,21 +1,28 @@
 """Options of a training: precision, compilation, accumulation, averaging, patience, loggers, dry runs."""
 
 import shutil
+import types
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from training_helpers import comparable, tensors_of, train
 
 import zoo
 from zoo import InvalidValue, UnknownName, list_runs
 from zoo.runs.checkpoint import load_tensors
 from zoo.runs.command_line import repeat_command
+from zoo.specs.hyperparameters import resolve
 from zoo.training import time_budget
+from zoo.training.distributed import World
 from zoo.training.execution import compile_failure
 from zoo.training.loop import pieces
+from zoo.training.plan import make_state, zero_totals
 from zoo.training.preparation import prepare
 from zoo.training.recipe import count_steps
 from zoo.training.request import make_request
+
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -45,10 +52,21 @@ def test_a_compiled_training_gives_the_same_losses(tiny_registry, runs_dir):
 def test_a_training_is_compiled_only_if_asked_for(tiny_registry, runs_dir, monkeypatch):
     compiled = []
     monkeypatch.setattr("torch.compile", lambda module, mode: compiled.append(mode) or module)
-    train(tiny_registry, runs_dir, epochs=1, compile=False)
-    assert compiled == []
     train(tiny_registry, runs_dir, epochs=1, compile=True)
     assert compiled == [None]
+    parts = types.SimpleNamespace(optimizer=lambda model, h: torch.optim.SGD(model.parameters()))
+    for wanted in (False, True):
+        compiled.clear()
+        h, model = resolve({"compile": wanted}), torch.nn.Sequential(torch.nn.Linear(2, 2))
+        make_state(model, types.SimpleNamespace(device=CPU, hyperparameters=h, world=World(), parts=parts))
+        assert compiled == [None] * wanted
+
+
+def test_sums_of_an_epoch_are_in_float64_where_the_device_has_it():
+    """Apple's GPUs have none, and torch raises an error."""
+    with FakeTensorMode():  # no device is needed
+        kinds = {device: zero_totals(torch.device(device)).dtype for device in ("cpu", "cuda", "mps")}
+    assert kinds == {"cpu": torch.float64, "cuda": torch.float64, "mps": torch.float32}
 
 
 def test_a_failure_of_torch_compile_is_one_line():
