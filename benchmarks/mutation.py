@@ -6,7 +6,7 @@ The faults (mutants) are a random sample. mutation.toml has its seed, and for ea
 sample and the files of tests; also the mutants that change no behaviour, each with the reason. A mutant is killed if a
 test fails. Those tests run for it that run its line, the quickest first, and no more than take --seconds. --survivors
 tries the mutants that survived last time, or were not tried. --list prints the sample. --write only puts the kept
-outcomes into the table in mutation.md. Outcomes are kept in ``build/mutation``; the tests of a file are measured again
+outcomes into the table in mutation.md, where rooms without any keep their rows. Outcomes are kept in ``build/mutation``; the tests of a file are measured again
 if it or the library changes.
 """
 
@@ -160,15 +160,19 @@ def _library_state(copy: Path) -> bytes:
 
 
 def write_table(plan: dict[str, Any]) -> None:
-    """Replace the table in mutation.md by the outcomes that are kept."""
-    rows = [
-        "| room | mutants | equivalent | killed | of these by the time limit | survived | killed, without equivalent |"
-    ]
-    rows.append("|---|---|---|---|---|---|---|")
+    """Replace the table in mutation.md by the outcomes that are kept; a room without any keeps its row."""
+    text = TABLE.read_text()
+    pattern = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- end -->)", re.S)
+    (before,) = pattern.findall(text)
+    rows = before.splitlines()[:2]
+    earlier = {row.split("|")[1].strip(): row for row in before.splitlines()[2:]}
     for name in plan["rooms"]:
         kept = json.loads(path.read_text()) if (path := KEPT / f"{name}.json").is_file() else {}
         keys = {mutant.key for mutant in sampled(ROOT, plan, name)}
         tried = [kept[key]["outcome"] for key in keys - plan["equivalent"].keys() if key in kept]
+        if not tried and name in earlier:
+            rows.append(earlier[name])
+            continue
         equivalent = len(keys & plan["equivalent"].keys())
         survived, limit = sum(found.startswith(PASSED) for found in tried), tried.count(LIMIT)
         killed = len(tried) - survived
@@ -176,8 +180,7 @@ def write_table(plan: dict[str, Any]) -> None:
         total = len(tried) + equivalent
         rows.append(f"| {name} | {total} | {equivalent} | {killed} | {limit} | {survived} | {share} |")
     table = "\n".join(rows) + "\n"
-    pattern = r"(?<=<!-- table -->\n).*(?=<!-- end -->)"
-    TABLE.write_text(re.sub(pattern, lambda _: table, TABLE.read_text(), flags=re.S))
+    TABLE.write_text(pattern.sub(lambda _: table, text))
 
 
 if __name__ == "__main__":
