@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo.evaluation import tables
 from zoo.evaluation.compare import Candidate, Comparison
 from zoo.evaluation.compare import _p_values as p_values
 from zoo.evaluation.measurement import measure_latency, measure_memory, resident_bytes
@@ -83,6 +84,19 @@ def test_only_significant_differences_are_reported():
     assert found.result(2).startswith("significantly worse (p = ")
     assert "no significant difference" in found.result(1)
     assert "not tested" in Comparison("accuracy", "data", tuple(single), p_values(single)).result(1)
+
+
+@pytest.mark.parametrize(("counts", "head"), [((3, 3), ", 3 runs each; "), ((1, 1), ", 1 run each; "), ((3, 2), "; ")])
+def test_the_number_of_runs_is_a_column_if_it_differs(counts, head):
+    values = [[0.9, 0.8, 0.7][:count] for count in counts]
+    compared = [candidate(name, each) for name, each in zip("ab", values, strict=True)]
+    lines = tables.comparison(Comparison("accuracy", "data", tuple(compared), p_values(compared)))
+    assert lines[0] == f"accuracy on the test split of data{head}* on the Pareto front"
+    rows = [line.split() for line in lines[2].splitlines()]
+    assert ("RUNS" in rows[0]) == (len(set(counts)) > 1)
+    if "RUNS" in rows[0]:
+        place = rows[0].index("RUNS") + 1  # the deviation is a word of its own
+        assert [row[place] for row in rows[1:]] == ["3", "2"]
 
 
 STUDENTIZED = {4: 5.757, 5: 5.218, 6: 4.896, 7: 4.681, 8: 4.529}

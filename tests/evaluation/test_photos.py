@@ -1,5 +1,6 @@
 """Photos of digits, answers that are unsure, and ``zoo predict --show``."""
 
+import io
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image, ImageDraw
 
 import zoo
 from zoo.evaluation.image_preparation import ImagePreparation, image_sources, prepare_image
+from zoo.models.description import ModelDescription
 from zoo.models.inference import calibrate, confidence
 
 
@@ -45,6 +47,53 @@ def test_a_seven_on_ruled_paper_with_a_shadow(digits_file, tmp_path):
         assert answer.steps == (("framed",) if turned else ("inverted", "framed"))
         assert answer.pixels.shape == (1, 28, 28)
         assert (answer.pixels > 0).mean() < 0.3  # neither lines nor the shadow
+
+
+@pytest.fixture
+def strokes():
+    """The description of a network for light strokes on black, such as MNIST digits."""
+    content = {
+        "architecture": "net",
+        "task": "classification",
+        "dataset": "mnist",
+        "labels": ["0", "1"],
+        "input": {"type": "uint8", "shape": ["batch", 1, 28, 28]},
+        "input_shape": [1, 28, 28],
+        "columns": [],
+        "normalisation": {"mean": [33.0], "std": [78.0]},
+    }
+    return ModelDescription.from_dict(content, "net")
+
+
+@pytest.mark.parametrize(
+    ("choice", "steps"),
+    [
+        ({}, ("inverted", "framed")),
+        ({"frame": "yes"}, ("inverted", "framed")),
+        ({"frame": "yes", "invert": "yes"}, ("inverted", "framed")),
+        ({"frame": "no"}, ("inverted", "crop to 28x28")),
+        ({"frame": "no", "invert": "no"}, ("crop to 28x28",)),
+        ({"frame": "no", "invert": "no", "fit": "stretch"}, ("stretch to 28x28",)),
+    ],
+)
+def test_the_chosen_steps_are_made(choice, steps, strokes):
+    stream = io.BytesIO()
+    Image.fromarray(seven(paper(ruled=False))).save(stream, "png")
+    pixels, found = prepare_image(stream.getvalue(), strokes, ImagePreparation(**choice))
+    assert found == steps
+    assert pixels.shape == (1, 28, 28)
+    assert (pixels[0, 0, -1] > 128) == ("inverted" not in steps)  # the paper is light
+
+
+@pytest.mark.parametrize("invert", ["auto", "yes"])
+def test_dark_strokes_give_the_pixels_of_light_ones(invert, strokes):
+    found = []
+    for pixels, choice in ((seven(paper()), invert), (255 - seven(paper()), "auto" if invert == "auto" else "no")):
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "png")
+        found.append(prepare_image(stream.getvalue(), strokes, ImagePreparation(frame="yes", invert=choice))[0])
+    assert np.array_equal(*found)
+    assert 0 < (found[0] > 0).mean() < 0.3
 
 
 @pytest.mark.parametrize("size", [(420, 300), (28, 28), (3, 2_000)])

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -16,6 +17,7 @@ from PIL import Image, ImageDraw
 
 import zoo
 from zoo.evaluation.image_preparation import ImagePreparation, prepare_image
+from zoo.evaluation.rows import _find_columns as find_columns
 
 
 class Stdin:
@@ -162,6 +164,26 @@ def test_standard_input(digits_file, digits, tmp_path, zoo_command, monkeypatch)
     assert zoo_command("predict", digits_file, "-").out.splitlines()[1].endswith("  -")
     monkeypatch.setattr("sys.stdin", Stdin(f"{tmp_path / 'a.png'}\n{tmp_path / 'b.png'}\n".encode()))
     assert len(zoo_command("predict", digits_file, "-").out.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "places"),
+    [
+        (["price", "weather"], {"weather": 1, "price": 0}),
+        (["Price", "WEATHER"], {"weather": 1, "price": 0}),
+        (["Price", "price", "other"], {"price": 1}),
+        (["weather", "PRICE"], {"weather": 0}),  # the target
+    ],
+)
+def test_columns_are_found_by_name_and_the_target_is_not_one_of_them(header, places):
+    table = SimpleNamespace(labels=("PRICE",), predicts="numbers")
+    assert find_columns(header, ["weather", "price"], table) == places
+
+
+def test_two_columns_that_could_be_meant_are_named():
+    table = SimpleNamespace(labels=("a", "b"), predicts="class")
+    with pytest.raises(zoo.DataError, match="has 2 columns that could be price: Price, PRICE"):
+        find_columns(["Price", "PRICE"], ["price"], table)
 
 
 def test_rows_by_name_in_any_order(bikes_file, tmp_path, zoo_command, monkeypatch):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,8 +11,13 @@ import torch
 
 import zoo
 from zoo import PluginError, UsageError
+from zoo.environment import host, versions
 from zoo.evaluation.reproduce import Reproduction, count_multiply_adds, median_run
+from zoo.evaluation.reproduce import _record as recorded_trials
+from zoo.runs.run import load_run
 from zoo.specs.results import recorded_results
+
+EARLIER = Path(__file__).parents[1] / "fixtures/0.1-rooms/run"
 
 
 def replaced(registry, **changes):
@@ -102,6 +108,25 @@ def test_the_shipped_weights_are_those_of_the_median_by_validation(tiny_registry
     trained = made.record["trials"][chosen]["checkpoint_sha256"]
     with safetensors.safe_open(weights, "pt") as file:
         assert trained in "".join(file.metadata().values())
+
+
+def test_a_record_says_where_and_how_the_trials_were_computed(registry):
+    runs = [load_run(EARLIER) for _ in range(2)]
+    runs[1].config["seed"] = 9
+    runs[1].config["results"]["test"]["mae"] += 0.2
+    spec = registry.architecture("linear-regression")
+    found = recorded_trials(spec, registry, runs)
+    first = runs[0].config
+    assert [found[name] for name in ("host", "versions", "device")] == [first["host"], first["versions"], "cpu"]
+    mean = first["results"]["test"]["mae"] + 0.1
+    assert found["metrics"]["mae"] == {"mean": pytest.approx(mean), "std": pytest.approx(0.1 * 2**0.5)}
+    assert [trial["seed"] for trial in found["trials"]] == [1, 9]
+    assert found["parameters"] == 2
+    assert found["bytes"] == runs[0].best.stat().st_size
+    for name in ("host", "versions"):  # runs of the first version do not have them
+        del first[name]
+    found = recorded_trials(spec, registry, runs)
+    assert (found["host"], found["versions"]) == (host(), versions())
 
 
 def test_of_trials_on_several_splits_one_on_the_first_is_shipped():

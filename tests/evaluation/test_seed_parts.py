@@ -56,3 +56,15 @@ def test_the_signal_that_stops_the_command_is_passed_on_to_every_process(error, 
     with pytest.raises(KeyboardInterrupt):
         seeds._in_processes([{}, {}, {}], 2, None)
     assert done == [number, number, "waited", "waited"]
+
+
+@pytest.mark.parametrize(("given", "numbers"), [(3, [0, 1, 2]), ((7, 2), [7, 2])])
+def test_each_seed_is_trained_on_the_best_device_unless_another_is_given(given, numbers, monkeypatch):
+    jobs = []
+    monkeypatch.setattr(seeds, "train_all", lambda some, registry, processes, finished: jobs.extend(some) or [])
+    seeds.train_seeds("net", given, registry=object(), epochs=3)
+    assert [job["seed"] for job in jobs] == numbers
+    assert {(job["device"], job["epochs"]) for job in jobs} == {("auto", 3)}
+    jobs.clear()
+    seeds.train_seeds("net", given, registry=object(), device="cpu")
+    assert {job["device"] for job in jobs} == {"cpu"}
