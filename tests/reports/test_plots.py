@@ -155,6 +155,7 @@ def test_the_suggested_learning_rate_stands_out_from_the_rate_in_use():
     assert (suggested.get_xdata()[0], used.get_xdata()[0]) == (2e-3, 1e-2)
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (1e-3, 1.0)  # the rate that was tried next to it
     assert suggested.get_linewidth() > used.get_linewidth()
+    assert (suggested.get_linestyle(), used.get_linestyle()) == ("-", "--")  # told apart in print, too
     assert len(set(to_rgb(used.get_color()))) == 1, "grey: not taken for a second curve"
     assert to_rgb(point.get_color()) == to_rgb(suggested.get_color()) != to_rgb(curve.get_color())
     assert axes.get_xscale() == "log"
