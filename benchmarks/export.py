@@ -37,7 +37,7 @@ from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource, load_test_data, make_source
 from zoo.inputs.preprocess import Preprocess
 from zoo.models.build import assemble, build_network
-from zoo.models.tasks import load_task
+from zoo.models.guarded_task import load_task
 from zoo.models.trained import load_shipped
 from zoo.specs.references import resolve_reference
 

@@ -24,7 +24,7 @@ import zoo
 from zoo.data.loading import LoadedDataset
 from zoo.exporting.source import ExportSource, make_source
 from zoo.inputs.methods import input_of_dataset
-from zoo.models.tasks import load_task
+from zoo.models.guarded_task import load_task
 from zoo.models.trained import load_trained
 from zoo.specs.hyperparameters import resolve
 from zoo.specs.references import resolve_reference

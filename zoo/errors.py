@@ -37,6 +37,14 @@ class PluginError(ZooError):
     """A plugin that cannot be loaded, or a declaration that is invalid."""
 
 
+class MethodError(PluginError):
+    """A method of a plugin's task or kind of input that fails, or returns something that it must not."""
+
+    def __init__(self, message: str, method: str) -> None:
+        super().__init__(message)
+        self.method = method
+
+
 class BuildError(ZooError):
     """A network that cannot be built with these options for this input shape."""
 

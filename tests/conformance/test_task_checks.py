@@ -56,7 +56,7 @@ class OneOutput(Classification):
 
 FAULTS = {
     SumOfLosses: ("averages", "in two parts"),
-    VectorLoss: ("loss", "no scalar tensor"),
+    VectorLoss: ("loss", "VectorLoss.loss returned float32 [8]; return a float scalar"),
     CutGradient: ("loss", "missing or not finite"),
     MeanOverBatch: ("metrics", "accuracy of a sample depends on the rest of the batch"),
     Undeclared: ("metrics", "extra is computed and not declared"),
@@ -113,7 +113,7 @@ def test_methods_that_are_no_methods_are_refused(registry):
     task = registry.task("faulty")
     object.__setattr__(task, "methods", dict)
     with pytest.raises(zoo.PluginError, match=r"Task 'faulty': methods (failed|must be a subclass)"):
-        zoo.models.tasks.load_task(task)
+        zoo.models.guarded_task.load_task(task)
 
 
 class Counts(zoo.TaskMethods):

@@ -21,7 +21,7 @@ from zoo.exporting.export import write_verified
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
 from zoo.files import sha256
-from zoo.models.tasks import load_task
+from zoo.models.guarded_task import load_task
 
 TESTS = Path(__file__).parent
 
@@ -117,7 +117,7 @@ from test_export_failures import Network
 from zoo.exporting.export import write_verified
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
-from zoo.models.tasks import load_task
+from zoo.models.guarded_task import load_task
 
 torch.manual_seed(int(sys.argv[1]))
 test = zoo.Split(torch.rand(40, 4), torch.zeros(40, dtype=torch.int64))

@@ -234,7 +234,9 @@ def baseline_lines(constant: str, results: Facts) -> list[str]:
         return []
     name = main_metric(results["baseline"])
     mine, trivial = results["test"][name], results["baseline"][name]
-    line = f"Always predicting the {constant} gives {metrics_text(results['baseline'])}"
+    line = (
+        f"Always predicting {f'the {constant}' if constant else 'the same'} gives {metrics_text(results['baseline'])}"
+    )
     if is_better(name, mine, trivial):
         return [wrapped(f"{line}.")]
     return [

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ..errors import BuildError, UnknownName, ZooError
 from ..inputs.methods import InputMethods, input_of_dataset, load_input
 from ..models.build import build_for, count_parameters
-from ..models.tasks import TaskMethods, load_task
+from ..models.guarded_task import load_task
+from ..models.tasks import TaskMethods
 from ..specs.hyperparameters import resolve
 from ..specs.task import Task
 from .check import NotChecked, Problem, Workspace
@@ -173,7 +174,7 @@ def learns(workspace: Workspace) -> str:
     """Train it on one batch until the loss is low."""
     methods = load_task(_task(workspace))
     # random targets of other tasks, such as masks or counts, are harder to learn than classes
-    own_numbers = type(methods).example_targets is not TaskMethods.example_targets
+    own_numbers = type(methods.methods).example_targets is not TaskMethods.example_targets
     predicts = methods.spec.predicts
     enough = 0.3 if predicts == "class" or (predicts == "numbers" and not own_numbers) else 0.9
     best = 1.0

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import UnknownName, ZooError
+from ..errors import MethodError, UnknownName, ZooError
 from ..registry.declared import sample_architectures
 from ..registry.plugin import Plugin, describe_error
 from ..registry.registry import Registry, create_registry
@@ -91,6 +91,7 @@ class Workspace:
         scratch: a temporary folder.
         cache: what several checks use, for example the run: the item is trained once.
         failed: the names of the checks that failed.
+        reported: the faults of tasks and kinds of input that a check has reported, also a check of another item.
     """
 
     item: CheckedItem
@@ -100,6 +101,7 @@ class Workspace:
     scratch: Path
     cache: dict[str, Any] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
 
     @property
     def architecture(self) -> Architecture:
@@ -194,8 +196,10 @@ def check(
         UnknownName: a name refers to nothing.
     """
     registry = registry or create_registry()
+    reported: set[str] = set()
     for item in find_items(registry, names, commands):
         with open_workspace(item, registry, data_dir, download) as workspace:
+            workspace.reported = reported
             for requirement in REQUIREMENTS[item.kind]:
                 yield run_check(workspace, requirement)
 
@@ -229,8 +233,19 @@ def run_check(workspace: Workspace, requirement: Requirement) -> CheckResult:
         outcome = ("failed", str(error), error.remedy)
     except KeyboardInterrupt:
         raise
+    except MethodError as error:
+        outcome = _method_failed(workspace, requirement, error)
     except BaseException as error:
         outcome = ("failed", describe_error(error), f"The contract requires: {requirement.description}.")
     if outcome[0] == "failed":
         workspace.failed.add(requirement.name)
     return result(*outcome, seconds=round(time.perf_counter() - began, 2))
+
+
+def _method_failed(workspace: Workspace, requirement: Requirement, error: MethodError) -> tuple[str, str, str]:
+    """A fault of a task or a kind of input fails the first check that meets it, and those after it are skipped."""
+    if error.method in workspace.reported:
+        workspace.failed.add(requirement.name)
+        return "skipped", f"it needs what failed above: {error}", ""
+    workspace.reported.add(error.method)
+    return "failed", str(error), f"The contract requires: {requirement.description}."

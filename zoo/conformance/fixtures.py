@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..data.splits import Split, Splits
 from ..inputs.methods import InputMethods, input_of_dataset
-from ..models.tasks import TaskMethods, load_task
+from ..models.guarded_task import load_task
+from ..models.tasks import TaskMethods
 from ..registry.plugin import DISTRIBUTION, Plugin
 from ..specs.architecture import Architecture
 from ..specs.dataset import Dataset

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ZooError
-from ..models.tasks import load_task
+from ..models.guarded_task import load_task
 from ..runs.run import Run
 from ..specs.recipe_parts import PARTS, Loss, RecipePart
 from ..specs.references import resolve_reference

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..data.splits import Split
-from ..errors import ZooError
+from ..errors import MethodError, ZooError
 from ..exporting.certificate import Certificate
 from ..exporting.export import export as export_run
 from ..models.scores import evaluate
@@ -84,6 +84,8 @@ def export_short_training(workspace: Workspace, architecture: str) -> Certificat
             data_dir=scratch,
             **short_training(),
         )
+    except MethodError:
+        raise
     except ZooError as error:
         raise Problem(str(error), "Make the normalisation a module that torch can train behind.") from error
     return _exported(workspace, run)
@@ -95,6 +97,8 @@ def _exported(workspace: Workspace, run: Run) -> Certificate:
     path = workspace.scratch / "check.onnx"
     try:
         return export_run(str(run.folder), "onnx", path, registry=workspace.registry, data_dir=workspace.scratch)
+    except MethodError:
+        raise
     except ZooError as error:
         raise Problem(str(error), "docs/export.md describes what can be exported, and how exact it must be.") from error
 
@@ -170,6 +174,9 @@ def _run(workspace: Workspace) -> Run:
                 data_dir=workspace.scratch,
                 **short_training(),
             )
+        except MethodError as error:  # the remedy below is not for it
+            workspace.cache["failed"] = str(error)
+            raise
         except ZooError as error:
             workspace.cache["failed"] = str(error)
             recipe = resolve(workspace.architecture.hyperparameters)

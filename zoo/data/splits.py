@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils import data
 
 from ..errors import DataError
+from ..formatting import brief
 from ..specs.dataset import Dataset, Input
 from ..specs.task import Task
 
@@ -260,7 +261,10 @@ def _problem_of_targets(spec: Dataset, task: Task, targets: Tensor) -> str:
             return f"{kind}, not float32 [N, {spec.num_outputs}]"
         return "" if targets.isfinite().all() else "has targets that are not finite"
     if task.predicts != "class":
-        problem: str = task.load().target_problem(targets, spec.num_outputs)
+        with task.guard("target_problem"):
+            problem: str = task.load().target_problem(targets, spec.num_outputs)
+        if not isinstance(problem, str):
+            raise task.fault("target_problem", f"returned {brief(problem)}; return a text, empty if nothing is wrong")
         return problem
     if targets.dtype != torch.int64 or targets.ndim != 1:
         return f"{kind}, not int64 [N]"

@@ -79,7 +79,7 @@ def _methods(description: ModelDescription, registry: Registry) -> Any:
         spec = spec or registry.task(description.task)
     if known is not None and {metric.name for metric in spec.metrics} <= known:
         return None
-    from ..models.tasks import load_task
+    from ..models.guarded_task import load_task
 
     return load_task(spec)
 

@@ -140,7 +140,7 @@ def _describe(description: ModelDescription, registry: Registry | None) -> Descr
     """How the task of a plugin describes an answer; None if the prediction is a class or numbers."""
     if description.predicts in ("class", "numbers"):
         return None
-    from ..models.tasks import load_task
+    from ..models.guarded_task import load_task
 
     with needed_by(description.content):
         methods = load_task((registry or create_registry()).task(description.task))

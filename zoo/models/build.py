@@ -17,7 +17,7 @@ from ..specs.hyperparameters import resolve
 from ..specs.options import check_all
 from ..specs.references import resolve_reference
 from ..specs.task import Task
-from .tasks import load_task
+from .guarded_task import load_task
 
 
 def build_network(

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ..data.splits import Split
 from ..registry.registry import create_registry
 from .devices import exact
-from .tasks import TaskMethods, load_task
+from .guarded_task import load_task
+from .tasks import TaskMethods
 
 BATCH_SIZE = 1_000
 

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import PluginError
 from ..formatting import is_better
 from ..specs.hyperparameters import Hyperparameters
 from ..specs.task import Task
@@ -163,25 +162,6 @@ class TaskMethods(ABC):
             labels: of the dataset.
         """
         raise NotImplementedError
-
-
-def load_task(task: Task) -> TaskMethods:
-    """The methods of ``task``.
-
-    Raises:
-        PluginError: they cannot be imported, are incomplete, or are no :class:`TaskMethods`.
-    """
-    try:
-        methods = task.load()
-    except PluginError:
-        raise
-    except Exception as error:  # the code of a plugin may raise anything
-        text = " ".join(str(error).split())
-        raise PluginError(f"{task.label}: methods failed: {type(error).__name__}: {text}.") from error
-    if not isinstance(methods, TaskMethods):
-        kind = type(methods).__name__
-        raise PluginError(f"{task.label}: methods must be a subclass of zoo.TaskMethods, not {kind}.")
-    return methods
 
 
 class _Alone(nn.Module):

@@ -21,7 +21,8 @@ from ..runs.run import Run, load_run
 from ..specs.results import shipped_calibration
 from .build import blank_model
 from .description import input_kind_entries, task_entries
-from .tasks import TaskMethods, load_task
+from .guarded_task import load_task
+from .tasks import TaskMethods
 
 log = logging.getLogger("zoo")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import PluginError, UsageError
-from ..formatting import brief
+from ..errors import MethodError, PluginError, UsageError, ZooError
+from ..formatting import brief, one_line, shortened
 from .hyperparameters import NAMES, resolve
 from .options import Option
 from .references import Reference, reference_problem
@@ -43,10 +44,60 @@ class Spec:
             yield "a name is lower-case letters and digits, joined by '-', '_', '.' or '/'."
         yield from filter(None, [reference_problem(reference) for _, reference in self.references])
 
+    def fault(self, method: str, reason: str) -> MethodError:
+        """The error for a method of the class that ``methods`` names.
+
+        Args:
+            reason: what follows the name of the method: "returned None, not a text".
+        """
+        name = f"{self.label}: {':'.join(self._code)}.{method}"
+        return MethodError(f"{name} {reason}.", name)
+
+    @contextmanager
+    def guard(self, method: str) -> Iterator[None]:
+        """Context for a call of a method of the class that ``methods`` names.
+
+        Raises:
+            MethodError: in place of any error of the plugin. It names the declaration, the method and the line. Errors
+                of the zoo and those about memory, which have messages of their own, are not changed.
+        """
+        try:
+            yield
+        except (ZooError, MemoryError):
+            raise
+        except NotImplementedError as error:
+            raise self.fault(method, one_line(error) or "is needed here, and it is not implemented") from error
+        except Exception as error:  # the code of a plugin may raise anything
+            if isinstance(error, RuntimeError) and "memory" in str(error):
+                raise
+            text = shortened(one_line(error), 500)
+            place = _place(error, self._code[0])
+            raise self.fault(method, f"failed{place}: {type(error).__name__}: {text}".rstrip(": ")) from error
+
+    @property
+    def _code(self) -> tuple[str, str]:
+        """Module and name of the class that ``methods`` names."""
+        methods: Any = dict(self.references).get("methods")
+        if isinstance(methods, str):
+            module, _, name = methods.partition(":")
+            return module, name
+        return str(getattr(methods, "__module__", "")), str(getattr(methods, "__qualname__", methods))
+
     def __post_init__(self) -> None:
         problems = list(self.problems())
         if problems:
             raise PluginError(f"{self.label}: {' '.join(problems)}")
+
+
+def _place(error: BaseException, module: str) -> str:
+    """The innermost line that is of the package of ``module``, as `` at FILE:LINE``; empty if there is none."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__"))
+        if name.partition(".")[0] == module.partition(".")[0]:
+            place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
 
 
 def recipe_problems(recipe: Mapping[str, Any]) -> Iterator[str]:

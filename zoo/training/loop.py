@@ -151,7 +151,9 @@ def train_step(plan: Plan, state: State, samples: Split, rate: float) -> None:
             share = weight * len(targets[piece]) / batch
             state.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
         if plan.world.first or plan.is_divided(batch):
-            _add_to_totals(plan, state, state.model[2:](outputs.detach()), targets[piece], loss.detach())
+            with plan.task.spec.guard("postprocess"):
+                finished = state.model[2:](outputs.detach())
+            _add_to_totals(plan, state, finished, targets[piece], loss.detach())
     if h.grad_clip:
         state.scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(state.model.parameters(), h.grad_clip)

@@ -16,7 +16,8 @@ from ..folders import data_folder
 from ..inputs.methods import InputMethods, input_of_dataset
 from ..models.build import assemble, build_for
 from ..models.devices import choose_device
-from ..models.tasks import TaskMethods, load_task
+from ..models.guarded_task import load_task
+from ..models.tasks import TaskMethods
 from ..registry.origins import trained_architecture
 from ..registry.recipe_parts import check_parts, part_options
 from ..registry.registry import Registry
