@@ -6,8 +6,8 @@ The faults (mutants) are a random sample. mutation.toml has its seed, and for ea
 sample and the files of tests; also the mutants that change no behaviour, each with the reason. A mutant is killed if a
 test fails. Those tests run for it that run its line, the quickest first, and no more than take --seconds. --survivors
 tries the mutants that survived last time, or were not tried. --list prints the sample. --write only puts the kept
-outcomes into the table in mutation.md, where rooms without any keep their rows. Outcomes are kept in ``build/mutation``; the tests of a file are measured again
-if it or the library changes.
+outcomes into the table in mutation.md, where rooms without any keep their rows. Outcomes are kept in
+``build/mutation``; the tests of a file are measured again if it or the library changes.
 """
 
 from __future__ import annotations
@@ -73,14 +73,15 @@ def run_room(copy: Path, plan: dict[str, Any], name: str, given: argparse.Namesp
     """Try each mutant of the sample, and keep the outcomes after each."""
     kept = KEPT / f"{name}.json"
     before = json.loads(kept.read_text()) if kept.is_file() else {}
-    mutants = sampled(copy, plan, name)
+    mutants = [mutant for mutant in sampled(copy, plan, name) if mutant.key not in plan.get("equivalent", {})]
     if given.survivors:
         mutants = [mutant for mutant in mutants if before.get(mutant.key, {}).get("outcome", PASSED).startswith(PASSED)]
+    if not mutants:
+        print(f"{name}: no mutant of the sample has survived")
+        return
     measured = Measured(copy, plan["always"], plan["rooms"][name]["tests"])
     results = before if given.survivors else {}
     for number, mutant in enumerate(mutants, 1):
-        if mutant.key in plan.get("equivalent", {}):
-            continue
         begun = time.monotonic()
         names, seconds = measured.chosen(mutant, given.seconds)
         result = "survived: no test runs it" if not names else PASSED
