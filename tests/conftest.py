@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 import zoo
 from cli import cli
@@ -69,10 +70,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session", autouse=True)
 def operators_read_once() -> None:
-    """Let torch's exporter parse the source of its 557 operators once for all exports: a fifth of the time of each."""
+    """Let torch's exporter read its operators once for all exports: more than half of the time of a small export."""
     try:
+        from torch._export import utils
         from torch.onnx._internal._lazy_import import onnxscript_apis
-    except ImportError:  # another version of torch: the tests only take longer
+        from torch.onnx._internal.exporter import _schemas
+
+        signature, find = _schemas.op_signature_from_function, utils._materialize_cpp_cia_ops
+    except (ImportError, AttributeError):  # another version of torch: the tests only take longer
         return
 
     @functools.cache
@@ -80,6 +85,8 @@ def operators_read_once() -> None:
         return importlib.import_module(onnxscript_apis._name).get_torchlib_ops()
 
     onnxscript_apis.get_torchlib_ops = parsed
+    _schemas.op_signature_from_function = functools.cache(signature)
+    utils._materialize_cpp_cia_ops = functools.cache(find)
 
 
 @pytest.fixture(autouse=True)
@@ -202,12 +209,36 @@ def tiny_registry(registry: Registry, tiny: object) -> Registry:
     return registry
 
 
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def digits_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """A function ``(name, fill) -> folder`` whose folder is filled once for all processes of tests. Read it only."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = root / "made-once" / name, root / "made-once" / f"{name}.done"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not done.exists():
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def digits_runs(made_once: MadeOnce) -> Path:
     """A folder with one real training of resnet-mini on the digits. Read it only."""
-    folder = tmp_path_factory.mktemp("digits-runs")
+    return made_once("digits-runs", _train_on_digits)
+
+
+def _train_on_digits(folder: Path) -> None:
     zoo.train("resnet-mini", dataset="digits", epochs=6, runs_dir=folder, data_dir=folder / "data")
-    return folder
 
 
 @pytest.fixture
@@ -217,10 +248,35 @@ def digits_run(digits_runs: Path, registry: Registry) -> Run:
 
 
 @pytest.fixture(scope="session")
-def digits_file(digits_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digits_file(digits_runs: Path, made_once: MadeOnce) -> Path:
     """The run in :func:`digits_runs`, exported to ONNX. Read it only."""
-    path = tmp_path_factory.mktemp("exported") / "digits.onnx"
-    return Path(zoo.export("resnet-mini", "onnx", path, runs_dir=digits_runs).file)
+
+    def export(folder: Path) -> None:
+        zoo.export("resnet-mini", "onnx", folder / "model.onnx", runs_dir=digits_runs, data_dir=digits_runs / "data")
+
+    return made_once("digits-file", export) / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def softmax_runs(made_once: MadeOnce) -> Path:
+    """A folder with one training of softmax-regression on the digits. Read it only."""
+
+    def train(folder: Path) -> None:
+        zoo.train("softmax-regression", dataset="digits", epochs=3, runs_dir=folder, data_dir=folder / "data")
+
+    return made_once("softmax-runs", train)
+
+
+@pytest.fixture(scope="session")
+def tiny_runs(made_once: MadeOnce, tiny: object) -> Path:
+    """A folder with one training of the network in ``tiny_plugin.py``. Read it only."""
+    registry = create_registry()
+    registry.add(zoo.Plugin("tiny", "third-party", "1.0", "tiny_plugin"), tiny)
+
+    def train(folder: Path) -> None:
+        zoo.train("tiny-cnn", registry=registry, runs_dir=folder, epochs=2, device="cpu", data_dir=folder / "data")
+
+    return made_once("tiny-runs", train)
 
 
 @pytest.fixture(scope="module")

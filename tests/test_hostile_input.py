@@ -22,20 +22,10 @@ FORGED = "x\nError: forged\x1b[31m\r\u202e"
 WRONG = (None, True, -1, 1.5, "text", FORGED, [], [1], {}, {"a": None}, 10**30, 1e308, [[[]]])
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiny):
-    """A folder with one run of the tiny network. Copy it before a change."""
-    registry = zoo.create_registry()
-    registry.add(zoo.Plugin("tiny", "third-party", "1.0", "tiny_plugin"), tiny)
-    folder = tmp_path_factory.mktemp("hostile")
-    zoo.train("tiny-cnn", registry=registry, runs_dir=folder, epochs=2, device="cpu", data_dir=folder / "data")
-    return folder
-
-
 @pytest.fixture
-def run(trained, runs_dir):
+def run(tiny_runs, runs_dir):
     """A copy of the run, beside a second, sound one."""
-    shutil.copytree(trained / "tiny-cnn", runs_dir / "tiny-cnn")
+    shutil.copytree(tiny_runs / "tiny-cnn", runs_dir / "tiny-cnn")
     (good,) = (runs_dir / "tiny-cnn").iterdir()
     bad = good.with_name("20200101-000000")
     shutil.copytree(good, bad)

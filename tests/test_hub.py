@@ -34,14 +34,19 @@ def hub(monkeypatch, tmp_path):
         yield found
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory, tiny):
+@pytest.fixture(scope="session")
+def published(tiny_runs, made_once, tiny):
     """A trained run, and its published folder. Read them only."""
     registry = zoo.create_registry()
     registry.add(zoo.Plugin("tiny", "third-party", "1.0", "tiny_plugin"), tiny)
-    folder = tmp_path_factory.mktemp("published")
-    run = zoo.train("tiny-cnn", registry=registry, runs_dir=folder, epochs=2, device="cpu", data_dir=folder / "data")
-    return run, zoo.publish(str(run.folder), registry=registry, data_dir=folder / "data").folder
+
+    def publish(folder):
+        shutil.copytree(tiny_runs / "tiny-cnn", folder / "tiny-cnn")
+        (run,) = (folder / "tiny-cnn").iterdir()
+        zoo.publish(str(run), registry=registry, data_dir=tiny_runs / "data")
+
+    (run,) = (made_once("published", publish) / "tiny-cnn").iterdir()
+    return zoo.Run.read(run), run / "published"
 
 
 def upload(hub, folder, **changes):

@@ -25,18 +25,17 @@ NETWORK = "softmax-regression"
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("attacked")
-    zoo.train(NETWORK, dataset="digits", epochs=3, runs_dir=folder, data_dir=folder / "data")
-    return folder
+@pytest.fixture(scope="session")
+def runs(softmax_runs):
+    return softmax_runs
 
 
-@pytest.fixture(scope="module")
-def made(runs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made")
-    zoo.export(NETWORK, output=folder / "model.onnx", runs_dir=runs, data_dir=folder)
-    return folder
+@pytest.fixture(scope="session")
+def made(runs, made_once):
+    def export(folder):
+        zoo.export(NETWORK, output=folder / "model.onnx", runs_dir=runs, data_dir=runs / "data")
+
+    return made_once("attacked", export)
 
 
 class Target:
@@ -480,11 +479,10 @@ def test_an_edited_certificate_with_a_fitting_digest_is_refused(attack, target, 
     assert verify(zoo_command, target)[0] in (1, 3)
 
 
-@pytest.fixture(scope="module")
-def made_int8(runs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("int8")
-    zoo.export(NETWORK, reduction="int8", max_drop=3.0, output=folder / "model.onnx", runs_dir=runs, data_dir=folder)
-    return folder
+@pytest.fixture(scope="session")
+def made_int8(runs, made_once):
+    given = {"reduction": "int8", "max_drop": 3.0, "runs_dir": runs, "data_dir": runs / "data"}
+    return made_once("attacked-int8", lambda folder: zoo.export(NETWORK, output=folder / "model.onnx", **given))
 
 
 @pytest.mark.parametrize("max_drop", [1e9, 1e400, "all", None, -1.0])

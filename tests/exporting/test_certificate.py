@@ -18,11 +18,9 @@ NETWORK = "softmax-regression"
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certified")
-    zoo.train(NETWORK, dataset="digits", epochs=3, runs_dir=folder, data_dir=folder / "data")
-    return folder
+@pytest.fixture(scope="session")
+def runs(softmax_runs):
+    return softmax_runs
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from builtin_tasks import TASKS
+from zoo.plugins.tasks.methods import Classification
 
 import zoo
 from zoo import ExportRefused, UsageError
@@ -125,7 +125,7 @@ def test_the_loss_in_a_metric_that_is_lower_when_better_and_no_percentage(source
     assert "percent lost, 0 allowed" in check.summary
 
 
-class Ordinal(type(TASKS["classification"])):
+class Ordinal(Classification):
     """Classes in an order: the metric is how far the predicted class is from the target."""
 
     def metric_of_each(self, outputs, targets):
@@ -290,13 +290,15 @@ def test_the_command_refuses_conflicting_options(arguments, words, zoo_command):
 # A bundle
 
 
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory):
+@pytest.fixture(scope="session")
+def bundles(made_once):
     """Bundles of an image classifier, a binary classifier of a table and a regression, all for bundled data."""
-    folder = tmp_path_factory.mktemp("bundles")
-    for name in ("cnn-mini", "logistic-regression", "linear-regression"):
-        zoo.export(name, bundle=folder / name, data_dir=folder)
-    return folder
+
+    def export(folder):
+        for name in ("cnn-mini", "logistic-regression", "linear-regression"):
+            zoo.export(name, bundle=folder / name, data_dir=folder)
+
+    return made_once("bundles", export)
 
 
 @pytest.fixture(params=["cnn-mini", "logistic-regression", "linear-regression"])

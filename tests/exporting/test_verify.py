@@ -20,18 +20,11 @@ WEIGHTS = "numerics, providers, test split"
 CERTIFICATE = "hash, certificate"
 
 
-@pytest.fixture(scope="module")
-def made(digits_runs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made")
-    zoo.export("resnet-mini", output=folder / "model.onnx", runs_dir=digits_runs, data_dir=folder)
-    return folder
-
-
 @pytest.fixture
-def model(made, tmp_path):
+def model(digits_file, tmp_path):
     """A copy of file and certificate, to be damaged."""
     folder = tmp_path / "copy"
-    shutil.copytree(made, folder)
+    shutil.copytree(digits_file.parent, folder)
     return folder / "model.onnx"
 
 

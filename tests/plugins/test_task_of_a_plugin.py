@@ -30,12 +30,17 @@ def segmentation():
 
 
 @pytest.fixture(scope="module")
-def trained(segmentation, tmp_path_factory):
+def trained(segmentation, made_once):
     """The folder of all runs, with one short training in it, and its exported file."""
-    folder = tmp_path_factory.mktemp("masks")
-    run = zoo.train("segment-mini", epochs=1, registry=segmentation, runs_dir=folder, data_dir=folder, device="cpu")
-    exported = zoo.export(str(run.folder), "onnx", folder / "net.onnx", registry=segmentation, data_dir=folder)
-    return folder, run, Path(exported.file)
+
+    def train(folder):
+        given = {"registry": segmentation, "data_dir": folder}
+        run = zoo.train("segment-mini", epochs=1, runs_dir=folder, device="cpu", **given)
+        zoo.export(str(run.folder), "onnx", folder / "net.onnx", **given)
+
+    folder = made_once("masks", train)
+    (run,) = zoo.list_runs(folder)
+    return folder, run, folder / "net.onnx"
 
 
 @pytest.fixture

@@ -115,14 +115,16 @@ def test_an_exported_file_of_the_same_checkpoint_is_reused(run_folder, zoo_comma
     assert zoo.report(str(run_folder)).file.stat().st_mtime_ns != before
 
 
-@pytest.fixture(scope="module")
-def exported(digits_runs, tmp_path_factory):
+@pytest.fixture(scope="session")
+def exported(digits_runs, made_once):
     """A run with an export, made once."""
     (run,) = zoo.list_runs(digits_runs)
-    folder = tmp_path_factory.mktemp("exported") / "resnet-mini" / run.folder.name
-    shutil.copytree(run.folder, folder)
-    zoo.report(str(folder))
-    return folder
+
+    def export(folder):
+        shutil.copytree(run.folder, folder / "resnet-mini" / run.folder.name)
+        zoo.report(str(folder / "resnet-mini" / run.folder.name))
+
+    return made_once("reported", export) / "resnet-mini" / run.folder.name
 
 
 def edited(change):
