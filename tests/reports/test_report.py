@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import zoo
+from zoo.reports.exported_file import exported_file
 from zoo.reports.hub import hub_facts
 from zoo.runs.command_line import repeat_command
 
@@ -159,11 +160,23 @@ def other_weight(file, certificate):
         (edited(lambda content: content["checks"].pop()), "its digest is wrong"),
     ],
 )
-def test_a_file_that_is_not_proven_is_one_line_of_the_report(exported, zoo_command, tmp_path, damage, reason):
+def test_a_file_that_is_not_proven_is_found_and_kept(exported, registry, tmp_path, damage, reason):
+    folder = tmp_path / "exports"
+    shutil.copytree(exported / "exports", folder)
+    file = folder / "resnet-mini.onnx"
+    damage(file, file.with_name("resnet-mini.onnx.json"))
+    before = file.read_bytes()
+    model = zoo.open_model(str(exported), registry=registry)
+    given = {"data_dir": None, "runs_dir": exported.parent.parent, "registry": registry}
+    assert reason in exported_file(str(exported), model, folder, **given).problem
+    assert file.read_bytes() == before
+
+
+def test_a_file_that_is_not_proven_is_one_line_of_the_report(exported, zoo_command, tmp_path):
     folder = tmp_path / "resnet-mini" / exported.name
     shutil.copytree(exported, folder)
     file = folder / "exports" / "resnet-mini.onnx"
-    damage(file, file.with_name("resnet-mini.onnx.json"))
+    other_weight(file, None)
     before = file.read_bytes()
     done = zoo_command("report", folder, "--json")
     assert done.code == 0
@@ -172,7 +185,7 @@ def test_a_file_that_is_not_proven_is_one_line_of_the_report(exported, zoo_comma
     for page in ((folder / "report.html").read_text(), (folder / "model-card.md").read_text()):
         text = " ".join(unescape(page).replace("\\", "").split())
         assert text.count("NOT verified") == 1
-        assert reason in text
+        assert "The file was changed after its export" in text
         assert "all checks passed" not in text
         assert "SHA-256 of the file" not in text
 
