@@ -105,17 +105,6 @@ def test_the_front_matter_of_the_model_card_is_valid(run_folder, zoo_command, di
     assert "\n\n\n\n" not in body
 
 
-def test_an_exported_file_of_the_same_checkpoint_is_reused(run_folder, zoo_command):
-    first = zoo.report(str(run_folder))
-    before = first.file.stat().st_mtime_ns
-    assert zoo.report(str(run_folder)).file.stat().st_mtime_ns == before
-    certificate = first.file.with_name("resnet-mini.onnx.json")
-    content = json.loads(certificate.read_text())
-    content["model"]["checkpoint_sha256"] = "0" * 64  # of another checkpoint: an older export
-    certificate.write_text(json.dumps(content))
-    assert zoo.report(str(run_folder)).file.stat().st_mtime_ns != before
-
-
 @pytest.fixture(scope="session")
 def exported(digits_runs, made_once):
     """A run with an export, made once."""
@@ -126,6 +115,21 @@ def exported(digits_runs, made_once):
         zoo.report(str(folder / "resnet-mini" / run.folder.name))
 
     return made_once("reported", export) / "resnet-mini" / run.folder.name
+
+
+def test_an_exported_file_of_the_same_checkpoint_is_reused(exported, registry, tmp_path):
+    folder = tmp_path / "exports"
+    shutil.copytree(exported / "exports", folder)
+    model = zoo.open_model(str(exported), registry=registry)
+    given = {"data_dir": None, "runs_dir": exported.parent.parent, "registry": registry}
+    first = exported_file(str(exported), model, folder, **given)
+    before = first.path.stat().st_mtime_ns
+    assert exported_file(str(exported), model, folder, **given).path.stat().st_mtime_ns == before
+    certificate = first.path.with_name("resnet-mini.onnx.json")
+    content = json.loads(certificate.read_text())
+    content["model"]["checkpoint_sha256"] = "0" * 64  # of another checkpoint: an older export
+    certificate.write_text(json.dumps(content))
+    assert exported_file(str(exported), model, folder, **given).path.stat().st_mtime_ns != before
 
 
 def edited(change):
