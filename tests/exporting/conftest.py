@@ -4,7 +4,10 @@ import contextlib
 
 import pytest
 
+import zoo
+from zoo.exporting.source import make_source
 from zoo.files import sha256
+from zoo.models.trained import load_trained
 from zoo.specs.references import resolve_reference
 
 
@@ -26,3 +29,10 @@ def in_this_process(monkeypatch):
         "zoo.verification.verify.open_file",
         lambda exporter, path, *args, **given: contextlib.nullcontext(OpenedHere(exporter, path)),
     )
+
+
+@pytest.fixture
+def small(tiny_registry, tiny_runs):
+    """The model of a network that is exported in a fraction of a second, with batch norm and dropout, and its data."""
+    run = zoo.find_run("tiny-cnn", tiny_runs, tiny_registry.architectures)
+    return make_source(load_trained(run, tiny_registry), zoo.load_dataset(tiny_registry.dataset("bars"), tiny_runs))

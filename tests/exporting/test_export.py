@@ -19,10 +19,8 @@ import zoo
 from zoo import DataUnavailable, ExportError, ExportRefused, InvalidValue
 from zoo.exporting.export import write_verified
 from zoo.exporting.request import ExportRequest
-from zoo.exporting.source import make_source
 from zoo.exporting.split_check import check_test_split
 from zoo.files import sha256
-from zoo.models.trained import load_trained
 from zoo.specs.references import resolve_reference
 
 GATES = ["determinism", "independence", "structure", "opset", "numerics", "providers", "test split"]
@@ -36,13 +34,6 @@ logits, probabilities = session.run(None, {"input": images})
 print((logits.argmax(axis=1) == labels).mean())
 assert not {"torch", "zoo", "onnx"} & set(sys.modules)
 """
-
-
-@pytest.fixture
-def small(tiny_registry, tiny_runs):
-    """The model of a network that is exported in a fraction of a second, with batch norm and dropout, and its data."""
-    run = zoo.find_run("tiny-cnn", tiny_runs, tiny_registry.architectures)
-    return make_source(load_trained(run, tiny_registry), zoo.load_dataset(tiny_registry.dataset("bars"), tiny_runs))
 
 
 @pytest.fixture

@@ -62,9 +62,9 @@ def test_its_runner_needs_only_torch(bundle):
 
 
 @pytest.mark.parametrize("damage", [d for d in DAMAGES if DAMAGES[d] != "opset"], ids=lambda damage: damage.__name__)
-def test_a_damaged_export_is_refused_by_the_same_gates(damage, exporter, source, tmp_path):
+def test_a_damaged_export_is_refused_by_the_same_gates(damage, exporter, small, tmp_path):
     with pytest.raises(ExportRefused, match=f"refused and not written. {DAMAGES[damage]}: "):
-        write_verified(source, ExportRequest(damaged(exporter, damage), tmp_path / "model.pt2"))
+        write_verified(small, ExportRequest(damaged(exporter, damage), tmp_path / "model.pt2"))
     assert not (tmp_path / "model.pt2").exists()
 
 

@@ -345,17 +345,14 @@ def checks_of(source, registry, path, **options):
 @pytest.mark.parametrize(
     "network",
     [
-        Cast,
-        CastHalf,
         HalfParameters,
-        HalfWeightsCastUp,
-        HalfOutput,
         GridSample,
         Resized,
-        Cubic,
-        AdaptiveMax,
         Complex,
-        StraightThrough,
+        *(
+            pytest.param(network, marks=pytest.mark.slow)
+            for network in (Cast, CastHalf, HalfWeightsCastUp, HalfOutput, Cubic, AdaptiveMax, StraightThrough)
+        ),
     ],
 )
 def test_a_sound_network_is_exported(network, registry, tmp_path):
