@@ -18,6 +18,7 @@ def register_tasks(register):
             ),
             outputs=("logits", "probabilities"),
             constant="most frequent answer for each label",
+            hyperparameters=("label_smoothing",),
             pipelines={"image": "image-classification"},
         )
     )

@@ -19,6 +19,7 @@ def register_tasks(register):
             ),
             outputs=("logits", "probabilities"),
             constant="most frequent class of a pixel",
+            hyperparameters=("label_smoothing",),
             pipelines={"image": "image-segmentation"},
         )
     )

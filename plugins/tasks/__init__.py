@@ -21,6 +21,7 @@ def register_tasks(register: Callable[[Task], None]) -> None:
             metrics=(_ACCURACY,),
             outputs=("logits", "probabilities"),
             constant="most frequent class",
+            hyperparameters=("label_smoothing",),
             pipelines={"image": "image-classification", "table": "tabular-classification"},
         )
     )
@@ -35,6 +36,7 @@ def register_tasks(register: Callable[[Task], None]) -> None:
             num_outputs=1,
             labels=("no", "yes"),
             constant="most frequent class",
+            hyperparameters=("label_smoothing",),
             pipelines={"image": "image-classification", "table": "tabular-classification"},
         )
     )
@@ -51,6 +53,7 @@ def register_tasks(register: Callable[[Task], None]) -> None:
             ),
             outputs=("prediction",),
             constant="median of the training targets",
+            hyperparameters=("target_scale", "huber"),
             pipelines={"image": "image-feature-extraction", "table": "tabular-regression"},
         )
     )

@@ -230,6 +230,7 @@ def test_a_run_without_its_plugin_is_loaded_but_not_resumed(tiny_registry, runs_
         ({"optimizer": "average", "decay": 1}, InvalidValue, "decay must be a number .at least 0 and below 1., not 1"),
         ({"optimizer": "average", "schedule": "clash"}, InvalidValue, "schedule clash cannot train .*'decay'"),
         ({"schedule": "clash"}, InvalidValue, "both have 'dropout'"),
+        ({"loss": "scaled", "label_smoothing": 0.1}, UsageError, "loss=scaled replaces the loss that has it"),
         ({"loss": "absolute"}, UsageError, "The loss absolute is for regression, not for classification"),
         ({"optimizer": "average", "state": "fails"}, PluginError, "optimizer average failed: RuntimeError: no memory"),
         ({"optimizer": "average", "state": "other"}, PluginError, "build returned str, not a torch.optim.Optimizer"),

@@ -194,7 +194,7 @@ def test_tensorboard_is_off_by_default(tiny_registry, runs_dir):
 def test_an_unknown_logger_is_refused_before_the_training(tiny_registry, runs_dir):
     with pytest.raises(UnknownName, match="Did you mean 'tensorboard'"):
         train(tiny_registry, runs_dir, log=["tensorbord"])
-    assert not runs_dir.exists()
+    assert not zoo.list_runs(runs_dir)
 
 
 def test_a_dry_run_does_everything_once_and_keeps_nothing(tiny_registry, runs_dir, zoo_command, tmp_path):
@@ -261,7 +261,7 @@ def test_the_measured_time_is_that_of_steps_and_validation(tiny_registry, runs_d
     monkeypatch.setattr(time_budget, "_seconds_of_step", lambda *_: 0.5)
     monkeypatch.setattr(time_budget, "_seconds_of_validation", lambda *_: 3.0)
     assert time_budget.measure_epoch(request, prepared) == 0.5 * steps + 3.0
-    assert not runs_dir.exists()
+    assert not zoo.list_runs(runs_dir)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "10s"])
@@ -274,3 +274,61 @@ def test_time_and_epochs_exclude_each_other(zoo_command):
     result = zoo_command("train", "lenet", "--time", "5s", "--epochs", "3")
     assert result.code == 2
     assert result.error == "The time of a training decides how many epochs it has. Leave out epochs, or the time."
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "text"),
+    [
+        ("lenet", {"huber": 0.5}, "huber changes nothing: the task classification does not use it. Leave it out."),
+        ("lenet", {"target_scale": "log"}, "target_scale changes nothing: the task classification does not use it"),
+        (
+            "linear-regression",
+            {"label_smoothing": 0.1},
+            "label_smoothing changes nothing: the task regression does not",
+        ),
+        ("linear-regression", {"shift": 2}, "shift changes nothing: it is for images, and line has none. Leave it"),
+        ("linear-regression", {"mixup": 0.2}, "mixup changes nothing: it is for images"),
+    ],
+)
+def test_a_setting_that_changes_nothing_is_refused(name, settings, text, runs_dir, zoo_command):
+    (setting,) = [f"{key}={value}" for key, value in settings.items()]
+    shown = zoo_command("train", name, "--set", setting, "--epochs", 1, "--runs-dir", runs_dir)
+    assert (shown.code, shown.out) == (2, "")
+    assert shown.error.startswith(text)
+    assert not zoo.list_runs(runs_dir)
+
+
+def test_a_setting_with_the_value_of_the_default_is_no_error(tmp_path):
+    settings = {"huber": 0.0, "label_smoothing": 0.0, "shift": 0, "flip": False}
+    run = zoo.train("linear-regression", epochs=1, runs_dir=tmp_path, data_dir=tmp_path, device="cpu", **settings)
+    assert run.status == "finished"
+
+
+class Undeclared:
+    """A task that does not say which hyperparameters it uses, as those written before it could."""
+
+    @zoo.hookimpl
+    def register_tasks(self, register):
+        metrics = (zoo.Metric(name="accuracy", percent=True),)
+        outputs = ("logits", "probabilities")
+        methods = "zoo.plugins.tasks.methods:Classification"
+        register(
+            zoo.Task(name="free", summary="s", methods=methods, predicts="class", metrics=metrics, outputs=outputs)
+        )
+
+
+def test_the_own_settings_of_an_architecture_and_of_a_task_without_a_list_are_accepted(tiny_registry, runs_dir):
+    tiny_registry.add(zoo.Plugin("free", "zoo-free", "1.0", "free"), Undeclared())
+    spec = tiny_registry.architecture("tiny-cnn")
+    own = {**spec.hyperparameters, "huber": 0.5, "target_scale": "log"}
+    for field, value in (("hyperparameters", own), ("task", "free")):
+        object.__setattr__(spec, field, value)
+        object.__setattr__(tiny_registry.dataset("bars"), "task", spec.task)
+        extra = {"huber": 0.25} if spec.task == "free" else {}
+        assert train(tiny_registry, runs_dir, epochs=1, **extra).config["hyperparameters"]["target_scale"] == "log"
+
+
+def test_a_task_lists_only_hyperparameters_of_tasks(registry):
+    fields = {"methods": "a:b", "predicts": "class", "metrics": (zoo.Metric(name="top5"),), "outputs": ("logits",)}
+    with pytest.raises(zoo.PluginError, match="hyperparameters can be label_smoothing, target_scale, huber, not 'lr'"):
+        zoo.Task(name="mine", summary="s", hyperparameters=("lr",), **fields)

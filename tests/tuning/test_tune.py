@@ -157,6 +157,7 @@ def test_the_validation_split_decides_between_architectures(tune, tiny_registry)
         ({"pruner": "median", "objectives": "accuracy,params"}, InvalidValue, "needs one objective, a metric"),
         ({"sampler": "cmaes", "objectives": "accuracy,params"}, UsageError, "cmaes is for one objective"),
         ({"space": {"nothing": "1..2"}}, UnknownName, "no setting of tiny-cnn named 'nothing'"),
+        ({"space": {"huber": "0..1"}}, UsageError, "huber changes nothing: the task classification does not use it"),
         ({"names": ""}, InvalidValue, "Give the names"),
         ({"names": "tiny-cnn,tiny-cnn"}, InvalidValue, "different architectures"),
         ({"names": "tiny-cnn,diabetes-mlp"}, UsageError, "tiny-cnn is for classification, diabetes-mlp for"),

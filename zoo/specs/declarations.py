@@ -52,6 +52,10 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "Reference | None": (lambda value: value is None or _is_code(value), "a callable or 'package.module:name'"),
     "Path | None": (lambda value: value is None or isinstance(value, Path), "a pathlib.Path"),
     "tuple[str, ...]": (_all(str), "a tuple of strings, such as ('one',)"),
+    "tuple[str, ...] | None": (
+        lambda value: value is None or _all(str)(value),
+        "a tuple of strings, such as ('one',)",
+    ),
     "tuple[Path, ...]": (_all(Path), "a tuple of pathlib.Path"),
     "tuple[float, ...]": (
         lambda value: isinstance(value, tuple) and all(map(_is_number, value)),

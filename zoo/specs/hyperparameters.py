@@ -109,6 +109,8 @@ NAMES = tuple(option.name for option in OPTIONS)
 _DEFAULTS = {option.name: option.default for option in OPTIONS}
 AUGMENTATION = ("shift", "flip", "rotate", "zoom", "crop", "colour", "erase", "mixup", "augment")
 """The hyperparameters of the random augmentation of training images."""
+OF_TASKS = ("label_smoothing", "target_scale", "huber")
+"""The hyperparameters that the task uses, or does not use."""
 PART_KINDS = ("optimizer", "schedule", "augment", "loss")
 """The hyperparameters that choose a recipe part, which a plugin registers."""
 NO_PART: Mapping[str, str] = {"augment": "none", "loss": "own"}

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from ..errors import InvalidValue
+from ..errors import InvalidValue, UsageError
 from .architecture import Architecture
-from .hyperparameters import OPTIONS, PartOptions, named_parts, resolve, unknown_setting
+from .hyperparameters import (
+    AUGMENTATION,
+    NO_PART,
+    OF_TASKS,
+    OPTIONS,
+    PartOptions,
+    named_parts,
+    resolve,
+    unknown_setting,
+)
 from .options import Option, Value, check_all
+from .task import Task
+
+IMAGE_DIMENSIONS = 3
+"""The dimensions of an image: channels, height, width."""
 
 
 def settings_of(
@@ -79,3 +92,42 @@ def split_settings(
     resolve(architecture.hyperparameters, chosen, parts=parts)
     own = {name: value for name, value in settings.items() if name in own_names}
     return chosen, check_all(architecture.options, own, architecture.name)
+
+
+def check_used(settings: Mapping[str, object], task: Task, loss: str) -> None:
+    """Check that the task uses the hyperparameters that the user sets. One with the value of the default is no error.
+
+    Args:
+        loss: the hyperparameter ``loss``: that of a plugin replaces the loss of the task, which has these settings.
+
+    Raises:
+        UsageError: one would change nothing.
+    """
+    for name in _changed(settings, OF_TASKS):
+        if task.hyperparameters is not None and name not in task.hyperparameters:
+            raise UsageError(f"{name} changes nothing: the task {task.name} does not use it. Leave it out.")
+        if name != "target_scale" and loss != NO_PART["loss"]:
+            raise UsageError(
+                f"{name} changes nothing: loss={loss} replaces the loss that has it. Leave one of them out."
+            )
+
+
+def check_images(settings: Mapping[str, object], input_shape: tuple[int, ...], data: str) -> None:
+    """Check that no augmentation of images is set for samples that are none.
+
+    Args:
+        input_shape: of one raw sample.
+        data: the name of the data.
+
+    Raises:
+        UsageError: one would change nothing.
+    """
+    for name in _changed(settings, AUGMENTATION) if len(input_shape) != IMAGE_DIMENSIONS else ():
+        if name not in NO_PART:  # an augmentation of a plugin gets samples of every shape
+            raise UsageError(f"{name} changes nothing: it is for images, and {data} has none. Leave it out.")
+
+
+def _changed(settings: Mapping[str, object], names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that ``settings`` sets to another value than the default."""
+    defaults = {option.name: option.default for option in OPTIONS}
+    return [name for name in names if name in settings and settings[name] != defaults[name]]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..formatting import METRICS, MetricFormat, brief, metric_names
 from .declarations import declaration
+from .hyperparameters import OF_TASKS
 from .references import Reference, resolve_reference
 from .spec import Spec
 
@@ -75,6 +76,8 @@ class Task(Spec):
         labels: names of the classes for datasets that have none. Set it if there are not as many classes as outputs:
             then every dataset of the task has that many labels, otherwise one for each output.
         constant: the best constant prediction in words, to which results are compared; empty if there is none.
+        hyperparameters: those of ``label_smoothing``, ``target_scale`` and ``huber`` that ``methods`` uses: setting
+            another one is an error. None: that is not known, and all are accepted.
         pipelines: the pipeline of the Hugging Face Hub for each kind of input, ``{"image": "image-segmentation"}``.
     """
 
@@ -85,6 +88,7 @@ class Task(Spec):
     num_outputs: int = 0
     labels: tuple[str, ...] = ()
     constant: str = ""
+    hyperparameters: tuple[str, ...] | None = None
     pipelines: Mapping[str, str] = field(default_factory=dict)
 
     def problems(self) -> Iterator[str]:
@@ -102,6 +106,9 @@ class Task(Spec):
             yield f"{metric_names(names)[0]} must be the first of the metrics, because it is shown first everywhere."
         if not self.outputs or len({*self.outputs}) < len(self.outputs) or not all(map(str.isidentifier, self.outputs)):
             yield "outputs must be different names of letters, digits and _, at least one."
+        for name in self.hyperparameters or ():
+            if name not in OF_TASKS:
+                yield f"hyperparameters can be {', '.join(OF_TASKS)}, not {brief(name)}."
         if self.num_outputs < 0:
             yield "num_outputs must not be negative."
 

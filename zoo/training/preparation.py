@@ -23,6 +23,7 @@ from ..registry.recipe_parts import check_parts, part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
 from ..specs.hyperparameters import Hyperparameters, resolve
+from ..specs.settings import check_images
 from .distributed import own_device
 from .optimisation import initialise
 from .recipe import adapt_recipe
@@ -79,6 +80,7 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
     """
     spec, seed = request.architecture, request.seed
     data = data or load_requested(request)
+    check_images(request.hyperparameters, data.spec.input_shape, data.spec.name)
     recipe_of_data = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
     hyperparameters = resolve(
         spec.hyperparameters, recipe_of_data, request.hyperparameters, parts=part_options(request.registry)

@@ -17,7 +17,7 @@ from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
 from ..specs.options import Option, Value
-from ..specs.settings import split_settings
+from ..specs.settings import check_used, split_settings
 from .distributed import own_device
 
 _SEED = Option(name="seed", default=0, minimum=0, maximum=2**32 - 1)
@@ -108,6 +108,7 @@ def make_request(
     """
     spec = registry.architecture(architecture)
     hyperparameters, options = split_settings(spec, settings, part_options(registry))
+    check_used(hyperparameters, registry.task(spec.task), str({**spec.hyperparameters, **settings}.get("loss", "own")))
     seed = int(_SEED.check(seed))  # type: ignore[arg-type]
     checkpoints = Checkpoints(
         epochs=int(_CHECKPOINT_EPOCHS.check(checkpoint_epochs)),  # type: ignore[arg-type]

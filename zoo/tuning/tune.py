@@ -26,7 +26,9 @@ from ..errors import DataError, InvalidValue, UsageError
 from ..evaluation.seeds import Finished
 from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry, create_registry
-from ..specs.hyperparameters import Hyperparameters, resolve
+from ..specs.hyperparameters import NO_PART, Hyperparameters, resolve
+from ..specs.settings import check_images, check_used
+from ..specs.task import Task
 from ..training.recipe import adapt_recipe
 from ..training.request import make_request
 from .definition import Definition, Limits
@@ -119,6 +121,7 @@ def tune(
     common = {"dataset": dataset, "data_options": data_options, "device": device, "data_dir": data_dir}
     cache = DataCache()
     recipes, data = _recipes(registry, names, dict(settings), cache, {**common, "runs_dir": runs_dir, "seed": seed})
+    _check_searched(registry.task(task), space or {}, recipes, data)
     own_path = None if data.path is None else str(data.path)
     definition = Definition(
         architectures=names,
@@ -266,9 +269,22 @@ def _recipes(
         of_data = data.spec.hyperparameters if data.spec.name != spec.dataset else {}
         layers = (spec.hyperparameters, of_data, request.hyperparameters)
         plain = resolve(*layers, parts=part_options(registry))
+        check_images(request.hyperparameters, data.spec.input_shape, data.spec.name)
         found[name] = adapt_recipe(plain, request.options, spec, data, registry, request.user_set).hyperparameters
     assert data is not None
     return found, data
+
+
+def _check_searched(
+    task: Task, space: Mapping[str, str], recipes: Mapping[str, Hyperparameters], data: LoadedDataset
+) -> None:
+    """Raises:
+    UsageError: a hyperparameter to search changes nothing, for this task, loss or data.
+    """
+    searched = dict.fromkeys(space)
+    check_images(searched, data.spec.input_shape, data.spec.name)
+    for recipe in recipes.values():
+        check_used(searched, task, NO_PART["loss"] if "loss" in space else recipe.loss)
 
 
 def _check_data(study: Study, worker: Worker) -> None:
