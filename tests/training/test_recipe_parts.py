@@ -41,6 +41,10 @@ class Momentum(torch.optim.Optimizer):
 def build(parameters, *, lr, momentum, weight_decay, decay, state):
     if state == "fails":
         raise RuntimeError("no\nmemory")
+    if state == "refuses":
+        raise ValueError("decay and state\ndo not go together.")
+    if state == "call":
+        return Momentum(parameters, rate=lr)
     if state == "other":
         return "nothing"
     if state == "fewer":
@@ -49,11 +53,17 @@ def build(parameters, *, lr, momentum, weight_decay, decay, state):
 
 
 def factor(progress, power, bad):
+    if power > 90:
+        raise TypeError("power is too large")
     return bad or (1 - progress) ** power
 
 
 def left_of_run(progress):
     return 1 - progress
+
+
+def failing(progress):
+    raise ValueError("no such progress")
 
 
 WHOLE = (0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
@@ -65,6 +75,8 @@ def draw(shape, generator, strength, kind):
 
 
 def apply(inputs, drawn, strength, kind):
+    if strength > 1:
+        raise ValueError("strength is at most 1")
     if kind == "shape":
         return inputs[:, :1, :1]
     if kind == "type":
@@ -73,6 +85,8 @@ def apply(inputs, drawn, strength, kind):
 
 
 def scaled(outputs, targets, scale):
+    if scale < 0:
+        raise ValueError("scale is negative")
     loss = scale * torch.nn.functional.cross_entropy(outputs, targets)
     return loss if scale < 100 else loss[None]
 
@@ -81,12 +95,19 @@ def absolute(outputs, targets):
     return (outputs - targets).abs().mean()
 
 
+STATES = ("tensor", "number", "fails", "refuses", "call", "other", "fewer")
+
+
 class Parts:
     @zoo.hookimpl
     def register_optimizers(self, register):
         options = (
             zoo.Option(name="decay", default=0.5, minimum=0, below=1),
-            zoo.Option(name="state", default="tensor", choices=("tensor", "number", "fails", "other", "fewer")),
+            zoo.Option(
+                name="state",
+                default="tensor",
+                choices=("tensor", "number", "fails", "refuses", "call", "other", "fewer"),
+            ),
         )
         register(zoo.Optimizer(name="average", summary="averages", build=build, options=options))
 
@@ -94,6 +115,9 @@ class Parts:
     def register_schedules(self, register):
         options = (zoo.Option(name="power", default=1.0, above=0), zoo.Option(name="bad", default=0.0))
         register(zoo.Schedule(name="falls", summary="falls", factor=factor, options=options))
+        register(zoo.Schedule(name="plain", summary="fails", factor=failing))
+        steps = (zoo.Option(name="steps", default=1),)
+        register(zoo.Schedule(name="short", summary="lacks its option", factor=left_of_run, options=steps))
         register(zoo.Schedule(name="whole", summary="falls", factor=left_of_run, whole_run=True))
         options = (zoo.Option(name="decay", default=0.1), zoo.Option(name="dropout", default=0.1))
         register(zoo.Schedule(name="clash", summary="an option of the optimiser", factor=factor, options=options))
@@ -233,6 +257,25 @@ def test_a_run_without_its_plugin_is_loaded_but_not_resumed(tiny_registry, runs_
         ({"loss": "scaled", "label_smoothing": 0.1}, UsageError, "loss=scaled replaces the loss that has it"),
         ({"loss": "absolute"}, UsageError, "The loss absolute is for regression, not for classification"),
         ({"optimizer": "average", "state": "fails"}, PluginError, "optimizer average failed: RuntimeError: no memory"),
+        (
+            {"optimizer": "average", "state": "refuses", "lr": 0.02},
+            UsageError,
+            "^The optimizer average cannot be built with lr=0.02, momentum=0.9, weight_decay=0.0001, decay=0.5, "
+            "state=refuses: decay and state do not go together.$",
+        ),
+        (
+            {"schedule": "falls", "power": 99.0},
+            UsageError,
+            "schedule falls cannot be built with power=99, bad=0: power",
+        ),
+        (
+            {"augment": "darker", "strength": 2.0},
+            UsageError,
+            "augment darker cannot be built with strength=2, kind=good",
+        ),
+        ({"loss": "scaled", "scale": -1.0}, UsageError, "loss scaled cannot be built with scale=-1: scale is negative"),
+        ({"schedule": "plain"}, PluginError, "schedule plain failed: ValueError: no such progress"),
+        ({"schedule": "short"}, PluginError, "schedule short failed: TypeError: .*'steps'"),
         ({"optimizer": "average", "state": "other"}, PluginError, "build returned str, not a torch.optim.Optimizer"),
         ({"optimizer": "average", "state": "fewer"}, PluginError, "left out some of the parameters"),
         ({"optimizer": "average", "state": "number"}, PluginError, "keeps 'count' of type int"),

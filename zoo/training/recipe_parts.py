@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,8 @@ from ..models.tasks import TaskMethods
 from ..registry.recipe_parts import find_part
 from ..registry.registry import Registry
 from ..specs.hyperparameters import Hyperparameters, named_parts
-from ..specs.recipe_parts import Loss, RecipePart, Schedule
+from ..specs.options import as_text
+from ..specs.recipe_parts import Loss, Schedule
 from ..specs.references import resolve_reference
 from .optimisation import step_generator
 
@@ -37,6 +39,7 @@ class RecipeParts:
         draw, apply: the augmentation of the training inputs.
         compute: the loss.
         names: the names of the parts by hyperparameter, for error messages.
+        options: the values of their options by hyperparameter, likewise.
     """
 
     build: Callable[..., torch.optim.Optimizer]
@@ -46,16 +49,19 @@ class RecipeParts:
     apply: Callable[[Tensor, Tensor], Tensor] | None
     compute: Callable[[Tensor, Tensor], Tensor] | None
     names: dict[str, str]
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def optimizer(self, model: nn.Module, h: Hyperparameters) -> torch.optim.Optimizer:
         """The optimiser over the trainable parameters of ``model``.
 
         Raises:
+            UsageError: the plugin refuses these values.
             PluginError: the plugin fails, or returns no optimiser over exactly these parameters.
         """
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        with self._blamed("optimizer"):
-            made = self.build(parameters, lr=h.lr, momentum=h.momentum, weight_decay=h.weight_decay)
+        given = {"lr": h.lr, "momentum": h.momentum, "weight_decay": h.weight_decay}
+        with self._blamed("optimizer", given):
+            made = self.build(parameters, **given)
         if not isinstance(made, torch.optim.Optimizer):
             raise self._fault("optimizer", f"build returned {type(made).__name__}, not a torch.optim.Optimizer")
         if {id(p) for group in made.param_groups for p in group["params"]} != set(map(id, parameters)):
@@ -122,17 +128,36 @@ class RecipeParts:
         return loss
 
     @contextmanager
-    def _blamed(self, kind: str) -> Iterator[None]:
-        """Context for plugin code: an exception says which part failed. Running out of memory has its own message."""
+    def _blamed(self, kind: str, given: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Context for plugin code: an exception says which part failed. Running out of memory has its own message.
+
+        A ``ValueError`` or ``TypeError`` of a part that the user can set is about these values.
+
+        Args:
+            given: values of the recipe that the part gets beside its options.
+        """
         try:
             yield
         except (ZooError, torch.OutOfMemoryError):
             raise
         except Exception as error:
+            values = {**(given or {}), **self.options.get(kind, {})}
+            if values and isinstance(error, ValueError | TypeError) and _is_raised_inside(error):
+                chosen = ", ".join(f"{name}={as_text(value)}" for name, value in values.items())
+                what = f"The {kind} {self.names[kind]} cannot be built with {chosen}"
+                raise UsageError(f"{what}: {one_line(error).rstrip('.')}.") from error
             raise self._fault(kind, f"{type(error).__name__}: {one_line(error)}") from error
 
     def _fault(self, kind: str, reason: str) -> PluginError:
         return PluginError(f"The {kind} {self.names[kind]} failed: {reason}.")
+
+
+def _is_raised_inside(error: Exception) -> bool:
+    """Whether the code of the part raised it. If not, the part does not take the arguments that it must take."""
+    file = __file__
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+    return file != __file__
 
 
 def load_parts(hyperparameters: Hyperparameters, task: str, registry: Registry) -> RecipeParts:
@@ -146,16 +171,17 @@ def load_parts(hyperparameters: Hyperparameters, task: str, registry: Registry) 
     chosen = named_parts(hyperparameters.as_dict())
     functions: dict[str, Any] = dict.fromkeys(("build", "factor", "draw", "apply", "compute"))
     functions["whole_run"] = False
+    options: dict[str, dict[str, Any]] = {}
     for kind, name in chosen.items():
         part = find_part(registry, kind, name)
         if isinstance(part, Loss) and task not in part.tasks:
             raise UsageError(f"The loss {name} is for {' and '.join(part.tasks)}, not for {task}.")
-        functions |= _functions(part, hyperparameters)
+        options[kind] = {
+            known.name: hyperparameters.part_options.get(known.name, known.default) for known in part.options
+        }
+        functions |= {
+            name_of: partial(resolve_reference(reference), **options[kind]) for name_of, reference in part.references
+        }
         if isinstance(part, Schedule):
             functions["whole_run"] = part.whole_run
-    return RecipeParts(**functions, names=chosen)
-
-
-def _functions(part: RecipePart, h: Hyperparameters) -> dict[str, Callable[..., Any]]:
-    options = {option.name: h.part_options.get(option.name, option.default) for option in part.options}
-    return {field: partial(resolve_reference(reference), **options) for field, reference in part.references}
+    return RecipeParts(**functions, names=chosen, options=options)
