@@ -122,6 +122,7 @@ _HOMES = {
     "registry.facts": (
         "architecture_facts",
         "dataset_facts",
+        "facts_named",
         "plugin_facts",
     ),
     "folders": (

@@ -64,6 +64,7 @@ from .models.scores import predict_logits as predict_logits
 from .exporting.export import export as export
 from .registry.facts import architecture_facts as architecture_facts
 from .registry.facts import dataset_facts as dataset_facts
+from .registry.facts import facts_named as facts_named
 from .registry.facts import plugin_facts as plugin_facts
 from .folders import data_folder as data_folder
 from .specs.dataset import is_present as is_present

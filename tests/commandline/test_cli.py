@@ -166,6 +166,49 @@ def test_info_shows_every_setting_with_its_default(zoo_command):
         assert name in text
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "shown"),
+    [
+        ("mnist", "dataset", "zoo train ARCHITECTURE --dataset mnist"),
+        ("classification", "task", "label_smoothing"),
+        ("tokens", "kind of input", "vocabulary"),
+        ("sgd", "optimizer", "--set optimizer=sgd"),
+        ("one-cycle", "schedule", "cosine decay to 0"),
+        ("onnx", "exporter", "zoo export NAME --onnx"),
+    ],
+)
+def test_info_shows_whatever_has_the_name(name, kind, shown, zoo_command):
+    result = zoo_command("info", name)
+    assert result.code == 0
+    first = result.out.splitlines()[0]
+    assert (first.startswith(f"{kind}  "), first.split()[-1]) == (True, name)
+    assert shown in result.out
+    (facts,) = json.loads(zoo_command("info", name, "--json").out)
+    assert (facts["declared"], facts["name"]) == (kind, name)
+
+
+def test_info_shows_an_architecture_before_others_of_its_name_and_else_all_of_them(tiny_registry, zoo_command):
+    class Named:
+        @zoo.hookimpl
+        def register_schedules(self, register):
+            for name in ("tiny-cnn", "bars"):
+                register(zoo.Schedule(name=name, summary="a schedule", factor="module:factor"))
+
+    tiny_registry.add(zoo.Plugin("named", "zoo-named", "1.0", "named"), Named())
+    assert zoo_command("info", "tiny-cnn", registry=tiny_registry).out.startswith("name        tiny-cnn")
+    both = json.loads(zoo_command("info", "bars", "--json", registry=tiny_registry).out)
+    assert [facts["declared"] for facts in both] == ["dataset", "schedule"]
+    assert "a schedule" in zoo_command("info", "bars", registry=tiny_registry).out
+
+
+def test_list_can_be_filtered_by_the_kind_of_input(zoo_command):
+    found = json.loads(zoo_command("list", "--json", "--input", "table").out)
+    assert {fact["input"] for fact in found} == {"table"}
+    assert "bike-mlp" in {fact["name"] for fact in found}
+    wrong = zoo_command("list", "--input", "tabel")
+    assert (wrong.code, "Did you mean 'table'?" in wrong.error) == (2, True)
+
+
 def test_datasets_shows_which_datasets_are_available(zoo_command, tmp_path):
     facts = {fact["name"]: fact for fact in json.loads(zoo_command("datasets", "--json").out)["datasets"]}
     assert facts["digits"]["state"] == "bundled"

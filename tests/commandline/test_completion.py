@@ -29,6 +29,8 @@ def complete(words):
         ("zoo pl", ["plugins"]),
         ("zoo train resnet-", ["resnet-mini"]),
         ("zoo info goo", ["googlenet-mini"]),
+        ("zoo info breast", ["breast-cancer"]),
+        ("zoo list --input to", ["tokens"]),
         ("zoo runs goo", ["googlenet-mini"]),
         ("zoo export goo", ["googlenet-mini"]),
         ("zoo fetch fash", ["fashion-mnist"]),

@@ -218,3 +218,27 @@ def test_weights_of_any_architecture_can_be_initialised(scheme, tiny_registry, r
     assert float(weight.detach().std()) == pytest.approx(deviation, rel=0.15)
     again = train(tiny_registry, runs_dir, "tiny-cnn", init=scheme, epochs=1, lr=1e-12)
     assert again.best.read_bytes() == run.best.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "net.onnx",
+            r"net.onnx is an exported file \(onnx\), which cannot be trained further. Give --init-f",
+        ),
+        ("net.made.zip", r"net.made.zip is an exported file \(made\), which cannot be trained further"),
+        ("net.zip", r"net.zip is not a checkpoint. --init-from takes a run .*best.safetensors of a run"),
+        ("best.safetensors", "Cannot read the checkpoint .*best.safetensors"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_says_what_is_accepted(name, text, tiny_registry, tmp_path):
+    class Format:
+        @zoo.hookimpl
+        def register_exporters(self, register):
+            register(zoo.Exporter(name="made", summary="s", suffix=".made.zip", write="m:write", check="m:check"))
+
+    tiny_registry.add(zoo.Plugin("made", "zoo-made", "1.0", "made"), Format())
+    (tmp_path / name).write_bytes(b"PK\x03\x04 an archive of nothing")
+    with pytest.raises(zoo.ZooError, match=text):
+        zoo.train("tiny-cnn", registry=tiny_registry, runs_dir=tmp_path, init_from=tmp_path / name, epochs=1)

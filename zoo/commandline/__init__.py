@@ -30,9 +30,9 @@ on standard error, :class:`TuningDisplay` that of a search, :func:`study_lines` 
 :mod:`export_views`, :mod:`plugin_views` and :mod:`tables` turn results of the library into text as the built-in
 commands print it.
 
-*Completion.* :func:`complete_architecture`, :func:`complete_dataset`, :func:`complete_plugin`,
-:func:`complete_task` and :func:`complete_trained` are for ``shell_complete=``; :data:`ENVIRONMENT` is the variable that
-a shell sets to ask.
+*Completion.* :func:`complete_architecture`, :func:`complete_dataset`, :func:`complete_declared`,
+:func:`complete_input`, :func:`complete_plugin`, :func:`complete_task` and :func:`complete_trained` are for
+``shell_complete=``; :data:`ENVIRONMENT` is the variable that a shell sets to ask.
 """
 
 from ..evaluation import tables as tables
@@ -54,6 +54,8 @@ from . import views as views
 from .completion import ENVIRONMENT as ENVIRONMENT
 from .completion import complete_architecture as complete_architecture
 from .completion import complete_dataset as complete_dataset
+from .completion import complete_declared as complete_declared
+from .completion import complete_input as complete_input
 from .completion import complete_plugin as complete_plugin
 from .completion import complete_task as complete_task
 from .completion import complete_trained as complete_trained

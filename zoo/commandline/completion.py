@@ -51,6 +51,17 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _matching(incomplete, ((task.name, task.summary) for task in _registry(ctx).tasks.values()))
 
 
+def complete_input(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of kinds of input, with their summaries."""
+    return _matching(incomplete, ((kind.name, kind.summary) for kind in _registry(ctx).inputs.values()))
+
+
+def complete_declared(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of architectures; if none matches, of everything else that plugins declare."""
+    others = ((spec.name, spec.summary) for spec, _ in _registry(ctx).declared())
+    return complete_architecture(ctx, param, incomplete) or _matching(incomplete, sorted(set(others)))
+
+
 def _registry(ctx: click.Context) -> Registry:
     return ctx.find_root().obj or create_registry()
 

@@ -1,11 +1,11 @@
-"""Plugins and packages as text: ``zoo plugins --isolated``, ``zoo plugins --available``, ``zoo install``."""
+"""What plugins declare, and packages, as text: ``zoo info``, ``zoo plugins`` and its options, ``zoo install``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..formatting import table
+from ..formatting import metric_name, table, wrapped
 from ..specs.options import as_text
 
 if TYPE_CHECKING:
@@ -38,6 +38,42 @@ def settings(facts: Iterable[Mapping[str, Any]]) -> str:
         for f in facts
     ]
     return table(columns, rows, wrap=("MEANING",), one_line=True)
+
+
+_USE = {
+    "dataset": "zoo train ARCHITECTURE --dataset {name}",
+    "task": "zoo list --task {name}",
+    "kind of input": "zoo list --input {name}",
+    "optimizer": "zoo train ARCHITECTURE --set optimizer={name}",
+    "schedule": "zoo train ARCHITECTURE --set schedule={name}",
+    "augmentation": "zoo train ARCHITECTURE --set augment={name}",
+    "loss": "zoo train ARCHITECTURE --set loss={name}",
+    "exporter": "zoo export NAME --{name}",
+}
+"""The command that uses a declaration of each kind."""
+
+
+def declared(facts: Mapping[str, Any]) -> list[str]:
+    """``zoo info`` of anything but an architecture: its facts, then a table of its options."""
+    hidden = ("declared", "name", "options", "columns", "kind")
+    lines = {facts["declared"]: facts["name"], **{key: facts[key] for key in facts if key not in hidden}}
+    lines |= {"columns": [column["name"] for column in facts["columns"]]} if facts.get("columns") else {}
+    lines |= {"metrics": [metric_name(name) for name in facts["metrics"]]} if "metrics" in facts else {}
+    lines |= {"sizes": [f"{size:,} {name}" for name, size in facts["sizes"].items()]} if "sizes" in facts else {}
+    lines["use"] = _USE[facts["declared"]].format(name=facts["name"])
+    known = {key.replace("_", " "): _words(value) for key, value in lines.items() if value not in (None, "", [], {})}
+    width = max(map(len, known)) + 2
+    shown = [wrapped(f"{key:<{width}}{value}", indent=width) for key, value in known.items()]
+    rows = [(s["name"], as_text(s["default"]), s["allowed"], s["help"]) for s in facts.get("options", ())]
+    columns = ("OPTION", "DEFAULT", "ALLOWED", "DESCRIPTION")
+    return [*shown, *(["", table(columns, rows, wrap=("ALLOWED", "DESCRIPTION"))] if rows else [])]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        separator = "x" if value and isinstance(value[0], int) else ", "
+        return separator.join(map(_words, value))
+    return str(value)
 
 
 def known_packages(found: Iterable[KnownPackage]) -> str:

@@ -17,6 +17,8 @@ from zoo.commandline import (
     check_dataset_name,
     complete_architecture,
     complete_dataset,
+    complete_declared,
+    complete_input,
     complete_plugin,
     complete_task,
     data_dir_option,
@@ -26,6 +28,7 @@ from zoo.commandline import (
     main_metric,
     number,
     paused_garbage_collection,
+    plugin_views,
     print_json,
     registry_of,
     runs_dir_option,
@@ -76,6 +79,12 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 @click.option(
     "--dataset", metavar="NAME", shell_complete=complete_dataset, help="Only architectures with this default dataset."
 )
+@click.option(
+    "--input",
+    metavar="KIND",
+    shell_complete=complete_input,
+    help="Only architectures whose dataset has this kind of input: image, table, signal, tokens, or one of a plugin.",
+)
 @click.option("--max-params", metavar="COUNT", type=COUNT, help="Largest number of parameters: 20000, 20k, 1.5M.")
 @click.option("--max-bytes", metavar="COUNT", type=COUNT, help="Largest size of the weights in bytes.")
 @click.option(
@@ -109,6 +118,8 @@ def list_(
         raise zoo.UsageError(f"--min-accuracy is in percent. Did you mean --min-accuracy {meant}, not {percent:g}?")
     if wanted["task"] is not None:
         registry.task(wanted["task"])  # an error that suggests the closest name
+    if wanted["input"] is not None:
+        registry.input(wanted["input"])
     specs = zoo.list_architectures(registry, plugin=plugin)
     if wanted["dataset"] not in {None, *(spec.dataset for spec in registry.architectures.values())}:
         registry.dataset(wanted["dataset"])  # an error that suggests the closest name, unless it only has no network
@@ -125,23 +136,40 @@ def list_(
 
 
 @click.command(cls=ZooCommand)
-@click.argument("name", shell_complete=complete_architecture)
+@click.argument("name", shell_complete=complete_declared)
 @json_option
 @click.pass_context
 def info(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show one architecture and its settings.
+    """Show one architecture and its settings, or a dataset, task …
+
+    NAME is an architecture, or else a dataset, task, kind of input, optimiser, schedule, augmentation, loss or
+    export format. --json prints an object for an architecture, a list for other names.
 
     \b
     Examples:
       zoo info googlenet-mini
       zoo info googlenet-mini --json
+      zoo info mnist
     """
     registry = registry_of(ctx)
+    others = zoo.facts_named(registry, name, zoo.data_folder()) if name not in registry.architectures else []
+    if others:
+        _show_others(others, as_json)
+        return
     facts = zoo.architecture_facts(registry, registry.architecture(name))
     if as_json:
         print_json(facts)
         return
     show(*views.architecture(facts))
+
+
+def _show_others(found: list[dict[str, Any]], as_json: bool) -> None:
+    """What has the name that `zoo info` got, and is no architecture."""
+    if as_json:
+        print_json(found)
+        return
+    lines = [plugin_views.declared(facts) for facts in found]
+    show(*(line for number, text in enumerate(lines) for line in ([""] if number else []) + text))
 
 
 @click.command(cls=ZooCommand)
@@ -226,7 +254,7 @@ def _is_wanted(facts: dict[str, Any], pattern: str, **wanted: Any) -> bool:
     most = {"max_params": facts["parameters"], "max_bytes": _recorded(facts, "bytes")}
     return (
         (fnmatchcase(facts["name"], pattern) or pattern in facts["name"])
-        and all(wanted[key] in (None, facts[key]) for key in ("task", "dataset"))
+        and all(wanted[key] in (None, facts[key]) for key in ("task", "dataset", "input"))
         and all(wanted[key] is None or value <= wanted[key] for key, value in most.items())
         and all(wanted[key] is None or value >= wanted[key] for key, value in least.items())
     )

@@ -10,11 +10,14 @@ from typing import Any
 from ..errors import PluginError
 from ..specs.architecture import Architecture
 from ..specs.columns import columns_to_json
-from ..specs.dataset import Dataset, is_present
+from ..specs.dataset import Dataset, Input, is_present
+from ..specs.exporter import Exporter
 from ..specs.hyperparameters import OPTIONS
 from ..specs.options import Option
 from ..specs.recipe_parts import PARTS, RecipePart
 from ..specs.results import Record, recorded_results
+from ..specs.spec import Spec
+from ..specs.task import Task
 from .plugin import Plugin
 from .recipe_parts import part_names
 from .registry import Registry
@@ -76,6 +79,50 @@ def dataset_facts(registry: Registry, spec: Dataset, folder: Path) -> dict[str, 
         "source": spec.source,
         "plugin": registry.owner(spec).distribution,
     }
+
+
+def facts_named(registry: Registry, name: str, folder: Path) -> list[dict[str, Any]]:
+    """All facts about everything but architectures that has this name, ``declared`` first: ``"dataset"``, ``"task"`` …
+
+    Args:
+        folder: the data folder.
+    """
+    found = [spec for spec, _ in registry.declared() if spec.name == name and not isinstance(spec, Architecture)]
+    return [_facts_of(registry, spec, folder) for spec in found]
+
+
+def _facts_of(registry: Registry, spec: Spec, folder: Path) -> dict[str, Any]:
+    kind = "kind of input" if isinstance(spec, Input) else type(spec).__name__.lower()
+    own: dict[str, Any] = {"name": spec.name, "summary": spec.summary, "plugin": registry.owner(spec).distribution}
+    if isinstance(spec, Dataset):
+        own = dataset_facts(registry, spec, folder)
+    elif isinstance(spec, RecipePart):
+        own = part_facts(registry, next(name for name, cls in PARTS.items() if isinstance(spec, cls)), spec)
+    elif isinstance(spec, Task):
+        own |= {
+            "predicts": spec.predicts,
+            "metrics": [metric.name for metric in spec.metrics],
+            "outputs": list(spec.outputs),
+            "labels": list(spec.labels),
+            "constant": spec.constant,
+            "hyperparameters": None if spec.hyperparameters is None else list(spec.hyperparameters),
+        }
+    elif isinstance(spec, Input):
+        own |= {
+            "type": spec.type,
+            "dimensions": spec.dimensions,
+            "holds": spec.holds,
+            "demo": spec.demo,
+            "shapes": [list(shape) for shape in spec.shapes],
+            "options": [_option_facts(option, option.default) for option in spec.options],
+        }
+    elif isinstance(spec, Exporter):
+        own |= {
+            "suffix": spec.suffix,
+            "reductions": list(spec.reductions),
+            "options": [_option_facts(option, option.default) for option in spec.options],
+        }
+    return {"declared": kind, **own}
 
 
 def plugin_facts(plugin: Plugin) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ from ..specs.architecture import Architecture
 from ..specs.references import resolve_reference
 from .request import TrainingRequest
 
+_CHECKPOINT = ".safetensors"
 log = logging.getLogger("zoo")
 
 
@@ -54,7 +57,7 @@ def load_starting_weights(model: nn.Sequential, request: TrainingRequest) -> str
         if not os.path.isfile(path):
             path = find_trained(str(request.init_from), request.runs_folder, request.registry).checkpoint
         source = f"{path} (SHA-256 {sha256(path)})"
-        tensors, metadata = load_tensors(path)
+        tensors, metadata = _load_checkpoint(path)
         missing = copy_matching(model, tensors, f"{path} ({metadata.get('architecture', 'of unknown architecture')})")
     if missing:
         log.warning("%s has no matching weights for %s; trained from scratch.", request.init_from, ", ".join(missing))
@@ -68,10 +71,12 @@ def _refuse_other_sources(request: TrainingRequest) -> None:
         UsageError: the message says what to give instead.
     """
     source, name = str(request.init_from), request.architecture.name
-    if source.lower().endswith((".onnx", ".pt2")):
+    formats = {spec.suffix.lower(): spec.name for spec in request.registry.exporters.values()}
+    suffixes = [suffix for suffix in formats if source.lower().endswith(suffix)]
+    if suffixes and suffixes != [_CHECKPOINT]:
         raise UsageError(
-            f"{source} is an exported file, which cannot be trained further. Give --init-from the run or the "
-            "architecture that it was exported from (`zoo runs`), or a checkpoint file best.safetensors."
+            f"{source} is an exported file ({formats[max(suffixes, key=len)]}), which cannot be trained further. Give "
+            "--init-from the run or the architecture that it was exported from (`zoo runs`), or a checkpoint file best.safetensors."
         )
     others = [spec.name for spec in request.registry.architectures.values() if source in spec.origins]
     if others:
@@ -79,6 +84,24 @@ def _refuse_other_sources(request: TrainingRequest) -> None:
             f"{name} has no {source} weights; {', '.join(others[:3])}{' and others' if len(others) > 3 else ''} have. "
             f"Train one of them, or give --init-from a run or the file of a checkpoint of {name}."
         )
+
+
+def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the metadata of a checkpoint.
+
+    Raises:
+        UsageError: the file has another name than checkpoints have, and is none.
+        ZooError: it is damaged.
+    """
+    try:
+        return load_tensors(path)
+    except ZooError as error:
+        if path.suffix.lower() == _CHECKPOINT:
+            raise
+        raise UsageError(
+            f"{path} is not a checkpoint. --init-from takes a run (`zoo runs`), an architecture with shipped weights, "
+            "the file best.safetensors of a run, or one of the Hugging Face Hub, hf:USER/NAME."
+        ) from error
 
 
 def _load_origin(architecture: Architecture, name: str) -> Mapping[str, Tensor]:
