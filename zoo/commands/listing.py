@@ -140,7 +140,7 @@ def list_(
 @json_option
 @click.pass_context
 def info(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show one architecture and its settings, or a dataset, task …
+    """Show an architecture with its settings, a dataset, or a task.
 
     NAME is an architecture, or else a dataset, task, kind of input, optimiser, schedule, augmentation, loss or
     export format. --json prints an object for an architecture, a list for other names.

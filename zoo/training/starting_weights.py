@@ -76,7 +76,8 @@ def _refuse_other_sources(request: TrainingRequest) -> None:
     if suffixes and suffixes != [_CHECKPOINT]:
         raise UsageError(
             f"{source} is an exported file ({formats[max(suffixes, key=len)]}), which cannot be trained further. Give "
-            "--init-from the run or the architecture that it was exported from (`zoo runs`), or a checkpoint file best.safetensors."
+            "--init-from the run or the architecture that it was exported from (`zoo runs`), or a "
+            "checkpoint file best.safetensors."
         )
     others = [spec.name for spec in request.registry.architectures.values() if source in spec.origins]
     if others:
