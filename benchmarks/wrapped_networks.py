@@ -44,6 +44,8 @@ TORCHVISION = (
     "regnet_x_400mf",
     "regnet_y_400mf",
     "resnet18",
+    "resnet50",
+    "resnet152",
     "resnext50_32x4d",
     "shufflenet_v2_x0_5",
     "squeezenet1_1:resize=64",
@@ -51,8 +53,9 @@ TORCHVISION = (
     "swin_v2_t:resize=64",
     "vgg11:resize=32",
     "vgg11_bn:resize=32",
+    "vgg16:resize=32",
 )
-"""One small network of each family that can learn in minutes on two cores."""
+"""The networks that `zoo list` has of torchvision, and one small network of each other family."""
 
 
 def main() -> None:
