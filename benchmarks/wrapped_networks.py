@@ -34,7 +34,7 @@ TIMM = (
 TORCHVISION = (
     "alexnet",
     "convnext_tiny",
-    "densenet121",
+    "densenet121:resize=64",
     "efficientnet_b0",
     "googlenet",
     "inception_v3",

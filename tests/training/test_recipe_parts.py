@@ -15,7 +15,9 @@ from zoo.registry.entry_points import find_entry_points
 from zoo.registry.plugin import Plugin
 from zoo.registry.recipe_parts import part_options
 from zoo.runs.command_line import repeat_command
+from zoo.specs import hyperparameters
 from zoo.specs.hyperparameters import resolve
+from zoo.specs.recipe_parts import PARTS
 from zoo.training.recipe_parts import RecipeParts, load_parts
 
 
@@ -405,3 +407,43 @@ def test_the_optimizer_of_a_plugin_gets_the_values_of_the_recipe():
     recipe = resolve({"lr": 0.3, "momentum": 0.8, "weight_decay": 0.02})
     parts.optimizer(torch.nn.Linear(2, 2), recipe)
     assert given == {"lr": 0.3, "momentum": 0.8, "weight_decay": 0.02}
+
+
+def test_the_parts_that_are_known_without_a_registry_are_those_of_the_zoo():
+    registry = zoo.create_registry([point for point in find_entry_points() if point.distribution == "pluggy-zoo"])
+    parts = [part for kind in PARTS for part in registry.recipe_parts(kind).values()]
+    assert {part.name for part in parts} == hyperparameters._WITHOUT_OPTIONS
+    assert not any(part.options for part in parts)
+
+
+def test_a_foreign_table_is_learned_with_the_first_optimiser_that_suits_tables(runs_dir, caplog):
+    class Suits:
+        @zoo.hookimpl
+        def register_optimizers(self, register):
+            register(zoo.Optimizer(name="sgd", summary="the default", build="zoo.plugins.recipe_parts.optimizers:sgd"))
+            options = (zoo.Option(name="decay", default=0.25), zoo.Option(name="state", default="tensor"))
+            known = {"build": build, "options": options}
+            register(zoo.Optimizer(name="level", summary="for tables", lr_for_tables=0.004, **known))
+
+    registry = zoo.create_registry([point for point in find_entry_points() if point.name != "recipe-parts"])
+    registry.add(zoo.Plugin("suits", "zoo-suits", "1.0", "suits"), Suits())
+
+    class Rates:
+        @zoo.hookimpl
+        def register_schedules(self, register):
+            register(zoo.Schedule(name="one-cycle", summary="s", factor=left_of_run))
+            register(zoo.Schedule(name="constant", summary="s", factor=left_of_run))
+
+    registry.add(zoo.Plugin("rates", "zoo-rates", "1.0", "rates"), Rates())
+    table = runs_dir.with_name("table.csv")
+    table.write_text("x,y,answer\n" + "".join(f"{k},{k * k % 7},{k % 2}\n" for k in range(120)))
+    options = {"dataset": table, "data_options": {"target": "answer"}, "registry": registry, "device": "cpu"}
+    run = zoo.train("logistic-regression", runs_dir=runs_dir, epochs=1, **options)
+    assert run.config["hyperparameters"]["optimizer"] == "level"
+    assert run.config["hyperparameters"]["decay"] == 0.25
+    assert "optimizer level instead of sgd" in caplog.text
+
+
+def test_a_learning_rate_for_tables_is_above_0():
+    with pytest.raises(PluginError, match="lr_for_tables must be above 0"):
+        zoo.Optimizer(name="mine", summary="mine", build=build, lr_for_tables=0.0)

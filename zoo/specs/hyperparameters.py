@@ -106,7 +106,7 @@ OPTIONS: tuple[Option, ...] = tuple(
     Option(name=item.name, **item.metadata) for item in fields(Hyperparameters) if item.metadata
 )
 NAMES = tuple(option.name for option in OPTIONS)
-_DEFAULTS = {option.name: option.default for option in OPTIONS}
+DEFAULTS: Mapping[str, Value] = {option.name: option.default for option in OPTIONS}
 AUGMENTATION = ("shift", "flip", "rotate", "zoom", "crop", "colour", "erase", "mixup", "augment")
 """The hyperparameters of the random augmentation of training images."""
 OF_TASKS = ("label_smoothing", "target_scale", "huber")
@@ -116,7 +116,10 @@ PART_KINDS = ("optimizer", "schedule", "augment", "loss")
 NO_PART: Mapping[str, str] = {"augment": "none", "loss": "own"}
 """Their values that choose no part."""
 _WITHOUT_OPTIONS = {"sgd", "adamw", "one-cycle", "linear", "step", "constant"}
-"""Parts that are known to have no options, so that a wrong setting of a declared recipe is found without a registry."""
+"""The parts of the zoo. They have no options, so that a wrong setting of a declared recipe is found at once.
+
+A declaration is checked before the parts of all plugins are known, so this cannot be asked of their declarations. A
+test compares the names with them."""
 
 
 class PartOptions(Protocol):
@@ -159,7 +162,7 @@ def resolve(*layers: Mapping[str, object], parts: PartOptions | None = None) -> 
 
 def named_parts(values: Mapping[str, object]) -> dict[str, str]:
     """The recipe parts of a recipe, by hyperparameter: ``{"optimizer": "lion", "schedule": "one-cycle"}``."""
-    chosen = {kind: str(values.get(kind, _DEFAULTS[kind])) for kind in PART_KINDS}
+    chosen = {kind: str(values.get(kind, DEFAULTS[kind])) for kind in PART_KINDS}
     return {kind: name for kind, name in chosen.items() if name != NO_PART.get(kind)}
 
 

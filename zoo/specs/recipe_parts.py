@@ -41,10 +41,20 @@ class Optimizer(RecipePart):
         build: ``build(parameters, *, lr, momentum, weight_decay, **options) -> torch.optim.Optimizer`` over a list of
             parameters. The trainer sets ``lr`` of every parameter group before each step. To resume, it saves the
             tensors in ``optimizer.state``, so all state must be there, as tensors; ``step()`` gets no closure.
+        lr_for_tables: a peak learning rate that is safe for tables of any number of standardised columns, also
+            correlated ones. A table that a recipe was not made for is then learned with this optimiser in place of
+            the default one. None: that is not known.
         options: the keyword arguments of ``build`` that users can set.
     """
 
     build: Reference
+    lr_for_tables: float | None = None
+
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong with the values of the fields, a sentence each."""
+        yield from RecipePart.problems(self)
+        if self.lr_for_tables is not None and self.lr_for_tables <= 0:
+            yield "lr_for_tables must be above 0."
 
     @property
     def references(self) -> list[tuple[str, Reference]]:

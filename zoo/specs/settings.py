@@ -8,6 +8,7 @@ from ..errors import InvalidValue, UsageError
 from .architecture import Architecture
 from .hyperparameters import (
     AUGMENTATION,
+    DEFAULTS,
     NO_PART,
     OF_TASKS,
     OPTIONS,
@@ -129,5 +130,4 @@ def check_images(settings: Mapping[str, object], input_shape: tuple[int, ...], d
 
 def _changed(settings: Mapping[str, object], names: Iterable[str]) -> list[str]:
     """Those of ``names`` that ``settings`` sets to another value than the default."""
-    defaults = {option.name: option.default for option in OPTIONS}
-    return [name for name in names if name in settings and settings[name] != defaults[name]]
+    return [name for name in names if name in settings and settings[name] != DEFAULTS[name]]

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 from ..data.loading import LoadedDataset
 from ..errors import InvalidValue
+from ..registry.recipe_parts import part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
-from ..specs.hyperparameters import AUGMENTATION, NAMES, Hyperparameters, resolve
+from ..specs.hyperparameters import AUGMENTATION, DEFAULTS, NAMES, Hyperparameters, resolve
 from ..specs.options import Value, as_text
+from ..specs.recipe_parts import Optimizer
 
 BATCHES = 5
 """A training split has at least this many batches, unless they would be smaller than :data:`SMALLEST_BATCH`."""
@@ -27,9 +29,8 @@ WARM_UP, AVERAGED, CLIP = 0.25, 0.1, 5.0
 PHOTO_SHIFT = 0.1
 """The shift of a folder of images as a fraction of the side: the best on validation in ``benchmarks/small_data.py``."""
 
-TABLE_RECIPE: Mapping[str, Value] = {"optimizer": "adamw", "lr": 0.05, "schedule": "one-cycle", "batch_size": 32}
-"""In place of SGD for a table. The linear regression of 8 random tables came within 0.01 of the R² of least squares,
-but for heavy tails in 60 rows, where it came within 0.07."""
+TABLE_BATCH = 32
+"""The batch size for a table, with an optimiser that suits tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ def adapt_recipe(
        batch the learning rate falls by the cube root of the ratio.
     2. The training has at least 300 steps, by more epochs; ``patience`` grows with them.
     3. Images of a folder are shifted by up to a tenth of their side, unless the user sets an augmentation.
-    4. A table is learned with AdamW, not with SGD: a safe step of SGD depends on the number of columns and on how they
-       are correlated, that of AdamW does not.
+    4. A table is learned with an optimiser that declares a learning rate for tables, such as AdamW, not with the
+       default one, SGD: a safe step of SGD depends on the number of columns and on how they are correlated.
 
     For such data and for a shorter training:
 
@@ -98,18 +99,10 @@ def adapt_recipe(
     if not foreign and hyperparameters.epochs >= own.epochs:
         return Adapted(hyperparameters, options)
     samples = len(data.splits.train)
-    adapted = hyperparameters
-    if foreign and _has_photos(data, fixed):
-        adapted = _set(adapted, {"shift": round(PHOTO_SHIFT * min(data.spec.input_shape[1:]))}, fixed)
-    if foreign and data.spec.columns and hyperparameters.optimizer == "sgd" and not {"optimizer", "lr"} & set(fixed):
-        adapted = _set(adapted, TABLE_RECIPE, fixed)
-    rules: list[Callable[[Hyperparameters, int], Mapping[str, Value]]] = [_warm_up, _average, _clip]
-    if foreign:
-        adapted = _set(adapted, _batch(adapted, samples), fixed)
-        adapted = _set(adapted, _epochs(adapted, samples), fixed)
+    adapted = _for_data(hyperparameters, data, registry, fixed) if foreign else hyperparameters
     if "epochs" in user_set:
         adapted = _set(adapted, _half_batch(adapted, samples), user_set)
-    for rule in rules:
+    for rule in (_warm_up, _average, _clip):
         adapted = _set(adapted, rule(adapted, samples), fixed)
     if adapted.batch_size < hyperparameters.batch_size:
         adapted = _set(adapted, _rate(hyperparameters, adapted), fixed)
@@ -120,6 +113,27 @@ def adapt_recipe(
     )
     reason = _reason(architecture, registry, samples, foreign) if changes else ""
     return Adapted(adapted, chosen, changes, reason)
+
+
+def _for_data(h: Hyperparameters, data: LoadedDataset, registry: Registry, fixed: Collection[str]) -> Hyperparameters:
+    """The rules 1 to 4, for data that the recipe was not made for; the learning rate for the batch comes later."""
+    if _has_photos(data, fixed):
+        h = _set(h, {"shift": round(PHOTO_SHIFT * min(data.spec.input_shape[1:]))}, fixed)
+    if data.spec.columns and h.optimizer == DEFAULTS["optimizer"] and not {"optimizer", "lr"} & set(fixed):
+        chosen = {name: value for name, value in _table_recipe(registry).items() if name not in fixed}
+        h = resolve(h.as_dict(), chosen, parts=part_options(registry))  # another part has other options
+    samples = len(data.splits.train)
+    h = _set(h, _batch(h, samples), fixed)
+    return _set(h, _epochs(h, samples), fixed)
+
+
+def _table_recipe(registry: Registry) -> Mapping[str, Value]:
+    """The first optimiser that suits tables, with its learning rate; nothing if no plugin registers one."""
+    for part in registry.recipe_parts("optimizer").values():
+        if isinstance(part, Optimizer) and part.lr_for_tables is not None:
+            rest = {"schedule": DEFAULTS["schedule"], "batch_size": TABLE_BATCH}
+            return {"optimizer": part.name, "lr": part.lr_for_tables, **rest}
+    return {}
 
 
 def _differences(names: Iterable[str], before: Callable[[str], Value], after: Callable[[str], Value]) -> Iterator[str]:
