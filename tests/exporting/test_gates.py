@@ -129,6 +129,20 @@ def test_a_number_is_compared_with_float64(regression):
     assert check.figures["mae"] == pytest.approx(0.5 / SAMPLES, rel=1e-4)
 
 
+def test_the_limit_is_measured_where_the_error_is_largest(regression):
+    """The terms of the last sample cancel, so its output is small, and correct programs differ most there."""
+    random = torch.Generator().manual_seed(0)
+    inputs = torch.cat([torch.rand(200, 4, generator=random), torch.tensor([[1e5, 0.0, 0.0, 1e5]])])
+    source = dataclasses.replace(regression, test=zoo.Split(inputs, torch.zeros(201, 1)))
+
+    def change(outputs):
+        outputs[200] += 0.01
+
+    (check,) = check_test_split(source, [run_in_torch(source, change)])
+    assert check.passed
+    assert 0.005 < check.figures["largest_error"] < check.figures["limit"] < 1
+
+
 # the structure
 
 INPUT = TensorSpec("input", "float32", ("batch", 4))
