@@ -35,15 +35,6 @@ class Classification(_Classes):
             "accuracy": self.metric_of_each(outputs, targets),
         }
 
-    def decisions(self, outputs: Tensor) -> Tensor:
-        """The class with the largest logit."""
-        return outputs.argmax(dim=1)
-
-    def margins(self, outputs: Tensor) -> Tensor:
-        """The largest logit minus the second largest."""
-        top = outputs.topk(2, dim=1).values
-        return top[:, 0] - top[:, 1]
-
     def answers(self) -> nn.Module:
         """Logits and softmax."""
         return _Softmax()
@@ -83,14 +74,6 @@ class Binary(_Classes):
     def score(self, metrics: dict[str, float]) -> tuple[float, ...]:
         """The negative loss: tables have few validation samples, so that accuracy is too coarse."""
         return (-metrics["loss"],)
-
-    def decisions(self, outputs: Tensor) -> Tensor:
-        """1 if the logit is positive, else 0."""
-        return (outputs[:, 0] > 0).to(torch.int64)
-
-    def margins(self, outputs: Tensor) -> Tensor:
-        """The absolute value of the logit."""
-        return outputs[:, 0].abs()
 
     def answers(self) -> nn.Module:
         """The logit ``[N, 1]``, and the probabilities of no and yes ``[N, 2]``."""

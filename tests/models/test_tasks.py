@@ -6,6 +6,7 @@ import pytest
 import torch
 from builtin_tasks import TASKS
 
+import zoo
 from zoo import DataError, Split, evaluate
 from zoo.models.rescale import Rescale
 from zoo.specs.hyperparameters import resolve
@@ -157,3 +158,26 @@ def test_a_regression_that_knows_no_targets_yet_measures_in_their_units():
     values = torch.tensor([[-3.0], [4.0]])
     assert torch.equal(task.network_targets(values), values)
     assert torch.equal(task.postprocess()(values), values)
+
+
+class Plain(zoo.TaskMethods):
+    """A class task with what it needs and nothing else."""
+
+    def loss(self, outputs, targets, hyperparameters):
+        return torch.nn.functional.cross_entropy(outputs, targets)
+
+    def measure(self, outputs, targets):
+        return {"loss": torch.nn.functional.cross_entropy(outputs, targets, reduction="none")}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "decisions", "margins"),
+    [
+        ([[1.0, 3.0, 2.5], [4.0, -1.0, 0.0]], [1, 0], [0.5, 4.0]),
+        ([[-0.5], [2.0]], [0, 1], [0.5, 2.0]),
+    ],
+)
+def test_a_class_has_decisions_and_margins_by_default(outputs, decisions, margins):
+    task = Plain(TASKS["classification"].spec)
+    assert task.decisions(torch.tensor(outputs)).tolist() == decisions
+    assert task.margins(torch.tensor(outputs)).tolist() == margins

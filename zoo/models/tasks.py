@@ -16,15 +16,16 @@ from ..specs.task import Task
 class TaskMethods(ABC):
     """The base class of what a task computes; ``zoo.Task(methods=…)`` names a subclass.
 
-    In all methods ``outputs`` are the first output of the model, float ``[N, …]``, in the targets' units, and
-    ``targets`` the targets of the same samples.
+    ``targets`` are always in their own units, as the dataset has them. ``outputs`` are the first output of the model,
+    float ``[N, …]``, in the targets' units; those of :meth:`loss` alone are the outputs of the network, before
+    :meth:`postprocess`.
 
     :meth:`measure` gives metrics for each sample, which are averaged over batches of any size. :meth:`summarise` gives
     the metrics that need all samples of a split at once.
 
-    A task that predicts ``class`` or ``numbers`` needs :meth:`loss` and :meth:`measure`. One that predicts ``discrete``
-    needs also :meth:`decisions`, :meth:`margins`, :meth:`target_problem`, :meth:`example_targets` and
-    :meth:`describe`; ``continuous`` the last three.
+    A task that predicts ``class`` or ``numbers`` needs :meth:`loss` and :meth:`measure`; everything else is optional.
+    One that predicts ``discrete`` needs also :meth:`decisions`, :meth:`margins`, :meth:`target_problem`,
+    :meth:`example_targets` and :meth:`describe`; ``continuous`` the last three.
 
     Every object has ``spec``, the declaration. ``whole_split`` of the class is True if :meth:`summarise` adds metrics.
     The ``hyperparameters`` of a method are a :class:`zoo.Hyperparameters`: ``hyperparameters.label_smoothing``.
@@ -62,11 +63,22 @@ class TaskMethods(ABC):
     # training
 
     def fit(self, targets: Tensor, hyperparameters: Hyperparameters) -> TaskMethods:
-        """The task with the scale of the training targets ``[N, …]``, if it has one."""
+        """The task with the scale of the training targets ``[N, …]``, if it has one: another object, not this one.
+
+        To load a checkpoint it is called with zeros, float32 ``[1, num_outputs]``: the shape of the scale is then
+        known, and its values are loaded into the buffers of :meth:`postprocess`. So it must accept zeros.
+
+        Args:
+            targets: in their own units.
+        """
         return self
 
     def restore(self, postprocess: nn.Module | None) -> TaskMethods:
-        """The task of a loaded model, whose module behind the network is ``postprocess``."""
+        """The task of a loaded model, with the scale that the buffers of ``postprocess`` hold.
+
+        Args:
+            postprocess: the module behind the network, with the loaded values; None if there is none.
+        """
         return self
 
     def to(self, device: torch.device) -> TaskMethods:
@@ -78,12 +90,21 @@ class TaskMethods(ABC):
         return targets
 
     def postprocess(self) -> nn.Module | None:
-        """The module behind the network that converts its outputs to the target's units; None if there is none."""
+        """The module behind the network that converts its outputs to the target's units; None if there is none.
+
+        It is part of the checkpoint and of the exported file. All values of the scale are buffers: what is no buffer
+        and no parameter is lost when the checkpoint is loaded.
+        """
         return None
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, hyperparameters: Hyperparameters) -> Tensor:
-        """The training loss, a scalar: the mean over the batch. ``outputs`` are those before :meth:`postprocess`."""
+        """The training loss, a scalar: the mean over the batch.
+
+        Args:
+            outputs: of the network, before :meth:`postprocess`.
+            targets: in their own units; :meth:`network_targets` converts them to those of ``outputs``.
+        """
 
     # evaluation
 
@@ -119,12 +140,25 @@ class TaskMethods(ABC):
     # export
 
     def decisions(self, outputs: Tensor) -> Tensor:
-        """The discrete predictions, int64 ``[N]`` (the class), or ``[N, …]`` if a sample has several."""
-        raise NotImplementedError
+        """The discrete predictions, int64 ``[N]`` (the class), or ``[N, …]`` if a sample has several.
+
+        Default for a class: the largest logit, or of a single logit whether it is positive.
+        """
+        if self.spec.predicts != "class":
+            raise NotImplementedError
+        return (outputs[:, 0] > 0).to(torch.int64) if outputs.shape[1] == 1 else outputs.argmax(dim=1)
 
     def margins(self, outputs: Tensor) -> Tensor:
-        """How far each of the :meth:`decisions` is from another one, of the same shape, in units of the outputs."""
-        raise NotImplementedError
+        """How far each of the :meth:`decisions` is from another one, of the same shape, in units of the outputs.
+
+        Default for a class: the largest logit minus the second, or the absolute value of a single logit.
+        """
+        if self.spec.predicts != "class":
+            raise NotImplementedError
+        if outputs.shape[1] == 1:
+            return outputs[:, 0].abs()
+        top = outputs.topk(2, dim=1).values
+        return top[:, 0] - top[:, 1]
 
     def answers(self) -> nn.Module:
         """A module from the model's outputs to the tuple of an exported model's outputs.
