@@ -33,7 +33,7 @@ TIMM = (
 )
 TORCHVISION = (
     "alexnet",
-    "convnext_tiny",
+    "convnext_tiny:resize=64",
     "densenet121:resize=64",
     "efficientnet_b0",
     "googlenet",

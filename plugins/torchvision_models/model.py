@@ -99,8 +99,8 @@ def _make(name: str, num_outputs: int) -> nn.Module:
 
 def _refuse_too_small(name: str, input_shape: tuple[int, ...], num_outputs: int, resize: int) -> None:
     """Check the image size with a forward pass on the meta device, which computes shapes only."""
+    trial = TorchvisionClassifier(_without_memory(name, num_outputs), resize).eval()
     with torch.device("meta"):
-        trial = TorchvisionClassifier(_make(name, num_outputs), resize).eval()
         try:
             trial(torch.empty(2, *input_shape))
         except (RuntimeError, AssertionError, ValueError) as error:
@@ -110,5 +110,13 @@ def _refuse_too_small(name: str, input_shape: tuple[int, ...], num_outputs: int,
 
 def count(name: str, num_outputs: int) -> int:
     """The number of parameters, counted on the meta device without allocating memory."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in _make(name, num_outputs).parameters())
+    return sum(parameter.numel() for parameter in _without_memory(name, num_outputs).parameters())
+
+
+def _without_memory(name: str, num_outputs: int) -> nn.Module:
+    """The network on the meta device. RegNet computes its widths with tensors, so it is built on the CPU first."""
+    try:
+        with torch.device("meta"):
+            return _make(name, num_outputs)
+    except (RuntimeError, NotImplementedError):
+        return _make(name, num_outputs).to("meta")

@@ -8,7 +8,8 @@ import torch
 
 import zoo
 from zoo import BuildError, Preprocess, create_registry
-from zoo.models.build import assemble, count_parameters
+from zoo.models.build import assemble, build_network, count_parameters
+from zoo.runs.checkpoint import load_model_state
 from zoo.specs.hyperparameters import resolve
 from zoo.training.starting_weights import copy_matching
 
@@ -126,7 +127,6 @@ def test_a_builder_that_fails_is_named(registry, tiny_registry):
         raise RuntimeError("first line\nsecond line")
 
     spec = dataclasses.replace(tiny_registry.architecture("tiny-cnn"), builder=broken)
-    from zoo.models.build import build_network
 
     with pytest.raises(BuildError, match="tiny-cnn failed: RuntimeError: first line second line"):
         build_network(spec, (1, 4, 4), 2, {})
@@ -319,3 +319,27 @@ def test_initial_gates_pass_the_shortcut():
     gate = blocks.ExclusiveGating(4)
     x = torch.rand(2, 4, 5, 5)
     torch.testing.assert_close(gate(x), x, atol=0.05, rtol=0)
+
+
+class Versioned(torch.nn.Linear):
+    """A layer that loads only a state of a known version, as torchvision's MNASNet does."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
+        if local_metadata.get("version") not in (1, 2):
+            raise ValueError("version should be set to 1 or 2")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+def test_a_layer_with_versions_of_its_state_is_loaded():
+    first, second = torch.nn.Sequential(Versioned(2, 2)), torch.nn.Sequential(Versioned(2, 2))
+    load_model_state(second, dict(first.state_dict()))
+    assert torch.equal(first[0].weight, second[0].weight)
+
+
+@pytest.mark.parametrize("name", ["torchvision/regnet_x_400mf", "torchvision/mnasnet0_5"])
+def test_networks_that_the_meta_device_or_a_plain_state_does_not_suit_are_built(name, registry):
+    spec = registry.architecture(name)
+    network = build_network(spec, (1, 28, 28), 10, {})
+    assert sum(parameter.numel() for parameter in network.parameters()) == spec.parameters

@@ -252,7 +252,8 @@ def _example(workspace: Workspace) -> tuple[TaskMethods, Tensor, Tensor]:
         return example
     registry = workspace.registry
     task = registry.task(workspace.item.name)
-    methods, random = load_task(task), torch.Generator().manual_seed(0)
+    methods: TaskMethods = load_task(task)
+    random = torch.Generator().manual_seed(0)
     if task.predicts in ("class", "numbers"):
         count = example_outputs(task)
         shape: tuple[int, ...] = (1, 8, 8)

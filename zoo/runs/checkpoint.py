@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,10 @@ def load_model_state(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     odd = sorted(expected ^ tensors.keys()) or sorted(n for n in expected if not _alike(own[n], tensors[n]))
     if odd:
         raise ZooError(f"The checkpoint does not fit the network as it is built now: {odd[0]} differs.")
-    model.load_state_dict({name: tensors[first[name]] for name in first})
+    state = OrderedDict((name, tensors[first[name]]) for name in first)
+    # the versions of the modules, without which some of torchvision's refuse to load: the code is the same
+    state._metadata = getattr(own, "_metadata", None)  # type: ignore[attr-defined]
+    model.load_state_dict(state)
 
 
 def _alike(own: Tensor, other: Tensor) -> bool:
