@@ -265,3 +265,21 @@ def test_a_random_batch_is_of_the_kind(dice, tmp_path):
     batch = random_batch(zoo.open_model(str(run.folder), registry=dice).description, 5)
     assert batch.dtype == np.int64
     assert batch.shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "text"),
+    [
+        ("fit", RuntimeError("no\nscale"), r"Dice\.fit failed at .*: RuntimeError: no scale\.$"),
+        ("fit", 3, r"Dice\.fit returned 3; return a torch.nn.Module"),
+        ("problem", RuntimeError("x"), r"Dice\.problem failed at .*: RuntimeError: x\.$"),
+        ("problem", None, r"Dice\.problem returned None; return a text"),
+    ],
+)
+def test_a_fault_of_a_kind_is_one_line_that_names_it(method, value, text, dice, tmp_path, monkeypatch):
+    namespace = {"value": value, "__name__": dice.input("dice").methods.__module__}
+    source = "def faulty(*arguments):\n    if isinstance(value, Exception):\n        raise value\n    return value\n"
+    exec(source, namespace)  # a line of the plugin's module, so that the error has a place
+    monkeypatch.setattr(dice.input("dice").methods, method, namespace["faulty"])
+    with pytest.raises(PluginError, match=rf"^Input 'dice': \w+:{text}"):
+        zoo.train("dice-net", registry=dice, runs_dir=tmp_path, data_dir=tmp_path, device="cpu")

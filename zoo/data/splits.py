@@ -250,7 +250,10 @@ def _problem(spec: Dataset, kind: Input, split: Split) -> str:
     expected = getattr(torch, kind.type)
     if inputs.dtype != expected:
         return f"has inputs of type {inputs.dtype}, not {expected}"
-    problem: str = kind.load(spec.input_shape, spec.input_options, spec.columns).problem(inputs)
+    with kind.guard("problem"):
+        problem: str = kind.load(spec.input_shape, spec.input_options, spec.columns).problem(inputs)
+    if not isinstance(problem, str):
+        raise kind.fault("problem", f"returned {brief(problem)}; return a text, empty if nothing is wrong")
     return problem
 
 

@@ -104,4 +104,6 @@ def blank_model(
     network = build_for(architecture, inputs, num_outputs, metadata["options"])
     recipe = resolve(metadata.get("hyperparameters", {}))
     postprocess = load_task(task).fit(torch.zeros(1, num_outputs), recipe).postprocess()
-    return assemble(inputs.blank(), network, postprocess)
+    with inputs.spec.guard("blank"):
+        preprocess = inputs.blank()
+    return assemble(preprocess, network, postprocess)

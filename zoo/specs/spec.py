@@ -77,7 +77,7 @@ class Spec:
     @property
     def _code(self) -> tuple[str, str]:
         """Module and name of the class that ``methods`` names."""
-        methods: Any = dict(self.references).get("methods")
+        methods: Any = dict(self.references).get("methods", "zoo.inputs.methods:InputMethods")  # that of an Input
         if isinstance(methods, str):
             module, _, name = methods.partition(":")
             return module, name

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..data.loading import LoadedDataset, load_again, load_for
 from ..data.splits import Split, Splits
 from ..folders import data_folder
+from ..formatting import brief
 from ..inputs.methods import InputMethods, input_of_dataset
 from ..models.build import assemble, build_for
 from ..models.devices import choose_device
@@ -181,7 +182,10 @@ def prepare_model(
     seed: int,
 ) -> nn.Sequential:
     """The untrained model: normalisation of the raw inputs, the network, and (regression) the unit of the target."""
-    preprocess = inputs.fit(_inputs_to_fit(data.splits.train))
+    with inputs.spec.guard("fit"):
+        preprocess = inputs.fit(_inputs_to_fit(data.splits.train))
+    if not isinstance(preprocess, nn.Module):
+        raise inputs.spec.fault("fit", f"returned {brief(preprocess)}; return a torch.nn.Module")
     torch.manual_seed(seed)
     network = build_for(spec, inputs, data.spec.num_outputs, options)
     initialise(network, hyperparameters.init)
