@@ -89,6 +89,18 @@ def test_data_that_contradicts_its_declaration_is_refused(change, problem, tiny_
         check_splits(bars, task, kind, Splits(change(good.train), good.test))
 
 
+def test_every_split_is_checked_and_named_and_the_test_split_only_if_it_was_read(tiny_registry):
+    bars = tiny_registry.dataset("bars")
+    good, wrong = some_splits(200, 60), Split(torch.zeros(0, 1), torch.zeros(0))
+    declared = (bars, tiny_registry.task(bars.task), tiny_registry.input_of(bars.input, bars.input_shape))
+    for name in ("train", "test", "validation"):
+        with pytest.raises(DataError, match=f"^Dataset bars: the {name} split "):
+            check_splits(*declared, dataclasses.replace(good, **{name: wrong}), usual=False)
+    check_splits(*declared, dataclasses.replace(good, test=wrong), with_test=False)
+    with pytest.raises(DataError, match="the train split"):
+        check_splits(*declared, dataclasses.replace(good, train=wrong), with_test=False)
+
+
 def test_preprocess_standardises_images_by_channel():
     images = torch.randint(0, 256, (50, 3, 5, 6), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     images[:, 1] = images[:, 1] // 4

@@ -17,6 +17,7 @@ import zoo
 from zoo import Column, DataError, UsageError
 from zoo.data.cells import DATE_FORMS, MISSING, Notation, category_key, parse_dates, parse_numbers, to_values
 from zoo.data.loading import load_again, load_named
+from zoo.data.table_findings import _is_unrelated
 from zoo.inputs.preprocess import TablePreprocess
 from zoo.runs.command_line import repeat_command
 
@@ -195,6 +196,17 @@ def test_a_category_that_was_rounded_to_float32_is_known_by_its_number():
 )
 def test_the_key_of_a_category(cell, key):
     assert category_key(cell) == key
+
+
+def test_an_identifier_varies_with_the_classes_less_than_three_deviations():
+    """Kruskal and Wallis: with three classes, chance gives 2 with a deviation of 2, so the limit is 8."""
+    low, high = [0, 1, 2, 3, 4, 5, 15, 22], [7, 11, 13, 18, 19, 20, 21, 23]
+    values = np.arange(24.0)
+    targets = np.array([0 if k in low else 2 if k in high else 1 for k in range(24)])
+    assert not _is_unrelated(values, targets)  # the statistic is 8
+    targets[[6, 7]] = targets[[7, 6]]
+    assert _is_unrelated(values, targets)  # 7.8
+    assert _is_unrelated(-1000 * values, targets)  # only the order counts
 
 
 def test_what_is_no_use_is_left_out_and_can_be_kept(load, caplog):

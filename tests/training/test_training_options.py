@@ -49,11 +49,20 @@ def test_a_compiled_training_gives_the_same_losses(tiny_registry, runs_dir):
     assert zoo.export(str(compiled.folder), "onnx", runs_dir / "c.onnx", registry=tiny_registry).checks
 
 
-def test_a_training_is_compiled_only_if_asked_for(tiny_registry, runs_dir, monkeypatch):
-    compiled = []
-    monkeypatch.setattr("torch.compile", lambda module, mode: compiled.append(mode) or module)
+@pytest.fixture
+def compiled(monkeypatch):
+    """The mode of each call of torch.compile, which compiles nothing."""
+    modes = []
+    monkeypatch.setattr("torch.compile", lambda module, mode: modes.append(mode) or module)
+    return modes
+
+
+def test_a_training_is_compiled_if_asked_for(tiny_registry, runs_dir, compiled):
     train(tiny_registry, runs_dir, epochs=1, compile=True)
     assert compiled == [None]
+
+
+def test_a_network_is_compiled_only_if_asked_for(compiled):
     parts = types.SimpleNamespace(optimizer=lambda model, h: torch.optim.SGD(model.parameters()))
     for wanted in (False, True):
         compiled.clear()
