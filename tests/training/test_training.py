@@ -1,8 +1,10 @@
 """Training: the results, the run folder, reproducibility, the training hooks."""
 
+import contextlib
 import csv
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,10 +13,15 @@ from training_helpers import comparable, devices, train
 import zoo
 from zoo import (
     TrainingDiverged,
+    TrainingInterrupted,
     UsageError,
     evaluate,
     list_runs,
 )
+from zoo.specs.hyperparameters import resolve
+from zoo.training import loop
+from zoo.training.distributed import World
+from zoo.training.plan import State
 
 
 def assert_equal_to_rounding(scores, recorded):
@@ -229,6 +236,32 @@ def test_a_model_trained_on_cuda_has_the_same_accuracy_on_the_cpu(tiny_registry,
     test = zoo.load_dataset(tiny_registry.dataset("bars"), tmp_path).splits.test
     accuracy = evaluate(model.module, test, "classification").metrics["accuracy"]
     assert accuracy == pytest.approx(run.config["results"]["test"]["accuracy"], abs=1.5 / len(test))
+
+
+@pytest.mark.parametrize(("epochs", "signal", "stops"), [(9, 0, False), (2, 0, False), (9, 2, True)])
+def test_an_epoch_adds_its_time_and_is_recorded_before_its_checkpoint(epochs, signal, stops, monkeypatch):
+    done = []
+    clock = iter([100.0, 103.5])
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(loop, "_train_epoch", lambda *given: done.append("trained"))
+    monkeypatch.setattr(loop, "_measure_epoch", lambda *given: {"epoch": 2, "validation": {}})
+    monkeypatch.setattr(loop, "_note_best", lambda *given: done.append("best"))
+    plan = SimpleNamespace(
+        device=torch.device("cpu"),
+        world=World(),
+        hyperparameters=resolve({"epochs": epochs}),
+        run=SimpleNamespace(add_metrics=lambda metrics: done.append("recorded"), name="net/1", folder="net/1"),
+        notify=lambda hook, **given: done.append(hook),
+    )
+    model = torch.nn.Sequential()
+    state = State(model, model, None, None, torch.ones(4), epoch=2, step=7, seconds=1.0)
+    writer = SimpleNamespace(after_epoch=lambda *, now: done.append(now), save=lambda: done.append("saved"))
+    with pytest.raises(TrainingInterrupted) if stops else contextlib.nullcontext():
+        loop._run_epoch(plan, state, SimpleNamespace(signal_number=signal), writer)
+    ends = epochs == 2
+    assert done == ["trained", "best", "recorded", ends or stops, "epoch_ended", *(["saved"] if stops else [])]
+    assert (state.seconds, state.epoch, state.step) == (4.5, 3, 0)
+    assert state.totals.tolist() == [0, 0, 0, float("inf")]
 
 
 def test_the_results_have_the_time_the_calibration_and_the_log_the_reason_of_a_changed_recipe(
