@@ -20,6 +20,7 @@ import zoo
 from zoo import Exporter, ExportError, ExportRefused, Inspection, Runtime, Runtimes, TensorSpec
 from zoo.exporting.checks import check_reproducible, check_structure, write_again
 from zoo.exporting.gates import Gates, expected_gates, require_all
+from zoo.exporting.model_checks import check_independence
 from zoo.exporting.reference_vectors import ReferenceVectors
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
@@ -206,7 +207,9 @@ def in_this_process(monkeypatch, tmp_path):
     folder.mkdir()
     monkeypatch.setattr("tempfile.TemporaryDirectory", lambda: contextlib.nullcontext(str(folder)))
 
-    def run(command, input, cwd, env, **given):
+    def run(command, input, cwd, env, capture_output, timeout):
+        assert capture_output, "its messages would be shown, and missing in the error"
+        assert timeout <= 600, "it could hang"
         with monkeypatch.context() as patch, contextlib.chdir(cwd):
             patch.setenv("PYTHONHASHSEED", env["PYTHONHASHSEED"])
             patch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(input)))
@@ -346,6 +349,21 @@ def test_slightly_wrong_weights_are_refused(factor, gate, classifier, tmp_path):
 
     with pytest.raises(ExportRefused, match=f"model.json was refused and not written. {gate}: "):
         gates_of(classifier, tmp_path / "model.json", format_of(write=write))
+
+
+class DependsOnTheBatch(Network):
+    def forward(self, inputs):
+        logits, _ = super().forward(inputs)
+        logits = logits + 1e-6 * inputs.mean()
+        return logits, torch.softmax(logits, 1)
+
+
+def test_predictions_that_depend_on_the_batch_a_little_are_refused(classifier):
+    """In float32 it could be taken for rounding."""
+    assert check_independence(classifier).passed
+    check = check_independence(dataclasses.replace(classifier, model=nn.Sequential(DependsOnTheBatch(3))))
+    assert (check.gate, check.passed) == ("independence", False)
+    assert "predictions of tiny depend on the other samples of the batch" in check.summary
 
 
 # reference vectors

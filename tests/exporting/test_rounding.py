@@ -120,8 +120,11 @@ def test_exact_operations_are_not_disturbed(function):
         (lambda x: nn.functional.layer_norm(x, (4,)), 0.5, 40),
         (lambda x: nn.functional.avg_pool2d(x.view(-1, 1, 2, 2) / 3, 2), 0.1, 6),
         (lambda x: x.div(7).mul_(3).add_(1), 0.5, 8),
+        (lambda x: (x / 3).mv(x[0]).view(-1, 1), 2, 60),
+        (lambda x: torch.addmv(x[:, 0], x / 3, x[0]).view(-1, 1), 2, 60),
+        (lambda x: torch.dot(x[0] / 3, x[0]).expand(len(x), 1), 2, 60),
     ],
-    ids=["division", "sigmoid", "softmax", "gelu", "layer norm", "pooling", "in place"],
+    ids=["division", "sigmoid", "softmax", "gelu", "normalisation", "pooling", "in-place", "mv", "addmv", "dot"],
 )
 def test_every_kind_of_operation_has_the_error_of_its_kind(function, low, high):
     inputs = torch.tensor([[1.0, 2.0, 3.0, 2.5]])
