@@ -16,6 +16,7 @@ from zoo.exporting.split_check import check_test_split
 from zoo.models.trained import load_trained
 from zoo.registry.entry_points import find_entry_points
 from zoo.runs.finding import find_run
+from zoo.specs.settings import check_places
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "zoo-segmentation"
 
@@ -138,6 +139,22 @@ def test_the_test_split_gate_compares_every_pixel(change, passes, trained, segme
     (check,) = check_test_split(source, [zoo.Runtime("CPU", "disturbed", wrong)])
     assert check.passed == passes, check.summary
     assert ("differ from torch" in check.summary) or passes
+
+
+@pytest.mark.parametrize("setting", [{"shift": 2}, {"flip": True}, {"rotate": 10.0}, {"zoom": 0.1}, {"crop": 0.2}])
+def test_images_are_not_moved_away_from_their_masks(setting, segmentation, tmp_path):
+    (name,) = setting
+    with pytest.raises(zoo.UsageError, match=f"{name} would move the images and not their targets"):
+        zoo.train("segment-mini", epochs=1, registry=segmentation, data_dir=tmp_path, device="cpu", **setting)
+    assert not zoo.list_runs()
+
+
+def test_pixels_may_change_where_they_are():
+    check_places({"colour": 0.3, "erase": 0.2, "shift": 0}, (1, 32, 32), (32, 32))
+    check_places({"shift": 2}, (1, 32, 32), ())
+    check_places({"shift": 2}, (1, 32, 32), (4,))
+    with pytest.raises(zoo.UsageError, match="shift"):
+        check_places({"shift": 2}, (1, 32, 32), (3, 32, 32))
 
 
 def test_without_its_plugin_a_file_says_which_task_is_missing(trained, zoo_command):

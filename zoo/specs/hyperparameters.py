@@ -109,6 +109,8 @@ NAMES = tuple(option.name for option in OPTIONS)
 DEFAULTS: Mapping[str, Value] = {option.name: option.default for option in OPTIONS}
 AUGMENTATION = ("shift", "flip", "rotate", "zoom", "crop", "colour", "erase", "mixup", "augment")
 """The hyperparameters of the random augmentation of training images."""
+MOVING = ("shift", "flip", "rotate", "zoom", "crop")
+"""Those of them that move the pixels of an image to other places."""
 OF_TASKS = ("label_smoothing", "target_scale", "huber")
 """The hyperparameters that the task uses, or does not use."""
 PART_KINDS = ("optimizer", "schedule", "augment", "loss")

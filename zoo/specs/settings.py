@@ -9,6 +9,7 @@ from .architecture import Architecture
 from .hyperparameters import (
     AUGMENTATION,
     DEFAULTS,
+    MOVING,
     NO_PART,
     OF_TASKS,
     OPTIONS,
@@ -126,6 +127,22 @@ def check_images(settings: Mapping[str, object], input_shape: tuple[int, ...], d
     for name in _changed(settings, AUGMENTATION) if len(input_shape) != IMAGE_DIMENSIONS else ():
         if name not in NO_PART:  # an augmentation of a plugin gets samples of every shape
             raise UsageError(f"{name} changes nothing: it is for images, and {data} has none. Leave it out.")
+
+
+def check_places(settings: Mapping[str, object], input_shape: tuple[int, ...], target_shape: tuple[int, ...]) -> None:
+    """Check that no augmentation moves the pixels of images that have a target for each pixel: targets do not move.
+
+    Args:
+        settings: all hyperparameters.
+        input_shape, target_shape: of one sample.
+
+    Raises:
+        UsageError: an augmentation would move the images away from their targets.
+    """
+    if len(input_shape) != IMAGE_DIMENSIONS or target_shape[-2:] != input_shape[-2:]:
+        return
+    for name in _changed(settings, MOVING):
+        raise UsageError(f"{name} would move the images and not their targets, one for each pixel. Leave it out.")
 
 
 def _changed(settings: Mapping[str, object], names: Iterable[str]) -> list[str]:

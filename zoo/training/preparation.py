@@ -24,7 +24,7 @@ from ..registry.recipe_parts import check_parts, part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
 from ..specs.hyperparameters import Hyperparameters, resolve
-from ..specs.settings import check_images
+from ..specs.settings import check_images, check_places
 from .distributed import own_device
 from .optimisation import initialise
 from .recipe import adapt_recipe
@@ -77,7 +77,8 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
 
     Raises:
         DataError: the data cannot be loaded or used.
-        UsageError: the initial weights or the patterns to freeze do not fit the network.
+        UsageError: the initial weights or the patterns to freeze do not fit the network, or an augmentation does not
+            fit the targets.
     """
     spec, seed = request.architecture, request.seed
     data = data or load_requested(request)
@@ -88,6 +89,7 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
     )
     adapted = adapt_recipe(hyperparameters, request.options, spec, data, request.registry, request.user_set)
     hyperparameters = adapted.hyperparameters
+    check_places(hyperparameters.as_dict(), data.spec.input_shape, tuple(data.splits.train.targets.shape[1:]))
     if adapted.changes:
         log.warning("%s", adapted)
     if request.dry_run:
