@@ -1,10 +1,10 @@
-"""The optimisers and learning rate schedules that come with the zoo."""
+"""The optimisers, learning rate schedules and the augmentation that come with the zoo as recipe parts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from zoo import Optimizer, Schedule, hookimpl
+from zoo import Augmentation, Optimizer, Option, Schedule, hookimpl
 
 
 @hookimpl
@@ -55,5 +55,27 @@ def register_schedules(register: Callable[[Schedule], None]) -> None:
             name="constant",
             summary="no decay after the warm-up",
             factor="zoo.plugins.recipe_parts.schedules:constant",
+        )
+    )
+
+
+@hookimpl
+def register_augmentations(register: Callable[[Augmentation], None]) -> None:
+    """Register elastic distortions of images."""
+    register(
+        Augmentation(
+            name="elastic",
+            summary="smooth random distortions of images",
+            draw="zoo.plugins.recipe_parts.augmentations:draw_elastic",
+            apply="zoo.plugins.recipe_parts.augmentations:apply_elastic",
+            options=(
+                Option(
+                    name="distortion",
+                    default=0.04,
+                    help="standard deviation of the displacement, as a fraction of the side of the image",
+                    minimum=0.0,
+                    maximum=0.5,
+                ),
+            ),
         )
     )

@@ -24,6 +24,7 @@ BUILT_IN = {
         "cnn-mini",
         "densenet-mini",
         "diabetes-mlp",
+        "edge-cnn",
         "fashion-mlp",
         "googlenet-mini",
         "lenet",
