@@ -19,14 +19,15 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             dataset="mnist",
             parameters=7_978,
             hyperparameters={
-                "epochs": 40,
+                "epochs": 36,
                 "batch_size": 128,
                 "lr": 0.25,
                 "weight_decay": 1e-4,
                 "label_smoothing": 0.02,
                 "shift": 2,
-                "rotate": 10.0,
+                "rotate": 15.0,
                 "zoom": 0.1,
+                "crop": 0.25,
                 "ema": 0.998,
             },
             options=(

@@ -38,21 +38,25 @@ class Block(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, separable: bool, squeeze_excite: bool) -> None:
         super().__init__()
+        padding = kernel // 2
+        self.depthwise: nn.Module | None = None
         if separable:
             self.depthwise = nn.Conv2d(
-                channels_in, channels_in, kernel, padding=kernel // 2, groups=channels_in, bias=False
+                channels_in, channels_in, kernel, padding=padding, groups=channels_in, bias=False
             )
             self.conv = nn.Conv2d(channels_in, channels_out, kernel_size=1, bias=False)
         else:
-            self.depthwise = nn.Identity()
-            self.conv = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False)
+            self.conv = nn.Conv2d(channels_in, channels_out, kernel, padding=padding, bias=False)
         self.norm = nn.BatchNorm2d(channels_out)
-        self.squeeze_excite = SqueezeExcite(channels_out) if squeeze_excite else nn.Identity()
+        self.squeeze_excite = SqueezeExcite(channels_out) if squeeze_excite else None
         self.has_shortcut = channels_in == channels_out
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``[N, channels_in, H, W]`` to ``[N, channels_out, H, W]``."""
-        outputs = self.squeeze_excite(self.norm(self.conv(self.depthwise(inputs))))
+        outputs = inputs if self.depthwise is None else self.depthwise(inputs)
+        outputs = self.norm(self.conv(outputs))
+        if self.squeeze_excite is not None:
+            outputs = self.squeeze_excite(outputs)
         return (inputs + outputs if self.has_shortcut else outputs).relu()  # type: ignore[no-any-return]
 
 
