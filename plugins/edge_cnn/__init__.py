@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from zoo import Architecture, Option, hookimpl
 
@@ -55,6 +56,8 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                     choices=("average", "depthwise"),
                 ),
             ),
+            weights=Path(__file__).with_name("weights.safetensors"),
+            results=Path(__file__).with_name("results.json"),
             tags=("image", "convolutional", "residual"),
             source="Howard et al.: MobileNets, 2017, https://arxiv.org/abs/1704.04861; Hu et al.: "
             "Squeeze-and-excitation networks, CVPR 2018, https://arxiv.org/abs/1709.01507",
