@@ -68,6 +68,7 @@ def register_augmentations(register: Callable[[Augmentation], None]) -> None:
             summary="smooth random distortions of images",
             draw="zoo.plugins.recipe_parts.augmentations:draw_elastic",
             apply="zoo.plugins.recipe_parts.augmentations:apply_elastic",
+            moves=True,
             options=(
                 Option(
                     name="distortion",

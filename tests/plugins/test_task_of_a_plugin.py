@@ -141,10 +141,14 @@ def test_the_test_split_gate_compares_every_pixel(change, passes, trained, segme
     assert ("differ from torch" in check.summary) or passes
 
 
-@pytest.mark.parametrize("setting", [{"shift": 2}, {"flip": True}, {"rotate": 10.0}, {"zoom": 0.1}, {"crop": 0.2}])
+@pytest.mark.parametrize(
+    "setting",
+    [{"shift": 2}, {"flip": True}, {"rotate": 10.0}, {"zoom": 0.1}, {"crop": 0.2}, {"augment": "elastic"}],
+    ids=lambda setting: next(iter(setting)),
+)
 def test_images_are_not_moved_away_from_their_masks(setting, segmentation, tmp_path):
     (name,) = setting
-    with pytest.raises(zoo.UsageError, match=f"{name} would move the images and not their targets"):
+    with pytest.raises(zoo.UsageError, match=f"{name}.* would move the images and not their targets"):
         zoo.train("segment-mini", epochs=1, registry=segmentation, data_dir=tmp_path, device="cpu", **setting)
     assert not zoo.list_runs()
 

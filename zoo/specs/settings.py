@@ -19,6 +19,7 @@ from .hyperparameters import (
     unknown_setting,
 )
 from .options import Option, Value, check_all
+from .recipe_parts import Augmentation
 from .task import Task
 
 IMAGE_DIMENSIONS = 3
@@ -129,19 +130,26 @@ def check_images(settings: Mapping[str, object], input_shape: tuple[int, ...], d
             raise UsageError(f"{name} changes nothing: it is for images, and {data} has none. Leave it out.")
 
 
-def check_places(settings: Mapping[str, object], input_shape: tuple[int, ...], target_shape: tuple[int, ...]) -> None:
+def check_places(
+    settings: Mapping[str, object],
+    input_shape: tuple[int, ...],
+    target_shape: tuple[int, ...],
+    augmentation: Augmentation | None = None,
+) -> None:
     """Check that no augmentation moves the pixels of images that have a target for each pixel: targets do not move.
 
     Args:
         settings: all hyperparameters.
         input_shape, target_shape: of one sample.
+        augmentation: the one that ``augment`` chooses, if any.
 
     Raises:
         UsageError: an augmentation would move the images away from their targets.
     """
     if len(input_shape) != IMAGE_DIMENSIONS or target_shape[-2:] != input_shape[-2:]:
         return
-    for name in _changed(settings, MOVING):
+    part = [f"augment={augmentation.name}"] if augmentation is not None and augmentation.moves else []
+    for name in _changed(settings, MOVING) + part:
         raise UsageError(f"{name} would move the images and not their targets, one for each pixel. Leave it out.")
 
 

@@ -24,6 +24,7 @@ from ..registry.recipe_parts import check_parts, part_options
 from ..registry.registry import Registry
 from ..specs.architecture import Architecture
 from ..specs.hyperparameters import Hyperparameters, resolve
+from ..specs.recipe_parts import Augmentation
 from ..specs.settings import check_images, check_places
 from .distributed import own_device
 from .optimisation import initialise
@@ -89,7 +90,7 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
     )
     adapted = adapt_recipe(hyperparameters, request.options, spec, data, request.registry, request.user_set)
     hyperparameters = adapted.hyperparameters
-    check_places(hyperparameters.as_dict(), data.spec.input_shape, tuple(data.splits.train.targets.shape[1:]))
+    _check_places(hyperparameters, data, request.registry)
     if adapted.changes:
         log.warning("%s", adapted)
     if request.dry_run:
@@ -114,6 +115,13 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
         init_from,
         adapted.changes,
     )
+
+
+def _check_places(hyperparameters: Hyperparameters, data: LoadedDataset, registry: Registry) -> None:
+    augmentation = registry.recipe_parts("augment").get(hyperparameters.augment)
+    assert augmentation is None or isinstance(augmentation, Augmentation)
+    target_shape = tuple(data.splits.train.targets.shape[1:])
+    check_places(hyperparameters.as_dict(), data.spec.input_shape, target_shape, augmentation)
 
 
 def load_requested(request: TrainingRequest, *, with_test: bool = True) -> LoadedDataset:
