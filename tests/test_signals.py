@@ -15,6 +15,8 @@ from zoo.process import SECONDS_TO_CLEAN_UP, Interrupted, StopSignals, stop_sign
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and streams of POSIX")
 
+TOO_LONG = 1_000
+"""Seconds; a test may take 300."""
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 TRAIN = ["train", "lenet", "--dataset", "digits", "--device", "cpu", "--epochs", "200", "--checkpoint-steps", "1"]
 PROGRAM = "import sys, cli; cli.main(sys.argv[1:])"
@@ -260,7 +262,7 @@ def test_a_signal_waits_until_torch_is_imported():
     with pytest.raises(Interrupted), stop_signals() as stop:
         exec("probe()", {"__name__": "torch.distributed", "probe": probe})
         seen.append("after it")
-        threading.Event().wait(60)
+        threading.Event().wait(TOO_LONG)
     assert stop.number == signal.SIGTERM
     assert seen == ["imported", "after it"]
 
@@ -268,7 +270,7 @@ def test_a_signal_waits_until_torch_is_imported():
 def test_a_signal_does_not_wait_for_an_import_that_hangs(monkeypatch):
     monkeypatch.setattr("zoo.process.IMPORT_SECONDS", 0.1)
     with pytest.raises(Interrupted), stop_signals():
-        exec("kill(); wait(60)", {"__name__": "torch", "kill": stop_itself, "wait": threading.Event().wait})
+        exec(f"kill(); wait({TOO_LONG})", {"__name__": "torch", "kill": stop_itself, "wait": threading.Event().wait})
 
 
 def stop_itself():
@@ -282,7 +284,7 @@ def test_an_interruption_that_is_lost_comes_again():
 
     with pytest.raises(Interrupted), stop_signals() as stop:
         Lost()
-        threading.Event().wait(60)
+        threading.Event().wait(TOO_LONG)
     assert stop.number == signal.SIGTERM
 
 

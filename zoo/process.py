@@ -59,15 +59,26 @@ class StopSignals:
 
     def retry(self, number: int, seconds: float = 0.01) -> None:
         """Raise soon again: the exception was lost in code that cannot raise, such as ``__del__``."""
-        import _thread
 
         def again() -> None:
             self._raised = -SECONDS_TO_CLEAN_UP
-            _thread.interrupt_main(signal.Signals(number))
+            _signal_main_thread(number)
 
         timer = threading.Timer(seconds, again)  # not at once: that would be in the same code
         timer.daemon = True
         timer.start()
+
+
+def _signal_main_thread(number: int) -> None:
+    """Let the main thread handle a signal, if it still has a handler. A wait of the main thread ends at once."""
+    if not callable(signal.getsignal(number)):
+        return
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:  # Windows: the signal is handled when the wait is over
+        import _thread
+
+        _thread.interrupt_main(signal.Signals(number))
 
 
 def _is_importing_torch(frame: FrameType | None) -> bool:

@@ -272,7 +272,7 @@ def test_bench_of_files(digits_file, zoo_command, tmp_path):
     other = tmp_path / "other.onnx"
     other.write_bytes(digits_file.read_bytes())
     shown = zoo_command("bench", digits_file, other, "--batch-size", 2, "--seconds", 0.02).out
-    assert [line.split()[0] for line in shown.splitlines()[3:]] == ["digits", "other"]
+    assert [line.split()[0] for line in shown.splitlines()[3:]] == ["model", "other"]
 
 
 def test_bench_refuses_invalid_arguments(digits_file, zoo_command, tmp_path):

@@ -118,7 +118,7 @@ PART_KINDS = ("optimizer", "schedule", "augment", "loss")
 NO_PART: Mapping[str, str] = {"augment": "none", "loss": "own"}
 """Their values that choose no part."""
 _WITHOUT_OPTIONS = {"sgd", "adamw", "one-cycle", "linear", "step", "constant"}
-"""The parts of the zoo. They have no options, so that a wrong setting of a declared recipe is found at once.
+"""The parts of the zoo without options, so that a wrong setting of a declared recipe is found at once.
 
 A declaration is checked before the parts of all plugins are known, so this cannot be asked of their declarations. A
 test compares the names with them."""
