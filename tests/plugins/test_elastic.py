@@ -64,6 +64,12 @@ def test_other_inputs_stay_as_they_are(shape):
     assert torch.equal(elastic.apply_elastic(x, elastic.draw_elastic(shape, generator(), 0.04), 0.04), x)
 
 
+def test_it_is_refused_for_data_that_are_no_images(registry):
+    with pytest.raises(zoo.UsageError, match="augment=elastic changes nothing: it is for images"):
+        zoo.train("linear-regression", augment="elastic", registry=registry, device="cpu")
+    assert not zoo.list_runs()
+
+
 def test_a_training_with_it_records_its_option_and_is_repeated_exactly(registry, runs_dir):
     runs = [
         zoo.train(

@@ -104,8 +104,8 @@ class Augmentation(RecipePart):
         apply: ``apply(inputs, drawn, **options) -> Tensor``: the augmented inputs, of the same shape and type as
             ``inputs``, or float32 in the same range. Images are uint8 from 0 to 255; each row of ``drawn`` belongs to a
             row of ``inputs``, and is on the same device. It must not change ``inputs``, nor draw random numbers.
-        moves: whether it moves pixels to other places. Then it is refused if a task has a target for each pixel,
-            because targets do not move.
+        moves: whether it moves pixels to other places. Then it is refused for data that are no images, and if a task
+            has a target for each pixel, because targets do not move.
         options: the keyword arguments of both functions that users can set.
     """
 

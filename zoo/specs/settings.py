@@ -136,7 +136,9 @@ def check_places(
     target_shape: tuple[int, ...],
     augmentation: Augmentation | None = None,
 ) -> None:
-    """Check that no augmentation moves the pixels of images that have a target for each pixel: targets do not move.
+    """Check that augmentations that move pixels have images, and that these have no target for each pixel.
+
+    Targets do not move.
 
     Args:
         settings: all hyperparameters.
@@ -144,11 +146,13 @@ def check_places(
         augmentation: the one that ``augment`` chooses, if any.
 
     Raises:
-        UsageError: an augmentation would move the images away from their targets.
+        UsageError: an augmentation would change nothing, or would move the images away from their targets.
     """
+    part = [f"augment={augmentation.name}"] if augmentation is not None and augmentation.moves else []
+    if part and len(input_shape) != IMAGE_DIMENSIONS:
+        raise UsageError(f"{part[0]} changes nothing: it is for images, and the data have none. Leave it out.")
     if len(input_shape) != IMAGE_DIMENSIONS or target_shape[-2:] != input_shape[-2:]:
         return
-    part = [f"augment={augmentation.name}"] if augmentation is not None and augmentation.moves else []
     for name in _changed(settings, MOVING) + part:
         raise UsageError(f"{name} would move the images and not their targets, one for each pixel. Leave it out.")
 
