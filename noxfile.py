@@ -1,5 +1,7 @@
 """The checks of ``.ci/run`` as sessions: ``nox`` runs the quick ones, ``nox -s slow`` another, ``nox -l`` lists them.
 
+Only ``.ci/run --long`` runs ``slow`` and ``all_numbers``; they run each night, as do ``campaign`` and ``coverage``.
+
 The sessions use the environment that nox runs in (``pip install -e '.[dev,docs]'``) and make none of their own, because
 an environment with torch and CUDA needs several gigabytes. Change a command here and in ``.ci/run`` together:
 ``tests/test_docs.py`` compares them.
@@ -16,6 +18,9 @@ nox.options.default_venv_backend = "none"
 
 PARALLEL = ("-n", "logical", "--dist", "worksteal")
 """A process of tests for each core. A process keeps tests of one file together, because they share fixtures."""
+
+OTHER_PROCESSOR = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "ZOO_TEST_THREADS": "2"}
+"""Environment variables with which torch computes as on a processor without AVX, and with two threads."""
 
 
 @nox.session
@@ -59,7 +64,26 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def numbers(session: nox.Session) -> None:
-    """The tests of numbers as on a processor without AVX, and with another number of threads."""
+    """A selection of tests of numbers, as on a processor without AVX, and with another number of threads.
+
+    It has every gate, trainings that are equal to the last bit, and shipped weights.
+    """
+    session.run(
+        "pytest",
+        *PARALLEL,
+        "tests/exporting/test_export.py",
+        "tests/exporting/test_verify.py",
+        "tests/training/test_optimisation.py",
+        "tests/training/test_training.py::test_equal_seeds_give_equal_bytes_and_different_seeds_do_not",
+        "tests/training/test_resuming.py::test_a_resumed_run_is_bit_identical_to_an_uninterrupted_run",
+        "tests/plugins/test_collection.py::test_weights_trained_on_mnist_recognise_the_bundled_digits",
+        env=OTHER_PROCESSOR,
+    )
+
+
+@nox.session
+def all_numbers(session: nox.Session) -> None:
+    """All tests of numbers, as on a processor without AVX, and with another number of threads."""
     session.run(
         "pytest",
         *PARALLEL,
@@ -76,7 +100,7 @@ def numbers(session: nox.Session) -> None:
         "tests/plugins/test_collection.py",
         "-k",
         "not recorded_metrics",
-        env={"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "ZOO_TEST_THREADS": "2"},
+        env=OTHER_PROCESSOR,
     )
 
 
@@ -101,4 +125,5 @@ def docs(session: nox.Session) -> None:
     session.run("cog", "--check", *(f"docs/{page}.md" for page in pages))
     session.run("python", "docs/rooms.py", "--check")
     session.run("python", "docs/pictures.py", "--check")
-    session.run("sphinx-build", "-q", "-W", "-b", "html", "docs", "docs/_build")
+    # reading a page executes it, and each process reads a few consecutive pages: many share the chapters evenly
+    session.run("sphinx-build", "-q", "-W", "-j", "8", "-b", "html", "docs", "docs/_build")

@@ -52,7 +52,7 @@ def test_nox_and_ci_run_the_same_commands(monkeypatch):
 
 def split_settings(line):
     """The words of a line of shell without leading settings of variables: ``A=1 pytest x`` gives ``pytest x``."""
-    return tuple(shlex.split(re.sub(r"^([A-Z0-9_]+=\S+ )+", "", line), comments=True)) if "$" not in line else ()
+    return tuple(shlex.split(re.sub(r"^\s*([A-Z0-9_]+=\S+ )+", "", line), comments=True)) if "$" not in line else ()
 
 
 def commands_of_nox(monkeypatch):
