@@ -9,6 +9,7 @@ from zoo.exporting.source import make_source
 from zoo.files import sha256
 from zoo.models.trained import load_trained
 from zoo.specs.references import resolve_reference
+from zoo.verification import rebuild as rebuilding
 
 
 class OpenedHere:
@@ -29,6 +30,26 @@ def in_this_process(monkeypatch):
         "zoo.verification.verify.open_file",
         lambda exporter, path, *args, **given: contextlib.nullcontext(OpenedHere(exporter, path)),
     )
+
+
+@pytest.fixture(scope="module")
+def rebuilt():
+    """What is written again from a checkpoint, for each description, form and options."""
+    return {}
+
+
+@pytest.fixture
+def rebuilt_once(rebuilt, monkeypatch):
+    """``zoo.verify`` writes each file again once for all tests of a module. The result depends on nothing else."""
+
+    def once(file, source):
+        key = repr((source.origin, file.description, file.reduction, file.form and file.form.options))
+        if key not in rebuilt:
+            rebuilt[key] = write_again(file, source)
+        return rebuilt[key]
+
+    write_again = rebuilding._rebuild
+    monkeypatch.setattr(rebuilding, "_rebuild", once)
 
 
 @pytest.fixture

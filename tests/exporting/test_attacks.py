@@ -22,7 +22,7 @@ from zoo.specs.references import resolve_reference
 NETWORK = "softmax-regression"
 
 
-pytestmark = pytest.mark.usefixtures("in_this_process")
+pytestmark = pytest.mark.usefixtures("in_this_process", "rebuilt_once")
 
 
 @pytest.fixture(scope="session")

@@ -19,14 +19,22 @@ SMALL = [name for name, spec in REGISTRY.architectures.items() if spec.parameter
 LARGE = [name for name in REGISTRY.architectures if name not in SMALL]
 SHIPPED = [name for name in SMALL if REGISTRY.architecture(name).shipped_weights]
 
-# The long tests train these until they are above chance; the others export their shipped weights.
+# Only the long tests train these until they are above chance.
 HEAVY = {"alexnet-mini", "densenet-mini", "googlenet-mini", "resnet-mini", "rnn-mini", "vgg-mini"}
+
+# Some of these take seconds to be exported or to be evaluated on all of MNIST: long tests too. resnet-mini remains.
+SECONDS = HEAVY - {"resnet-mini"}
 
 # The largest are trained only each night.
 FULL_SIZE_MARKS = {f"torchvision/{name}": pytest.mark.campaign for name in ("resnet152", "vgg11", "vgg16")}
 
 # Lower bounds, above chance, of accuracy (R² for regressions) after few epochs on a bundled stand-in.
 ABOVE_CHANCE = {"classification": ("accuracy", 0.7), "binary": ("accuracy", 0.8), "regression": ("r2", 0.2)}
+
+
+def long_if(long, names):
+    """The names as parameters; those in ``long`` are long tests."""
+    return [pytest.param(name, marks=pytest.mark.slow if name in long else ()) for name in names]
 
 
 def exported(name, registry, runs_dir, tmp_path):
@@ -50,9 +58,7 @@ def exported(name, registry, runs_dir, tmp_path):
     assert all(check.passed for check in certificate.checks)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in SMALL]
-)
+@pytest.mark.parametrize("name", long_if(HEAVY, SMALL))
 def test_every_small_network_trains_offline_and_exports_with_a_certificate(
     name, registry, runs_dir, tmp_path, no_network
 ):
@@ -152,7 +158,7 @@ def test_weights_trained_on_mnist_recognise_the_bundled_digits(name, registry, t
 
 
 @pytest.mark.mnist
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", long_if(SECONDS, SHIPPED))
 def test_shipped_weights_have_the_recorded_metrics(name, registry, mnist_dir):
     shipped = load_shipped(name, registry)
     try:
@@ -163,7 +169,7 @@ def test_shipped_weights_have_the_recorded_metrics(name, registry, mnist_dir):
     assert found == pytest.approx(shipped.recorded, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["linear-regression", *sorted(HEAVY)])
+@pytest.mark.parametrize("name", long_if(SECONDS, ["linear-regression", *sorted(HEAVY)]))
 def test_shipped_weights_are_exported_without_a_run(name, zoo_command, no_network, tmp_path):
     result = zoo_command("export", name, "--onnx")
     assert result.code == 0, result.err
