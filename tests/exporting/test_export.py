@@ -113,8 +113,9 @@ def test_equal_checkpoints_give_equal_bytes_without_data_of_this_machine(
         assert trace.encode() not in content
 
 
-def test_another_opset_is_written_on_request(digits_runs, tmp_path):
-    certificate = zoo.export("resnet-mini", "onnx", tmp_path, runs_dir=digits_runs, data_dir=tmp_path, opset=18)
+def test_another_opset_is_written_on_request(softmax_runs, tmp_path):
+    given = {"runs_dir": softmax_runs, "data_dir": tmp_path}
+    certificate = zoo.export("softmax-regression", "onnx", tmp_path, opset=18, **given)
     assert onnx.load(certificate.file).opset_import[0].version == 18
 
 
