@@ -76,6 +76,11 @@ def keep_outputs_in_build(app: Sphinx) -> None:
     app.env.mystnb_config = config.copy(output_folder=str(executed_folder(app)))  # type: ignore[attr-defined]
 
 
+def create_cache(app: Sphinx) -> None:
+    """The processes of ``sphinx-build -j`` would all create it at the same time, and all but one would fail."""
+    get_cache(app.config.nb_execution_cache_path).list_cache_records()
+
+
 def executed_folder(app: Sphinx) -> Path:
     return Path(app.doctreedir) / "jupyter_execute"
 
@@ -115,6 +120,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     utils.executenb = functools.partial(nbclient.execute, coalesce_streams=True)
     # after MyST-NB, which sets its folders in the same event
     app.connect("builder-inited", keep_outputs_in_build, priority=900)
+    app.connect("builder-inited", create_cache, priority=901)
     app.connect("html-page-context", add_link)
     app.connect("build-finished", write_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
