@@ -15,6 +15,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from cli import cli
+from zoo import crash_guard
 from zoo.process import SECONDS_TO_CLEAN_UP
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -238,3 +239,68 @@ def test_only_the_commands_that_run_files_have_a_child_process():
     assert cli.files_to_run(["predict", "lenet", "image.png"]) == []
     assert cli.files_to_run(["verify", "x.onnx"]) == []
     assert cli.files_to_run(["export", "lenet", "-o", "predict.onnx"]) == []
+
+
+WAIT = "import time\nfor _ in range(6000): time.sleep(0.01)"
+"""One long sleep would miss a signal that comes just before it."""
+STOPPED = (
+    "try:\n    sys.exit(crash_guard.run_guarded(command, 'a file'))\n"
+    "except BaseException as error:\n    print(type(error).__name__, getattr(error, 'signal_number', ''))\n"
+)
+
+
+def stopped(body, before=""):
+    """Run Python code as the guarded command, and print how the call in the parent ended."""
+    command = "def command():\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    return run(program=f"{GUARD}{before}\n{command}{STOPPED}")
+
+
+def test_a_signal_is_passed_on_to_the_child():
+    body = (
+        "signal.signal(signal.SIGTERM, lambda *_: (print('got it', flush=True), sys.exit(1)))\n"
+        f"os.kill(os.getppid(), signal.SIGTERM)\n{WAIT}"
+    )
+    code, out, err = stopped(body)
+    assert sorted(out.splitlines()) == ["Interrupted 15", "SystemExit ", "got it"]
+    assert (code, err) == (0, "")
+
+
+def test_a_child_that_ignores_a_signal_is_killed():
+    before = "crash_guard.SECONDS_TO_STOP = 0.1"
+    body = f"signal.signal(signal.SIGINT, signal.SIG_IGN)\nos.kill(os.getppid(), signal.SIGINT)\n{WAIT}"
+    assert stopped(body, before) == (0, "Interrupted 2\n", "")
+
+
+def test_a_signal_before_there_is_a_child_stops_both():
+    before = (
+        "real = os.fork\ndef fork():\n    os.kill(os.getpid(), signal.SIGTERM)\n    return real()\nos.fork = fork\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))"
+    )
+    code, out, err = stopped("print('it worked')\nreturn 0", before)
+    assert (code, sorted(out.splitlines()), err) == (0, ["Interrupted 15", "SystemExit "], "")
+
+
+def test_a_signal_that_is_ignored_stays_ignored_in_the_child():
+    before = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"  # as nohup does
+    body = "os.kill(os.getppid(), signal.SIGHUP); os.kill(os.getpid(), signal.SIGHUP); print('goes on'); return 0"
+    assert stopped(body, before) == (0, "goes on\nSystemExit \nSystemExit \n", "")
+
+
+def test_a_child_without_its_parent_is_asked_to_end_and_then_killed(monkeypatch):
+    sent = []
+    monkeypatch.setattr(crash_guard.os, "kill", lambda process, number: sent.append((process, number)))
+    monkeypatch.setattr(crash_guard, "SECONDS_TO_STOP", 0)
+    end, lifeline = os.pipe()
+    os.close(lifeline)
+    crash_guard._stop_at_end_of(end)
+    os.close(end)
+    assert sent == [(os.getpid(), signal.SIGTERM), (os.getpid(), signal.SIGKILL)]
+
+
+def test_the_child_stops_when_its_parent_is_killed():
+    body = f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\nos.kill(os.getppid(), signal.SIGKILL)\n{WAIT}"
+    assert stopped(body) == (-signal.SIGKILL, "SystemExit \n", "")  # the streams end with the child
+
+
+def test_a_signal_without_a_name_is_a_number():
+    assert crash_guard._how(40) == "signal 40"

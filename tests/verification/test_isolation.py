@@ -1,6 +1,8 @@
 """A foreign file runs in another process: crashes, endless loops and greed end that process and are one line."""
 
+import contextlib
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -16,10 +18,10 @@ from onnx import TensorProto, helper
 
 from zoo import Inspection, Runtime, RuntimeFailed, Runtimes, ZooError
 from zoo.files import sha256
-from zoo.interpreter import python_command, python_environment
+from zoo.interpreter import import_path, python_command, python_environment
 from zoo.verification import isolation
 from zoo.verification.isolation import isolated
-from zoo.verification.messages import LARGEST_ARRAYS, Answer, ArrayHeader, Closed, Request, receive, send
+from zoo.verification.messages import LARGEST_ARRAYS, Answer, ArrayHeader, Closed, Job, Request, receive, send
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
 
@@ -270,3 +272,69 @@ def test_a_runtime_that_needs_torch_runs_on_tensors(path, exporter, tmp_path, mo
     with isolated(replace(exporter, open="torch_runtime:open_it"), path) as opened:
         (output,) = opened.runtimes().usual.run(torch.ones(2, 4))
     np.testing.assert_allclose(output, np.sin(np.ones((2, 4))), rtol=1e-6)
+
+
+SERVE = "from zoo.verification import worker; worker.LARGEST_WRITTEN_FILE = 2**24; worker.serve()"
+"""The process of ``zoo verify``, with room for the data of ``nox -s coverage``, which it writes at its end."""
+
+
+@contextlib.contextmanager
+def worker(folder, **environment):
+    """The process that runs a file, and a function that sends it a message and returns its answer."""
+    command = python_command("-c", SERVE)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=folder, env=python_environment(**environment), **pipes) as process:
+
+        def ask(message, *arrays):
+            send(process.stdin, message, arrays)
+            return receive(process.stdout, Answer)
+
+        yield process, ask
+
+
+def test_the_process_answers_each_request_and_ends_as_soon_as_its_input_is_closed(path, exporter):
+    write(path, helper.make_node("Sin", ["x"], ["y"]))
+    job = Job(file=path.name, inspect=exporter.inspect, open=exporter.open, threads=1, seconds=600)
+    x = np.ones((2, 4), np.float32)
+    with worker(path.parent) as (process, ask):
+        assert ask(job)[0] == Answer()
+        assert ask(Request(action="inspect"))[0].inspection.problem == ""
+        early, _ = ask(Request(action="run"), x)
+        assert early.failed == "IndexError: tuple index out of range"
+        assert {(name.provider, name.mode) for name in ask(Request(action="open"))[0].runtimes} >= {
+            ("CPU", "as written")
+        }
+        _, (output,) = ask(Request(action="run"), x)
+        np.testing.assert_allclose(output, np.sin(x), rtol=1e-5)
+        wrong, outputs = ask(Request(action="run"), np.ones((2, 5), np.float32))
+        assert "batch size 2" in wrong.failed
+        assert not outputs
+        process.stdin.close()
+        assert process.wait(60) == 1
+
+
+def test_the_process_limits_the_threads_of_torch_and_names_the_errors_of_an_exporter(path, tmp_path):
+    (tmp_path / "own_runtime.py").write_text(
+        "import torch\n"
+        "from zoo import Runtime, Runtimes, ZooError\n"
+        "def inspect(path):\n    raise ZooError('two\\nlines')\n"
+        "def threads(inputs):\n    return [inputs.numpy() * 0 + torch.get_num_threads()]\n"
+        "def open_it(path):\n    return Runtimes((Runtime('CPU', 'threads', threads),))\n"
+    )
+    job = Job(file=path.name, inspect="own_runtime:inspect", open="own_runtime:open_it", threads=3, seconds=600)
+    with worker(tmp_path, PYTHONPATH=os.pathsep.join([str(tmp_path), *import_path()])) as (process, ask):
+        assert ask(job)[0] == Answer()
+        assert ask(Request(action="inspect"))[0].failed == "two lines"
+        ask(Request(action="open"))
+        assert ask(Request(action="run"), np.ones(2))[1][0].tolist() == [3, 3]
+        process.stdin.close()
+        assert process.wait(60) == 1
+
+
+def test_the_process_says_that_it_cannot_import_an_exporter(path):
+    job = Job(file=path.name, inspect="no_such_module:f", open="no_such_module:f", threads=0, seconds=600)
+    with worker(path.parent) as (process, ask):
+        answer, _ = ask(job)
+        assert not answer.importable
+        assert "no_such_module" in answer.failed
+        assert process.wait(60) == 0

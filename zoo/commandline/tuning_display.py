@@ -59,10 +59,11 @@ class TuningDisplay:
     def _status(self, found: StudyResult) -> str:
         counts = {name: sum(t.outcome == name for t in found.trials) for name in ("pruned", "rejected", "failed")}
         more = "".join(f", {count} {name}" for name, count in counts.items() if count)
-        of = f" of {found.wanted}" if found.wanted else ""
+        of = f"{found.counted} of " if found.wanted else ""
+        trials = counted(found.wanted or found.counted, "trial")
         running = sum(trial.outcome == "running" for trial in found.trials)
         busy = f", {running} running" if running else ""
-        return f"{found.counted}{of} trials{more}{busy}, {duration(time.monotonic() - self._began)}"
+        return f"{of}{trials}{more}{busy}, {duration(time.monotonic() - self._began)}"
 
 
 def best_table(found: StudyResult) -> Any:

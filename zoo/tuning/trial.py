@@ -13,7 +13,7 @@ from typing import Any
 
 from ..data.loading import LoadedDataset
 from ..errors import TrainingInterrupted, ZooError
-from ..formatting import one_line, shortened
+from ..formatting import counted, one_line, shortened
 from ..models.devices import exact
 from ..registry.registry import Registry
 from ..runs.run import Run
@@ -223,7 +223,7 @@ def _watch(trial: Any, worker: Worker, epochs: int) -> Watch:
         best.append(metrics["validation"][name])
         trial.report(min(best) if is_minimised(name) else max(best), metrics["epoch"])
         if trial.should_prune():
-            _note(trial, "pruned", f"worse than others after {metrics['epoch']} epochs")
+            _note(trial, "pruned", f"worse than others after {counted(metrics['epoch'], 'epoch')}")
             raise optuna.TrialPruned
 
     return watch
