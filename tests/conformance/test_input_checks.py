@@ -1,5 +1,6 @@
 """``zoo check`` finds the faults of a kind of input."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -71,6 +72,24 @@ class NotFinite(zoo.InputMethods):
         yield "infinite", torch.full_like(real, float("inf"))
 
 
+class AnotherEachTime(zoo.InputMethods):
+    def extremes(self, real, samples, random):
+        yield "noise", torch.rand_like(real)
+
+
+class Infinite(nn.Module):
+    def forward(self, inputs):
+        return inputs / 0
+
+    def describe(self):
+        return {}
+
+
+class DividesByZero(zoo.InputMethods):
+    def fit(self, inputs):
+        return Infinite()
+
+
 class SilentReader(zoo.InputReader):
     def read(self, name, source, encoding):
         yield zoo.InputSample(name, error="first line\nsecond line")
@@ -85,13 +104,15 @@ FAULTS = {
     Forgetful: ("normalises", "another normalisation"),
     Harmless: ("hostile", "only all zero"),
     OtherShape: ("hostile", "'one' is torch.float32 [1, 4]"),
+    AnotherEachTime: ("hostile", "'noise' differs for one seed"),
+    DividesByZero: ("normalises", "its normalisation gives numbers that are not finite"),
     NotFinite: ("hostile", "'infinite' is not finite behind the normalisation"),
 }
 
 
 class Plugin:
-    def __init__(self, methods=None, reader=None):
-        self.methods, self.reader = methods, reader
+    def __init__(self, methods=None, reader=None, shapes=((4,),)):
+        self.methods, self.reader, self.shapes = methods, reader, shapes
 
     @zoo.hookimpl
     def register_inputs(self, register) -> None:
@@ -104,7 +125,7 @@ class Plugin:
                 holds="numbers",
                 methods=self.methods,
                 reader=self.reader,
-                shapes=((4,),),
+                shapes=self.shapes,
             )
         )
 
@@ -138,3 +159,25 @@ def test_a_reader_with_an_error_of_two_lines_is_found(registry):
 
 def test_a_kind_without_methods_has_no_fault(registry):
     assert result_of(registry, Plugin(), "hostile").status == "passed"
+
+
+class BoldReader(zoo.InputReader):
+    def read(self, name, source, encoding):
+        yield zoo.InputSample(name, np.full(4, np.nan, np.float32))
+
+
+def test_a_reader_of_samples_that_no_split_may_hold_is_found(registry):
+    found = result_of(registry, Plugin(reader=BoldReader), "reads")
+    assert found.status == "failed"
+    assert found.reason == "empty is read as a sample that no split may hold"
+
+
+def test_a_kind_without_a_reader_has_nothing_to_read(registry):
+    found = result_of(registry, Plugin(), "reads")
+    assert (found.status, found.reason) == ("passed", "it declares no reader")
+
+
+def test_a_kind_of_unknown_shape_is_not_checked(registry):
+    found = result_of(registry, Plugin(shapes=()), "examples")
+    assert found.status == "skipped"
+    assert found.reason == "no dataset is of the kind faulty, and it declares no shapes"

@@ -54,6 +54,30 @@ class OneOutput(Classification):
         return Regression(self.spec).answers()
 
 
+class NegativeMargins(Classification):
+    def margins(self, outputs):
+        return super().margins(outputs) - 10
+
+
+class DoubledOutputs(Classification):
+    def answers(self):
+        return Doubled(super().answers())
+
+
+class Doubled(torch.nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, outputs):
+        return self.module(2 * outputs)
+
+
+class RefusedTargets(Classification):
+    def target_problem(self, targets, num_outputs):
+        return "has targets that are wrong"
+
+
 FAULTS = {
     SumOfLosses: ("averages", "in two parts"),
     VectorLoss: ("loss", "VectorLoss.loss returned float32 [8]; return a float scalar"),
@@ -64,6 +88,9 @@ FAULTS = {
     LowestScore: ("choice", "a better epoch has no higher score"),
     WideMargins: ("decisions", "a prediction with a margin over"),
     OneOutput: ("answers", "answers() gives 1, but 2 outputs are declared"),
+    NegativeMargins: ("decisions", "a margin is negative"),
+    DoubledOutputs: ("answers", "the first output is not that of the network"),
+    RefusedTargets: ("loss", "a split of example_targets has targets that are wrong"),
 }
 
 
@@ -189,3 +216,25 @@ def build_counts(input_shape, num_outputs):
     if len(input_shape) != 1:
         raise ValueError("it takes the columns of a table")
     return torch.nn.Linear(input_shape[0], num_outputs)
+
+
+class Scene(Classification):
+    """A task that predicts what only its own networks have."""
+
+
+def test_a_task_without_a_network_is_not_checked(registry):
+    class Registers:
+        @zoo.hookimpl
+        def register_tasks(self, register: Callable[[zoo.Task], None]) -> None:
+            metrics = (zoo.Metric(name="accuracy", percent=True),)
+            outputs = ("logits", "probabilities")
+            register(
+                zoo.Task(
+                    name="scene", summary="a task", methods=Scene, predicts="discrete", metrics=metrics, outputs=outputs
+                )
+            )
+
+    registry.add(zoo.Plugin("scene", "third-party", "1.0", "scene"), Registers())
+    found = results_of(registry, "scene")["loss"]
+    assert found.status == "skipped"
+    assert found.reason == "no architecture is for scene; register one, so that its outputs are known"
