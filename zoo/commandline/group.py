@@ -91,7 +91,9 @@ class ZooGroup(click.Group):
         except KeyboardInterrupt as error:  # click would print an empty line
             raise click.Abort from error
         except EOFError as error:  # click would report Ctrl-C
-            raise ZooError(f"A file or a stream ended too early: {error or 'nothing was left to read'}.") from error
+            raise ZooError(
+                f"A file or a stream ended too early: {str(error) or 'nothing was left to read'}."
+            ) from error
         except (ZooError, click.ClickException, click.exceptions.Exit, click.Abort, OSError):
             raise
         except Exception as error:

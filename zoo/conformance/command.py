@@ -48,7 +48,9 @@ def _help(workspace: Workspace) -> tuple[str, list[str]]:
     if "help" not in workspace.cache:
         command = python_command("-c", _SCRIPT, workspace.item.name)
         done = subprocess.run(command, env=python_environment(), capture_output=True, text=True, check=False)
-        errors, _, modules = done.stderr.rpartition("MODULES ")
+        errors, ended, modules = done.stderr.rpartition("MODULES ")
+        if not ended:  # the process crashed
+            errors = done.stderr
         if done.returncode:
             last = (errors.strip().splitlines() or ["no reason given"])[-1]
             raise Problem(f"`zoo {workspace.item.name} --help` fails: {last}", "Run it with --debug for the traceback.")
