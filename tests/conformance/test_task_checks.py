@@ -59,6 +59,11 @@ class NegativeMargins(Classification):
         return super().margins(outputs) - 10
 
 
+class OneMarginForAll(Classification):
+    def margins(self, outputs):
+        return super().margins(outputs)[:, None]
+
+
 class DoubledOutputs(Classification):
     def answers(self):
         return Doubled(super().answers())
@@ -88,6 +93,7 @@ FAULTS = {
     LowestScore: ("choice", "a better epoch has no higher score"),
     WideMargins: ("decisions", "a prediction with a margin over"),
     OneOutput: ("answers", "answers() gives 1, but 2 outputs are declared"),
+    OneMarginForAll: ("decisions", "decisions have the shape [8], margins [8, 1]"),
     NegativeMargins: ("decisions", "a margin is negative"),
     DoubledOutputs: ("answers", "the first output is not that of the network"),
     RefusedTargets: ("loss", "a split of example_targets has targets that are wrong"),
