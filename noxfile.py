@@ -9,6 +9,7 @@ an environment with torch and CUDA needs several gigabytes. Change a command her
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nox
@@ -54,6 +55,12 @@ def coverage(session: nox.Session) -> None:
         session.run("coverage", "run", "-m", "pytest", "-q", "-m", marks, *PARALLEL, *session.posargs, env=env)
     session.run("coverage", "combine", "-q", env=env)
     session.run("coverage", "report", env=env)
+    session.run("coverage", "json", "-q", "-o", "build/coverage/totals.json", env=env)
+    if Path("build/coverage/totals.json").is_file():  # not if a test only lists the commands
+        found = json.loads(Path("build/coverage/totals.json").read_text())["totals"]
+        for what, count in (("lines", "statements"), ("branches", "branches")):
+            missing, total = found[f"missing_{what}"], found[f"num_{count}"]
+            print(f"{what}: {total - missing:,} of {total:,}, {1 - missing / total:.1%}")
 
 
 @nox.session

@@ -146,7 +146,7 @@ def join(device: torch.device) -> Iterator[World]:
         yield ALONE
         return
     end_with_launcher()
-    if device.type == "cuda":
+    if device.type == "cuda":  # pragma: no cover - needs CUDA
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     world = World(distributed.get_rank(), distributed.get_world_size())
