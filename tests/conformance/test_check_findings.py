@@ -10,7 +10,7 @@ from _pytest.outcomes import Failed, Skipped
 
 import zoo
 from zoo import DataError, DataUnavailable, ZooError
-from zoo.conformance import architecture, command, dataset, plugin, pytest_plugin, recipe_parts, training
+from zoo.conformance import architecture, command, dataset, methods, plugin, pytest_plugin, recipe_parts, training
 from zoo.conformance.check import CheckedItem, CheckResult, NotChecked, Problem
 
 
@@ -277,3 +277,80 @@ def test_the_outcome_of_a_check_is_that_of_its_test(status, outcome, text, reque
     with pytest.raises(outcome) as caught:
         check()
     assert str(caught.value) == text
+
+
+def found_by(finder, *, samples=(), errors=()):
+    """The result of looking up the sample names of a family, whose registry answers as ``finder`` does."""
+    owner = SimpleNamespace(hooks=["find_architecture"], errors=[])
+
+    def look_up(name):
+        owner.errors += errors if name in samples else ()
+        if not finder(name):
+            raise zoo.UnknownName("architecture", name, (), "")
+
+    return plugin.family(workspace(SimpleNamespace(architecture=look_up), plugin=owner))
+
+
+def test_a_family_knows_its_samples_and_nothing_else(monkeypatch):
+    samples = ["net/small", "net/large"]
+    monkeypatch.setattr(plugin, "sample_architectures", lambda registry, plugin: samples)
+    assert found_by(lambda name: name in samples) == "2 samples: net/small, net/large"
+    with pytest.raises(Problem, match="find_architecture knows 'zoo-check/no-such-network'"):
+        found_by(lambda name: True)
+    with pytest.raises(Problem, match="find_architecture does not know 'net/large', one of its samples"):
+        found_by(lambda name: name == "net/small")
+    with pytest.raises(Problem, match="find_architecture: it raised KeyError"):
+        found_by(lambda name: name in samples, samples=samples, errors=["find_architecture: it raised KeyError"])
+    assert plugin.family(workspace(plugin=SimpleNamespace(hooks=[]))) == "it implements no find_architecture"
+    samples.clear()
+    with pytest.raises(NotChecked, match="implement the hook sample_architectures"):
+        found_by(lambda name: False)
+
+
+def task_methods(monkeypatch, **fields):
+    outputs = torch.zeros(8, 2)
+    spec = SimpleNamespace(
+        predicts=fields.pop("predicts", "class"), metrics=[SimpleNamespace(name="accuracy")], labels=()
+    )
+    usual = {"name": "mine", "metric": "accuracy", "spec": spec, "decides": True, "whole_split": True}
+    made = SimpleNamespace(**(usual | fields))
+    monkeypatch.setattr(methods, "_example", lambda workspace: (made, outputs, torch.zeros(8)))
+    monkeypatch.setattr(methods, "_labels", lambda workspace, methods: ("no", "yes"))
+    return workspace()
+
+
+def test_metrics_are_declared_and_computed(monkeypatch):
+    def measure(outputs, targets):
+        return {"loss": torch.zeros(len(outputs))}
+
+    found = task_methods(monkeypatch, measure=measure, summarise=lambda *_: {"auc": 0.5})
+    with pytest.raises(Problem, match="auc is computed and not declared"):
+        methods.metrics(found)
+    found = task_methods(monkeypatch, measure=measure, summarise=lambda *_: {})
+    with pytest.raises(Problem, match="accuracy is declared and not computed"):
+        methods.metrics(found)
+    found = task_methods(monkeypatch, measure=measure, summarise=lambda *_: {"accuracy": 0.5})
+    assert methods.metrics(found) == "loss, accuracy"
+
+
+def test_scores_are_finite(monkeypatch):
+    found = task_methods(monkeypatch, score=lambda metrics: (float("nan"),))
+    with pytest.raises(Problem, match=r"score returned \(nan,\)"):
+        methods.choice(found)
+
+
+def test_a_prediction_of_another_kind_is_described_by_its_task(monkeypatch):
+    assert methods.describes(task_methods(monkeypatch)) == "as for every class"
+    assert methods.describes(task_methods(monkeypatch, predicts="numbers", decides=False)) == "as all numbers"
+    found = task_methods(
+        monkeypatch,
+        predicts="discrete",
+        answers=lambda: lambda outputs: (outputs, outputs + 1),
+        describe=lambda answer, labels: dict(zip(labels, answer.tolist(), strict=True)),
+    )
+    assert methods.describes(found) == "no, yes"
+
+
+def test_a_network_of_numbers_need_not_return_logits(monkeypatch):
+    monkeypatch.setattr(architecture, "_task", lambda workspace: SimpleNamespace(predicts="numbers", name="regression"))
+    assert architecture.logits(workspace()) == "regression may return any number"
