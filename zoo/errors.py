@@ -117,3 +117,26 @@ def closest(name: str, known: Iterable[str]) -> str | None:
         return by_lower[min(longer, key=lambda text: (len(text), text))]
     matches = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
     return by_lower[matches[0]] if matches else None
+
+
+def line_in(error: BaseException, module: str) -> str:
+    """The innermost line of an exception's traceback in the package of ``module``: ``FILE:LINE``; empty if none is."""
+    line, trace = "", error.__traceback__
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__"))
+        if name.partition(".")[0] == module.partition(".")[0]:
+            line = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return line
+
+
+def is_about_memory(error: BaseException) -> bool:
+    """Whether an exception of Python, or of a library in its text, says that there is not enough memory."""
+    texts = (
+        "not enough memory",
+        "can't allocate memory",
+        "Cannot allocate memory",
+        "bad_alloc",
+        "failed to map segment",
+    )
+    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 import cli
 import zoo
 from zoo import create_registry
+from zoo.registry.entry_points import find_entry_points
 from zoo.registry.registry import Registry
 from zoo.runs.run import load_run
 
@@ -368,3 +370,43 @@ def test_a_terminal_shows_the_progress_of_a_training():
     text = shown.decode()
     for part in ("samples/s", "left", "epoch 1/2", "accuracy", "test samples of digits"):
         assert part in text
+
+
+def test_info_suggests_names_of_all_kinds(zoo_command):
+    result = zoo_command("info", "minst")
+    assert result.code == 2
+    assert result.error.startswith(
+        "There is no architecture, dataset, task or format named 'minst'. Did you mean 'mnist'?"
+    )
+
+
+def test_an_exception_in_the_network_of_a_plugin_names_plugin_and_line(zoo_command, add_plugin, runs_dir):
+    source = """
+def build(input_shape, num_outputs):
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(784, num_outputs)
+
+        def forward(self, inputs):
+            if self.training:
+                raise KeyError("gate")
+            return self.fc(inputs.flatten(1))
+
+    return Net()
+
+@zoo.hookimpl
+def register_architectures(register):
+    register(zoo.Architecture(name="gated", summary="a network that fails", task="classification", builder=build,
+                              dataset="digits", hyperparameters={"epochs": 1}, parameters=7_850))
+"""
+    registry = create_registry([*find_entry_points(), add_plugin("gated", source)])
+    result = zoo_command("train", "gated", "--runs-dir", runs_dir, registry=registry)
+    assert result.code == 1
+    assert re.fullmatch(
+        r"The code of plugin gated \(third-party 1\.0\) failed at \S+\.py:13: KeyError: 'gate'\. "
+        r"--debug shows the traceback\.",
+        result.error.strip(),
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..errors import PluginError, UnknownName, ZooError
+from ..errors import PluginError, UnknownName, ZooError, is_about_memory, line_in
 from ..formatting import printable
 from ..registry.plugin import describe_error
 from ..registry.registry import Registry, create_registry
@@ -85,7 +85,7 @@ class ZooGroup(click.Group):
         return printable(super().get_help(ctx), lines=True)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does, but an unexpected error of a plugin's command names the plugin."""
+        """As click does, but an unexpected error in the code of a plugin names the plugin."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:  # click would print an empty line
@@ -97,18 +97,31 @@ class ZooGroup(click.Group):
         except (ZooError, click.ClickException, click.exceptions.Exit, click.Abort, OSError):
             raise
         except Exception as error:
-            name = ctx.invoked_subcommand or ""
-            owner = registry_of(ctx).command_owner(name)
-            if owner is None:
+            message = "" if is_about_memory(error) else _of_plugin(error, ctx)
+            if not message:
                 raise
-            message = f"zoo {name}, a command of plugin {owner}, failed: {describe_error(error)}."
-            raise PluginError(f"{message} --debug shows the traceback.") from error
+            raise PluginError(f"{message}: {describe_error(error)}. --debug shows the traceback.") from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click does, but the error for an unknown command suggests the closest one."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise UnknownName("command", args[0], self.list_commands(ctx), "`zoo --help` shows them all.")
         return super().resolve_command(ctx, args)
+
+
+def _of_plugin(error: Exception, ctx: click.Context) -> str:
+    """Which plugin failed where, in words, if an unexpected error comes from one that is not part of the zoo."""
+    registry = registry_of(ctx)
+    name = ctx.invoked_subcommand or ""
+    owner = registry.command_owner(name)
+    if owner is not None:
+        return f"zoo {name}, a command of plugin {owner}, failed"
+    for plugin in registry.plugins:
+        module = registry.module_name(plugin)
+        line = line_in(error, module) if module and not plugin.builtin else ""
+        if line:
+            return f"The code of plugin {plugin} failed at {line}"
+    return ""
 
 
 def registry_of(ctx: click.Context) -> Registry:

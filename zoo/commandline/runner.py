@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..crash_guard import LibraryCrashed, can_guard, run_guarded
-from ..errors import PeerFailed, TrainingDiverged, TrainingInterrupted, UsageError, VerificationIncomplete, ZooError
+from ..errors import (
+    PeerFailed,
+    TrainingDiverged,
+    TrainingInterrupted,
+    UsageError,
+    VerificationIncomplete,
+    ZooError,
+    is_about_memory,
+)
 from ..formatting import printable, shortened
 from ..process import Interrupted, end_quietly, stop_signals, take_streams
 from .completion import ENVIRONMENT
@@ -142,21 +150,10 @@ def _explain(error: BaseException, signal_number: int) -> tuple[str, int]:
         return str(error), 3
     if isinstance(error, ZooError):
         return str(error), 2 if isinstance(error, UsageError) else 1
-    if _is_about_memory(error):
+    if is_about_memory(error):
         return "There is not enough memory for this command, or its limit (`ulimit -v`) is too low.", 1
     text = shortened(" ".join(str(error).split()), 1_000)
     return f"{type(error).__name__}: {text}. This error is unexpected; --debug shows the traceback.", 1
-
-
-def _is_about_memory(error: BaseException) -> bool:
-    texts = (
-        "not enough memory",
-        "can't allocate memory",
-        "Cannot allocate memory",
-        "bad_alloc",
-        "failed to map segment",
-    )
-    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 
 class _Notes(logging.Handler):

@@ -156,7 +156,13 @@ def info(ctx: click.Context, name: str, as_json: bool) -> None:
     if others:
         _show_others(others, as_json)
         return
-    facts = zoo.architecture_facts(registry, registry.architecture(name))
+    try:
+        architecture = registry.architecture(name)
+    except zoo.UnknownName:
+        known = {spec.name for spec, _ in registry.declared()}
+        kind = "architecture, dataset, task or format"
+        raise zoo.UnknownName(kind, name, known, "`zoo list` and `zoo datasets` show most names.") from None
+    facts = zoo.architecture_facts(registry, architecture)
     if as_json:
         print_json(facts)
         return

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import MethodError, PluginError, UsageError, ZooError
+from ..errors import MethodError, PluginError, UsageError, ZooError, line_in
 from ..formatting import brief, one_line, shortened
 from .hyperparameters import NAMES, resolve
 from .options import Option
@@ -71,7 +71,8 @@ class Spec:
             if isinstance(error, RuntimeError) and "memory" in str(error):
                 raise
             text = shortened(one_line(error), 500)
-            place = _place(error, self._code[0])
+            line = line_in(error, self._code[0])
+            place = f" at {line}" if line else ""
             raise self.fault(method, f"failed{place}: {type(error).__name__}: {text}".rstrip(": ")) from error
 
     @property
@@ -87,17 +88,6 @@ class Spec:
         problems = list(self.problems())
         if problems:
             raise PluginError(f"{self.label}: {' '.join(problems)}")
-
-
-def _place(error: BaseException, module: str) -> str:
-    """The innermost line that is of the package of ``module``, as `` at FILE:LINE``; empty if there is none."""
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        name = str(trace.tb_frame.f_globals.get("__name__"))
-        if name.partition(".")[0] == module.partition(".")[0]:
-            place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
 
 
 def recipe_problems(recipe: Mapping[str, Any]) -> Iterator[str]:
