@@ -4,13 +4,16 @@ import csv
 import dataclasses
 import json
 import re
+import types
+from pathlib import Path
 
 import pytest
 
 import zoo
+from zoo.evaluation.seeds import SeedResults
 from zoo.reports import study_plots
 from zoo.tuning.definition import Definition, Dimension, Limits
-from zoo.tuning.result import StudyResult, TrialResult
+from zoo.tuning.result import Finalist, StudyResult, TrialResult
 
 
 def definition(objectives=("accuracy",), architectures=("net",)):
@@ -61,6 +64,26 @@ def test_the_page_shows_the_trials_and_escapes_names(study):
     assert rows[3]["accuracy"] == str(0.5 + 1 / 3)
     assert rows[10]["outcome"] == "rejected"
     assert json.loads((folder / "trials.json").read_text())[3]["settings"] == {"lr": 1.0, "kind": "b"}
+
+
+def finalist(found, number, accuracies):
+    results = [{"test": {"accuracy": one}, "validation": {"accuracy": one}} for one in accuracies]
+    runs = tuple(types.SimpleNamespace(config={"results": one}, folder=Path("run")) for one in results)
+    return Finalist(found.trials[number], Path(f"recipe-{number}.json"), SeedResults(runs))
+
+
+def test_each_winner_is_compared_with_the_one_of_the_best_mean(study):
+    winners = [(3, (0.80, 0.82, 0.81)), (7, (0.90, 0.92, 0.91)), (6, (0.89, 0.93, 0.90))]
+    found = dataclasses.replace(study, finalists=tuple(finalist(study, *one) for one in winners))
+    text = zoo.write_study(found).read_text()
+    rows = re.findall(r'<tr><th scope="row">(\d)</th><td>net</td><td>accuracy ([\d.]+%) .*?</td>\s*(.*?)</tr>', text)
+    assert [row[:2] for row in rows] == [("3", "81.00%"), ("7", "91.00%"), ("6", "90.67%")]
+    assert "<td>best mean</td>" in rows[1][2]
+    assert "<td>significantly worse (p = " in rows[0][2]
+    assert "<td>no significant difference (p = " in rows[2][2]
+    assert "Games-Howell" in text
+    alone = dataclasses.replace(study, finalists=found.finalists[:1])
+    assert "Games-Howell" not in zoo.write_study(alone).read_text()
 
 
 def test_the_importance_is_that_of_the_setting_that_decides(study):

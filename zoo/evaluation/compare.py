@@ -180,16 +180,26 @@ def compare(
             if dataset
             else "Give two or more models to compare."
         )
-    found = [_candidate(reference, registry, folder, latency) for reference in dict.fromkeys(references)]
-    first = found[0]
-    for other in found[1:]:
+    return compare_candidates(
+        [_candidate(reference, registry, folder, latency) for reference in dict.fromkeys(references)]
+    )
+
+
+def compare_candidates(candidates: Sequence[Candidate]) -> Comparison:
+    """Order candidates by their mean, the best first, and test the others against it.
+
+    Raises:
+        UsageError: they were evaluated on different datasets.
+    """
+    first = candidates[0]
+    for other in candidates[1:]:
         if (other.dataset, other.metric) != (first.dataset, first.metric):
             raise UsageError(
                 f"{first.name} was evaluated on {first.dataset}, {other.name} on {other.dataset}. "
                 "Only models on the same dataset can be compared."
             )
     higher = is_better(first.metric, 1.0, 0.0)
-    found.sort(key=lambda candidate: -candidate.mean if higher else candidate.mean)
+    found = sorted(candidates, key=lambda candidate: -candidate.mean if higher else candidate.mean)
     return Comparison(first.metric, first.dataset, tuple(found), _p_values(found))
 
 

@@ -60,6 +60,10 @@ class SeedResults:
         names = [name for name in found[0] if all(name in one for one in found)]
         return {name: mean_and_deviation([one[name] for one in found]) for name in names}
 
+    def values(self) -> tuple[float, ...]:
+        """The main metric of each run on the test split."""
+        return tuple(run.config["results"]["test"][self.metric] for run in self.runs)
+
     def to_dict(self) -> dict[str, Any]:
         """The result for JSON."""
         return {

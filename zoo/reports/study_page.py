@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..evaluation.compare import TEST, Candidate, compare_candidates
 from ..files import make_folder, write_json, write_text
 from ..formatting import duration, metric_name, metric_names, metric_text, size_text, time_text
 from ..tuning.objectives import title, value_text
@@ -82,8 +83,9 @@ def _facts(found: StudyResult) -> dict[str, Any]:
         "headings": [title(name) for name in definition.objectives],
         "rows": [_row(trial, found) for trial in found.finished[:MOST_ROWS]],
         "hidden": max(0, len(found.finished) - MOST_ROWS),
-        "finalists": [_finalist(one) for one in found.finalists],
+        "finalists": _finalists(found),
         "command": _compare(found),
+        "test": TEST,
     }
 
 
@@ -106,13 +108,29 @@ def _row(trial: TrialResult, found: StudyResult) -> dict[str, Any]:
     }
 
 
-def _finalist(one: Finalist) -> dict[str, Any]:
+def _finalists(found: StudyResult) -> list[dict[str, Any]]:
+    """The winners in the order of the search, each compared with the one that has the best mean on the test split."""
+    if not found.finalists:
+        return []
+    data = found.definition.data_name
+    compared = compare_candidates(
+        [
+            Candidate(str(one.trial.number), data, one.seeds.metric, one.seeds.values(), "runs", {})
+            for one in found.finalists
+        ]
+    )
+    results = {candidate.name: compared.result(place) for place, candidate in enumerate(compared.candidates)}
+    return [_finalist(one, results[str(one.trial.number)]) for one in found.finalists]
+
+
+def _finalist(one: Finalist, result: str) -> dict[str, Any]:
     spread = one.seeds.metrics()
     return {
         "trial": one.trial.number,
         "architecture": one.trial.architecture,
         "recipe": one.recipe.name,
         "seeds": len(one.seeds.runs),
+        "result": result,
         "metrics": [
             (metric_name(name), f"{metric_text(name, spread[name]['mean'])} ±{metric_text(name, spread[name]['std'])}")
             for name in metric_names(spread)
