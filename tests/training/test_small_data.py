@@ -110,6 +110,18 @@ def test_a_training_that_is_shortened_to_very_few_steps_gets_half_the_batch(regi
     assert kept.hyperparameters.lr == h.lr
 
 
+@pytest.mark.parametrize(
+    ("settings", "batch_size"),
+    [({"epochs": 1}, 64), ({"epochs": 2}, 128), ({"epochs": 1, "batch_size": 128}, 128), ({}, 128)],
+)
+def test_a_training_of_one_epoch_gets_half_the_batch_unless_it_has_many_steps(registry, settings, batch_size):
+    _, adapted = adapt(registry, "lenet", "mnist", 55_000, **settings)
+    assert adapted.hyperparameters.batch_size == batch_size
+    assert adapted.hyperparameters.lr == (0.032 if batch_size == 64 else 0.04)
+    _, many = adapt(registry, "lenet", "mnist", 128 * 1_000, **settings)
+    assert many.hyperparameters.batch_size == 128
+
+
 def test_a_small_batch_is_not_halved(registry):
     spec, data = registry.architecture("rnn-mini"), some_data(registry.dataset("mnist"), 400)
     for size, expected in ((128, 64), (64, 32), (63, 63), (32, 32)):

@@ -249,6 +249,26 @@ def test_an_epoch_with_another_batch_is_measured_again(registry, runs_dir, monke
     assert "Training 2 epochs of about 3 s, in 7 s." in caplog.messages
 
 
+@pytest.mark.parametrize(("seconds", "batch_size"), [(2.9, 64), (4, 32)])
+def test_the_batch_is_not_halved_if_an_epoch_then_takes_too_long(
+    seconds, batch_size, registry, runs_dir, monkeypatch, caplog
+):
+    def measure(request, prepared):
+        return 2.0 if prepared.hyperparameters.batch_size == 64 else 3.0
+
+    monkeypatch.setattr(time_budget, "measure_epoch", measure)
+    settings = {"dataset": "digits", "device": "cpu", "runs_dir": runs_dir, "registry": registry}
+    run = zoo.train("lenet", seconds=seconds, **settings)
+    assert run.config["hyperparameters"]["batch_size"] == batch_size
+    assert run.config["hyperparameters"]["epochs"] == len(run.metrics()) == 1
+    note, training = caplog.messages
+    assert ("batch_size 32 instead of 64" in note) == (batch_size == 32)
+    assert training == f"Training 1 epoch of about {2 if batch_size == 64 else 3} s, in {seconds:.0f} s."
+    repeated = repeat_command(run.config, registry)
+    assert "--epochs 1" in repeated
+    assert ("--batch-size 64" in repeated) == (batch_size == 64)
+
+
 def test_a_training_has_one_epoch_at_least(tiny_registry, runs_dir, monkeypatch, caplog):
     monkeypatch.setattr(time_budget, "measure_epoch", lambda request, prepared: 20.0)
     run = zoo.train("tiny-cnn", seconds=7, device="cpu", runs_dir=runs_dir, registry=tiny_registry)

@@ -55,6 +55,7 @@ class Prepared:
         device: the device to train on.
         init_from: where the initial weights came from, as text; None: random weights.
         changes: how the recipe was adapted, in words.
+        note: the same as one line for the user; empty if nothing changed.
     """
 
     registry: Registry
@@ -68,6 +69,7 @@ class Prepared:
     device: torch.device
     init_from: str | None = None
     changes: tuple[str, ...] = ()
+    note: str = ""
 
 
 def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prepared:
@@ -91,8 +93,9 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
     adapted = adapt_recipe(hyperparameters, request.options, spec, data, request.registry, request.user_set)
     hyperparameters = adapted.hyperparameters
     _check_places(hyperparameters, data, request.registry)
-    if adapted.changes:
-        log.warning("%s", adapted)
+    note = str(adapted) if adapted.changes else ""
+    if note and request.seconds is None:  # with a time, the recipe changes until the epochs are known
+        log.warning("%s", note)
     if request.dry_run:
         hyperparameters = replace(hyperparameters, epochs=1)
         data = first_batches(data, hyperparameters.batch_size)
@@ -114,6 +117,7 @@ def prepare(request: TrainingRequest, data: LoadedDataset | None = None) -> Prep
         request.device,
         init_from,
         adapted.changes,
+        note,
     )
 
 

@@ -24,6 +24,8 @@ FEW_STEPS = 400
 """A training of fewer steps gets a long warm-up, a short moving average, clipped gradients and less dropout."""
 VERY_FEW_STEPS, HALVED_BATCH = 200, 32
 """A training that the user shortens to fewer steps gets half the batch, if that is not below this size."""
+STEPS_OF_ONE_EPOCH = 1_000
+"""So does a training of a single epoch with fewer steps than this."""
 WARM_UP, AVERAGED, CLIP = 0.25, 0.1, 5.0
 """In such a training: least fraction of warm-up, longest averaging as a fraction of the run, largest gradient norm."""
 PHOTO_SHIFT = 0.1
@@ -77,8 +79,8 @@ def adapt_recipe(
 
     For such data and for a shorter training:
 
-    5. If the user set epochs with which there are fewer than 200 steps, the batch is halved, but not to less than 32.
-       The learning rate falls as in 1.
+    5. If the user set epochs with which there are fewer than 200 steps, or one epoch of fewer than 1,000, the batch is
+       halved, but not to less than 32. The learning rate falls as in 1.
 
     If it has fewer than 400 steps then:
 
@@ -169,8 +171,8 @@ def _epochs(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
 
 
 def _half_batch(h: Hyperparameters, samples: int) -> Mapping[str, Value]:
-    half = h.batch_size // 2
-    return {"batch_size": half} if half >= HALVED_BATCH and h.epochs * count_steps(h, samples) < VERY_FEW_STEPS else {}
+    half, few = h.batch_size // 2, STEPS_OF_ONE_EPOCH if h.epochs == 1 else VERY_FEW_STEPS
+    return {"batch_size": half} if half >= HALVED_BATCH and h.epochs * count_steps(h, samples) < few else {}
 
 
 def _warm_up(h: Hyperparameters, samples: int) -> Mapping[str, Value]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..formatting import counted, duration
 from ..models.devices import exact
@@ -34,32 +34,61 @@ def fit_into_time(request: TrainingRequest, prepared: Prepared, world: World) ->
 
     The first process measures the steps and the validation on a copy of the model. The recipe is then adapted to that
     number of epochs like to one that the user sets, so that learning rate, warm-up and averaging end with the training.
-    If that changes the batch, and with it the time of an epoch, it is measured again.
+    If that changes the batch, and with it the time of an epoch, it is measured again. The batch stays if an epoch fits
+    into the time only with it.
     """
+    fitted = _with_epochs(request, prepared, world)
     batch_size = prepared.hyperparameters.batch_size
-    request, prepared = _with_epochs(request, prepared, world)
-    if prepared.hyperparameters.batch_size != batch_size:
-        return _with_epochs(request, prepared, world)
-    return request, prepared
+    if fitted.prepared.hyperparameters.batch_size != batch_size:
+        again = _with_epochs(fitted.request, fitted.prepared, world)
+        fitted = again if again.fits or not fitted.fits else _with_batch(fitted, batch_size)
+    if fitted.prepared.note:
+        log.warning("%s", fitted.prepared.note)
+    if world.first:
+        log.warning("%s", fitted)
+    return fitted.request, fitted.prepared
 
 
-def _with_epochs(request: TrainingRequest, prepared: Prepared, world: World) -> tuple[TrainingRequest, Prepared]:
-    epochs = world.broadcast(_count_epochs(request, prepared) if world.first else None)
-    request = replace(
-        request,
-        hyperparameters={**request.hyperparameters, "epochs": epochs},
-        user_set=request.user_set | {"epochs"},
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A training whose epochs were chosen for a time.
+
+    Args:
+        seconds: of an epoch, measured.
+    """
+
+    request: TrainingRequest
+    prepared: Prepared
+    seconds: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether an epoch takes no longer than the whole time."""
+        return self.seconds <= (self.request.seconds or 0.0)
+
+    def __str__(self) -> str:
+        epochs = counted(self.prepared.hyperparameters.epochs, "epoch")
+        fits = "in" if self.fits else "although that is longer than"
+        return f"Training {epochs} of about {duration(self.seconds)}, {fits} {duration(self.request.seconds or 0.0)}."
+
+
+def _with_epochs(request: TrainingRequest, prepared: Prepared, world: World) -> _Fitted:
+    """As many epochs as fit, by a new measurement, and the recipe adapted to them."""
+    seconds = world.broadcast(measure_epoch(request, prepared) if world.first else None)
+    changed = _with(request, "epochs", max(1, int((request.seconds or 0.0) / seconds)))
+    return _Fitted(changed, prepare(changed, prepared.data), seconds)
+
+
+def _with_batch(fitted: _Fitted, batch_size: int) -> _Fitted:
+    request = _with(fitted.request, "batch_size", batch_size)
+    return replace(fitted, request=request, prepared=prepare(request, fitted.prepared.data))
+
+
+def _with(request: TrainingRequest, name: str, value: object) -> TrainingRequest:
+    """``request`` as if the user had set a hyperparameter."""
+    return replace(
+        request, hyperparameters={**request.hyperparameters, name: value}, user_set=request.user_set | {name}
     )
-    return request, prepare(request, prepared.data)
-
-
-def _count_epochs(request: TrainingRequest, prepared: Prepared) -> int:
-    seconds = request.seconds or 0.0
-    epoch = measure_epoch(request, prepared)
-    epochs = max(1, int(seconds / epoch))
-    fits = "in" if epoch <= seconds else "although that is longer than"
-    log.warning("Training %s of about %s, %s %s.", counted(epochs, "epoch"), duration(epoch), fits, duration(seconds))
-    return epochs
 
 
 def measure_epoch(request: TrainingRequest, prepared: Prepared) -> float:
