@@ -126,7 +126,7 @@ def test_every_option_is_explained_and_shows_its_default(name, zoo_command, monk
     for metavar in ("TEXT", "INTEGER", "FLOAT", " PATH ", "DIRECTORY", "RANGE"):
         assert metavar not in text, "an option without a metavar that says what it takes"
     assert max(map(len, text.splitlines())) <= 80
-    ctx = click.Context(cli.cli, info_name="zoo", show_default=True)
+    ctx = click.Context(cli.cli, info_name="zoo", **cli.cli.context_settings)
     command = cli.cli.get_command(ctx, name) if name else cli.cli
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     assert all(option.help and option.help.endswith(".") for option in options)

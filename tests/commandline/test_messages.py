@@ -168,7 +168,8 @@ def test_the_time_of_a_resumed_training_goes_on(zoo_command, tmp_path):
 def test_ranges_are_in_words_everywhere():
     from cli import cli
 
-    ctx = click.Context(cli, info_name="zoo")
+    # a command keeps the help option of its first context, so that it must be one with the names of the zoo
+    ctx = click.Context(cli, info_name="zoo", **cli.context_settings)
     for name in cli.list_commands(ctx):
         command = cli.get_command(ctx, name)
         text = command.get_help(click.Context(command, info_name=name, parent=ctx))
@@ -178,7 +179,7 @@ def test_ranges_are_in_words_everywhere():
 def test_forms_have_help_of_their_own():
     from cli import cli
 
-    ctx = click.Context(cli, info_name="zoo")
+    ctx = click.Context(cli, info_name="zoo", **cli.context_settings)
     command = cli.get_command(ctx, "export")
     inner = click.Context(command, info_name="export", parent=ctx)
     texts = {option.name: option.help for option in command.get_params(inner) if option.name.startswith("reduction_")}
