@@ -99,12 +99,16 @@ def test_a_training_on_a_terminal_has_a_live_line_that_ends_with_it(screen):
     assert written.rstrip().endswith("\x1b[2K")  # the live line is gone
 
 
+AGE = ColumnSummary("age", "number", 3, 0, "1 to 3")
+
+
 def test_a_resumed_training_says_where_it_continues_and_counts_the_time_before(capsys):
     display = TrainingDisplay()
     run = run_of(1, 2)
-    display.train_started(run, start_of(first_epoch=3, epochs=3, metric="mae"))
+    display.train_started(run, start_of(first_epoch=3, epochs=3, metric="mae", columns=[AGE]))
     display.epoch_ended(run, {"epoch": 3, "train": {"loss": 0.5, "mae": 1.5}, "validation": {"loss": 0.5, "mae": 2.5}})
     lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["COLUMN", "age"]
     assert "resuming at epoch 3" in lines
     assert any("(train and validation: MAE)" in line for line in lines)
     assert "2.5" in lines[-1]
@@ -175,6 +179,12 @@ def test_the_result_of_a_search_names_the_winners_the_recipe_and_the_comparison(
     assert second.endswith("(1 seed)")
     assert recipe == f"recipe   zoo train tiny-cnn --recipe {Path('studies/tiny/recipe.json')}"
     assert compare == f"compare  zoo compare {Path('runs/a')} {Path('runs/c')}"
+
+
+def test_the_recipe_without_a_search_is_shown_beside_the_front_only_if_it_was_tried():
+    assert "default recipe" not in study_lines(study(trial(1, accuracy=0.75)))[0]
+    front = study_lines(study(trial(1, accuracy=0.75, is_default=True)))[0]
+    assert front.count("default recipe") == 1
 
 
 def test_a_search_without_a_finished_trial_says_so():

@@ -235,6 +235,7 @@ def test_the_pytest_plugin_has_a_test_for_each_requirement_of_what_is_marked():
     made = metafunc(["iris"])
     pytest_plugin.pytest_generate_tests(made)
     assert made.cases[:2] == ["dataset-iris-described", "dataset-iris-offline"]
+    assert pytest_plugin._registry(made.config) is pytest_plugin._registry(made.config)  # loaded once
     other = metafunc(["iris"], fixtures=("tmp_path",))
     pytest_plugin.pytest_generate_tests(other)
     assert other.cases == []

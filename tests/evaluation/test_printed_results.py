@@ -171,3 +171,38 @@ def test_a_dataset_that_does_not_fit_the_model_is_refused(registry, tmp_path):
         other(labels=("a", "b", "c"))
     with pytest.raises(DataError, match=r"was trained on the classes a, b, c, d, e …; .* has other classes"):
         other(labels=tuple("abcdefghij"))
+
+
+def tokens(*vocabulary):
+    entry = {"kind": "tokens", "options": {"vocabulary": list(vocabulary), "separator": "", "lower": False}}
+    return {"architecture": "net", "input": entry}
+
+
+def test_a_dataset_of_another_kind_or_with_other_options_is_refused(registry):
+    class Data:
+        def __init__(self, kind, shape, **options):
+            self.spec = SimpleNamespace(input=kind, input_shape=shape, input_options=options)
+
+        def __str__(self):
+            return "words"
+
+    words = Data("tokens", (4,), vocabulary=("a", "b"))
+    assess._check_kind(description(content=tokens("a", "b")), registry, words)
+    with pytest.raises(DataError, match=r"^words has another vocabulary than net was trained on\.$"):
+        assess._check_kind(description(content=tokens("a", "c")), registry, words)
+    with pytest.raises(DataError, match=r"^net takes tokens; words has samples of the kind signal\.$"):
+        assess._check_kind(description(content=tokens("a", "b")), registry, Data("signal", (1, 4)))
+
+
+def test_a_task_that_no_plugin_has_is_needed_for_unusual_predictions_only(registry):
+    content = {"architecture": "net", "predicts": "class"}
+    assert assess._methods(description(task="scene", content=content), registry) is None
+    content["predicts"] = "discrete"
+    with pytest.raises(zoo.PluginError, match=r"net needs the task 'scene', which no plugin registers here"):
+        assess._methods(description(task="scene", content=content), registry)
+
+
+def test_the_outputs_of_a_model_are_those_of_its_task_its_labels_or_the_usual_ones(registry):
+    assert assess._outputs(description(task="binary"), registry, 5) == 1
+    assert assess._outputs(description(labels=("a", "b", "c")), registry, 5) == 3
+    assert assess._outputs(description(), registry, 5) == 5

@@ -159,3 +159,61 @@ def test_the_processes_know_their_launcher_and_leave_signals_to_it():
     variables = distributed._for_processes()
     assert variables["ZOO_LAUNCHER"] == str(os.getpid())
     assert variables["TORCHELASTIC_SIGNALS_TO_HANDLE"] == ""
+
+
+def test_the_parts_of_different_length_are_joined_in_the_order_of_the_processes(monkeypatch):
+    parts = [torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[4.0]])]
+
+    def all_gather(found, own):
+        for place, one in enumerate(found):
+            if own.dtype == torch.int64:
+                one.fill_(len(parts[place]))
+            else:
+                one.zero_()
+                one[: len(parts[place])] = parts[place]
+
+    monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
+    for rank in range(2):
+        assert distributed.World(rank, 2).gather(parts[rank]).flatten().tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def failed(code):
+    """What torch raises if a process of the training failed."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+    return ChildFailedError("zoo", {1: ProcessFailure(local_rank=1, pid=1, exitcode=code, error_file="")})
+
+
+def launched_with(monkeypatch, error=None):
+    """The exit code of two processes that end with ``error``, and what was started."""
+    started = []
+
+    def elastic_launch(config, executable):
+        def run(*options):
+            started.append((config.nproc_per_node, executable, options, os.environ["ZOO_LAUNCHER"]))
+            if error is not None:
+                raise error
+
+        return run
+
+    monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", elastic_launch)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return distributed.launch(2, ["train", "lenet"]), started
+
+
+def test_the_processes_are_those_of_the_command(monkeypatch):
+    code, ((count, executable, options, launcher),) = launched_with(monkeypatch)
+    assert (code, count, executable, launcher) == (0, 2, sys.executable, str(os.getpid()))
+    assert options[-4:] == ("-m", "zoo", "train", "lenet")
+    assert "ZOO_LAUNCHER" not in os.environ
+
+
+def test_the_exit_code_is_that_of_the_first_process_that_failed(monkeypatch):
+    from torch.distributed.elastic.multiprocessing import SignalException
+
+    assert launched_with(monkeypatch, failed(3))[0] == 3
+    assert launched_with(monkeypatch, SignalException("stop", signal.SIGINT))[0] == 130
+    with pytest.raises(
+        PeerFailed, match=r"^Process 1 of 2 was ended by SIGKILL\. `zoo runs` shows the runs that can be"
+    ):
+        launched_with(monkeypatch, failed(-9))
