@@ -103,7 +103,7 @@ def check_one(source: ExportSource, file: Path, inspect: object) -> Iterator[dic
     """Yield the result of one file under every setting."""
     structure = check_structure(dataclasses.replace(source, description={}), inspect(file))  # type: ignore[operator]
     limits.deviations = once(rounding.deviations)
-    numerics._run_exact = once(run_exact)
+    numerics.run_exact = once(run_exact)
     for count, onednn in SETTINGS:
         torch.set_num_threads(count)
         with torch.backends.mkldnn.flags(enabled=onednn):
@@ -136,7 +136,7 @@ def torch_of_limit(source: ExportSource, case: numerics.Case) -> float:
     )
 
 
-run_exact = numerics._run_exact
+run_exact = numerics.run_exact
 
 
 def once(function):

@@ -32,7 +32,8 @@ def inspect(path: Path) -> Inspection:
     loops and functions are included.
     """
     try:
-        model = onnx.load(path, load_external_data=False)
+        content = path.read_bytes()
+        model = onnx.load_model_from_string(content)
     except (DecodeError, OSError) as error:
         return Inspection(f"not an ONNX file: {_one_line(error)}", "")
     initialised = {tensor.name for tensor in model.graph.initializer}  # old files list weights as inputs too
@@ -40,7 +41,7 @@ def inspect(path: Path) -> Inspection:
     inputs = tuple(_tensor(item) for item in model.graph.input if item.name not in initialised)
     first = inputs[0].shape[0] if inputs and inputs[0].shape else "?"
     batch = f"batch size fixed at {first}" if isinstance(first, int) else "any batch size"
-    problem = _invalid(model)
+    problem = _invalid(model, content)
     return Inspection(
         problem=problem,
         summary=f"valid ONNX, opset {opset}, IR {model.ir_version}, {nodes} node{'' if nodes == 1 else 's'}, {batch}",
@@ -80,13 +81,14 @@ def check_opset(source: ExportSource, path: Path, opset: int = 0, runtime: str =
     yield Check("opset", not problem, problem or summary, figures)
 
 
-def _invalid(model: onnx.ModelProto) -> str:
+def _invalid(model: onnx.ModelProto, content: bytes) -> str:
     problem = _outside(model) or _not_repeatable(model)
     if problem:
         return problem
     try:
-        onnx.checker.check_model(model, full_check=True)
-        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        # the bytes, because a model would be turned into bytes again for each check
+        onnx.checker.check_model(content, full_check=True)
+        onnx.shape_inference.infer_shapes(content, check_type=True, strict_mode=True, data_prop=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         return f"not valid ONNX: {_one_line(error)}"
     return _not_finite(model)
@@ -163,9 +165,12 @@ def _as_floats(tensor: onnx.TensorProto) -> np.ndarray[Any, Any]:
 def _fingerprint(tensor: onnx.TensorProto) -> str:
     """The SHA-256 of type, shape and values."""
     values = onnx.numpy_helper.to_array(tensor)
-    header = f"{tensor.data_type} {list(values.shape)} ".encode()
-    content = str(values.tolist()).encode() if values.dtype.kind == "O" else np.ascontiguousarray(values).tobytes()
-    return hashlib.sha256(header + content).hexdigest()
+    digest = hashlib.sha256(f"{tensor.data_type} {list(values.shape)} ".encode())
+    if values.dtype.kind == "O":
+        digest.update(str(values.tolist()).encode())
+    else:  # as bytes without a copy, because weights can be large; some types of ONNX have no buffer of their own
+        digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def _graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:

@@ -20,7 +20,8 @@ import zoo
 from zoo import Exporter, ExportError, ExportRefused, Inspection, Runtime, Runtimes, TensorSpec
 from zoo.exporting.checks import check_reproducible, check_structure, write_again
 from zoo.exporting.gates import Gates, expected_gates, require_all
-from zoo.exporting.model_checks import check_independence
+from zoo.exporting.model_checks import check_determinism, check_independence
+from zoo.exporting.numerics import ExactRuns, make_cases
 from zoo.exporting.reference_vectors import ReferenceVectors
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
@@ -364,6 +365,27 @@ def test_predictions_that_depend_on_the_batch_a_little_are_refused(classifier):
     check = check_independence(dataclasses.replace(classifier, model=nn.Sequential(DependsOnTheBatch(3))))
     assert (check.gate, check.passed) == ("independence", False)
     assert "predictions of tiny depend on the other samples of the batch" in check.summary
+
+
+def test_the_gates_share_their_float64_runs(classifier, monkeypatch):
+    """They give the same results as gates that make their own, with one float64 model and each exact run only once."""
+    apart = [check_determinism(classifier), check_independence(classifier)], make_cases(classifier)
+    made = []
+    in_float64 = ExportSource.in_float64
+    monkeypatch.setattr(ExportSource, "in_float64", lambda source: made.append(source) or in_float64(source))
+    runs = ExactRuns(classifier)
+    together = [check_determinism(classifier, runs), check_independence(classifier, runs)], make_cases(classifier, runs)
+    assert len(made) == 1
+    assert together[0] == apart[0]
+    for one, other in zip(together[1], apart[1], strict=True):
+        assert one.kind == other.kind
+        assert [limit.largest for limit in one.limits] == [limit.largest for limit in other.limits]
+        assert all(np.array_equal(a, b) for a, b in zip(one.exact, other.exact, strict=True))
+        assert all(np.shares_memory(a, b) for a, b in zip(one.exact, _exact_of(runs, one.kind), strict=True))
+
+
+def _exact_of(runs, kind):
+    return runs.outputs([name for name, _ in runs.inputs].index(kind))
 
 
 # reference vectors

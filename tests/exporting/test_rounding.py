@@ -290,3 +290,13 @@ def test_outputs_that_nearly_cancel_are_not_refused():
     assert error > 16 * 2 * UNIT * float(exact[0][0, 0])  # a limit in roundings of the output would refuse this
     (limit,) = error_limits(model, inputs, exact, [[np.float32([[in_order]])]])
     assert error < limit.largest < 100 * error
+
+
+def test_the_scatter_of_a_convolution_is_the_same_if_it_is_computed_as_one_product(monkeypatch):
+    torch.manual_seed(0)
+    model = Model(lambda x, layer: layer(x), nn.Conv2d(256, 256, 3, padding=1))
+    inputs, plain = torch.randn(4, 256, 2, 2), []
+    as_product = scatter_of(model, inputs)
+    monkeypatch.setattr(rounding, "compute", lambda func, args, kwargs: plain.append(func) or func(*args, **kwargs))
+    np.testing.assert_allclose(as_product, scatter_of(model, inputs), rtol=1e-4, atol=1e-12)
+    assert plain

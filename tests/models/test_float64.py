@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from zoo.models.float64 import Float64Reference
+from zoo.models.float64 import FEW_PLACES, LARGE_WEIGHT, Float64Reference, compute
 
 INPUTS = torch.tensor([[0.1, -1.7, 3.3], [2.9, 0.7, -0.3]])
 WEIGHT = torch.tensor([0.3, 1.1, -0.9])
@@ -99,3 +100,86 @@ def test_the_model_and_its_inputs_stay_as_they_are():
     Float64Reference(model)(inputs)
     assert model.weight.dtype == torch.float32
     assert torch.equal(inputs, INPUTS)
+
+
+def matrix_products(images, layer):
+    """The result of a convolution by :func:`compute`, and whether it was one product of matrices."""
+    found = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            found.append(func.overloadpacket)
+            return func(*args, **(kwargs or {}))
+
+    settings = (layer.stride, layer.padding, layer.dilation, layer.transposed, layer.output_padding, layer.groups)
+    with torch.no_grad(), Watch():
+        result = compute(torch.ops.aten.convolution.default, (images, layer.weight, layer.bias, *settings), {})
+    return result, torch.ops.aten.mm in found
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("size", "settings"),
+    [
+        ((1, 1), {"kernel_size": 3, "padding": 1}),
+        ((4, 4), {"kernel_size": 1}),
+        ((7, 5), {"kernel_size": (3, 1), "stride": (2, 3), "padding": (1, 0)}),
+        ((8, 8), {"kernel_size": 3, "stride": 2, "padding": 2, "dilation": 2}),
+    ],
+)
+def test_a_convolution_of_small_images_is_one_product_with_the_result_of_torch(size, settings, bias):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(256, 256, **settings, bias=bias).double()
+    images = torch.randn(5, 256, *size, dtype=torch.float64)
+    result, product = matrix_products(images, layer)
+    with torch.no_grad():
+        wanted = layer(images)
+    assert product
+    assert result.is_contiguous()
+    torch.testing.assert_close(result, wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(256, 256, 3, padding=1), (1, 256, 2, 2)),
+        (nn.Conv2d(256, 256, 1), (2, 256, 4, FEW_PLACES // 4 + 1)),
+        (nn.Conv2d(256, LARGE_WEIGHT // 256 - 1, 1), (2, 256, 1, 1)),
+        (nn.Conv2d(512, 512, 1, groups=2), (2, 512, 1, 1)),
+        (nn.ConvTranspose2d(256, 256, 1), (2, 256, 1, 1)),
+        (nn.Conv1d(256, 256, 3), (2, 256, 4)),
+    ],
+    ids=["one image", "large images", "small weight", "groups", "transposed", "one axis"],
+)
+def test_any_other_convolution_is_left_to_torch(layer, shape):
+    layer, images = layer.double(), torch.randn(shape, dtype=torch.float64)
+    result, product = matrix_products(images, layer)
+    assert not product
+    with torch.no_grad():
+        assert torch.equal(result, layer(images))
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_the_reference_uses_the_product_unless_a_mode_has_to_see_the_convolution(mode, monkeypatch):
+    class Tuple(nn.Conv2d):
+        def forward(self, inputs):
+            return (super().forward(inputs),)
+
+    reference, seen, products = Float64Reference(Tuple(256, 256, 1)), [], []
+    unfold = nn.functional.unfold
+    monkeypatch.setattr(nn.functional, "unfold", lambda *args: products.append(args) or unfold(*args))
+    images = torch.randn(3, 256, 2, 2)
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(func.overloadpacket)
+            return func(*args, **(kwargs or {}))
+
+    with mode():
+        (alone,) = reference(images)
+        assert len(products) == 1
+        with Watch():
+            (watched,) = reference(images)
+    assert len(products) == 1
+    assert seen[-1] in (torch.ops.aten.convolution, torch.ops.aten.conv2d)
+    torch.testing.assert_close(alone, watched, rtol=1e-13, atol=1e-13)

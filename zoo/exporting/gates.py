@@ -26,7 +26,7 @@ from ..specs.references import resolve_reference
 from .certificate import Check, ExportForm
 from .checks import check_reproducible, check_structure
 from .model_checks import check_determinism, check_independence
-from .numerics import Case, check_numerics, check_providers, make_cases, make_reference_vectors
+from .numerics import Case, ExactRuns, check_numerics, check_providers, make_cases, make_reference_vectors
 from .quantisation import Baseline, check_reduced, reduced_reference_vectors
 from .reference_vectors import ReferenceVectors
 from .request import ExportRequest
@@ -51,6 +51,7 @@ class Gates:
         """For the certificate; there after the last check, unless the exporter cannot open its files."""
         self.inspection: Inspection | None = None
         """What is in the file, likewise."""
+        self._exact_runs = ExactRuns(source)
 
     @property
     def form(self) -> ExportForm:
@@ -59,11 +60,11 @@ class Gates:
 
     def write_and_check(self) -> Iterator[Check]:
         """Check the model, write the file, check the file."""
-        yield check_determinism(self.source)
+        yield check_determinism(self.source, self._exact_runs)
         self._write()
         if self.request.reproducible:
             yield check_reproducible(self.source, self.request, self.path)
-        yield check_independence(self.source)
+        yield check_independence(self.source, self._exact_runs)
         yield from self.check_file()
 
     def check_file(self) -> Iterator[Check]:
@@ -74,7 +75,7 @@ class Gates:
         yield self._structure()
         yield from self._own_checks()
         runtimes: Runtimes = self._call(self.exporter.open, self.path)
-        cases = make_cases(self.source)
+        cases = make_cases(self.source, self._exact_runs)
         self.vectors = make_reference_vectors(self.source, cases)
         yield from check_outputs(self.source, cases, runtimes, self.request.providers)
         if self.request.reduction:

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .certificate import Check
 from .limits import error_limits
-from .numerics import BATCHES, real_and_extreme_inputs
+from .numerics import BATCHES, ExactRuns, run_torch
 from .source import ExportSource
 from .tracing import (
     Observation,
@@ -43,9 +43,14 @@ is 2**-29 of rounding in float32."""
 State = dict[str, Any]
 
 
-def check_determinism(source: ExportSource) -> Check:
-    """The model runs, its outputs are finite, and equal in two runs. If not, no file can be compared with it."""
-    problem = _cannot_run(source) or _unrepeatable(source) or _not_finite(source)
+def check_determinism(source: ExportSource, exact_runs: ExactRuns | None = None) -> Check:
+    """The model runs, its outputs are finite, and equal in two runs. If not, no file can be compared with it.
+
+    Args:
+        exact_runs: of ``source``; later gates use them again.
+    """
+    runs = exact_runs or ExactRuns(source)
+    problem = _cannot_run(source) or _unrepeatable(source, runs) or _not_finite(runs)
     if problem:
         return Check("determinism", False, f"{source.name} {problem}")
     return Check("determinism", True, f"two runs with different seeds give equal outputs ({MODEL_SAMPLES} samples)")
@@ -96,7 +101,7 @@ def _forward_of(source: ExportSource) -> str:
     return ""
 
 
-def _unrepeatable(source: ExportSource) -> str:
+def _unrepeatable(source: ExportSource, runs: ExactRuns) -> str:
     """What makes outputs depend on more than the input, or changes the input; empty if nothing does."""
     model, inputs = copy.deepcopy(source.model), source.samples(MODEL_SAMPLES)
     generators = generator_states(model)
@@ -115,14 +120,16 @@ def _unrepeatable(source: ExportSource) -> str:
         )
     if "" in seen.writes:
         return f"changes its input in place{seen.writes['']}. Use an operation that gives a new tensor"
-    reference = source.in_float64()
-    for module, wait in ((model, 0.0), (reference, CLOCK_SECONDS if seen.calls else 0.0)):
-        first, before = _run_seeded(module, inputs, 1), _state(module)
+    for module, wait in ((model, 0.0), (runs.reference, CLOCK_SECONDS if seen.calls else 0.0)):
+        first = _run_seeded(module, inputs, 1)
         time.sleep(wait)
-        second, after = _run_seeded(module, inputs, 2), _state(module)
+        second = _run_seeded(module, inputs, 2)
         if not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(first, second, strict=True)):
+            # copied only now, because the state of a large network takes long to copy
+            before = _state(module)
+            _run_seeded(module, inputs, 3)
             return "gives different outputs for the same input in evaluation mode: " + _culprit(
-                source, seen, before, after
+                source, seen, before, _state(module)
             )
     return ""
 
@@ -165,16 +172,14 @@ def _same(one: Any, other: Any) -> bool:
         return True
 
 
-def _not_finite(source: ExportSource) -> str:
+def _not_finite(runs: ExactRuns) -> str:
     """For which kind of input the network gives NaN or infinity, and where it comes from; empty for none."""
-    reference = source.in_float64()
-    for kind, inputs in real_and_extreme_inputs(source):
+    for place, (kind, inputs) in enumerate(runs.inputs):
         few = inputs[: 1 if kind.startswith("all ") else MODEL_SAMPLES]
-        with torch.no_grad():
-            if all(bool(output.isfinite().all()) for output in reference(few)):
-                continue
-            with _Results(len(few)) as seen:
-                reference(few)
+        if all(np.isfinite(output[: len(few)]).all() for output in runs.outputs(place)):
+            continue
+        with torch.no_grad(), _Results(len(few)) as seen:
+            runs.reference(few)
         return (
             f"gives NaN or infinity for inputs of the kind {kind!r}{seen.not_finite}. Add a small number to divisors, "
             "or clamp the value"
@@ -182,15 +187,21 @@ def _not_finite(source: ExportSource) -> str:
     return ""
 
 
-def check_independence(source: ExportSource) -> Check:
-    """Predictions do not depend on the rest of the batch, in float64: alone, in other batches, beside other samples."""
-    inputs, reference = source.samples(max(BATCHES)), source.in_float64()
+def check_independence(source: ExportSource, exact_runs: ExactRuns | None = None) -> Check:
+    """Predictions do not depend on the rest of the batch, in float64: alone, in other batches, beside other samples.
+
+    Args:
+        exact_runs: of ``source``, if other gates have made some.
+    """
+    runs = exact_runs or ExactRuns(source)
+    (_, inputs), reference = runs.inputs[0], runs.reference
     with torch.no_grad():
-        whole = reference(inputs)
-        exact = [output.double().numpy() for output in whole]
+        # if all samples are the same, the exact run was of one only
+        exact = runs.outputs(0) if bool((inputs != inputs[0]).any()) else run_torch(reference, inputs)
+        whole = [torch.from_numpy(output) for output in exact]
         scale = [FLOAT64_NOISE * float(output.abs().max()) for output in whole]
         allowed: list[float] | None = None
-        for size, batch in _other_batches(source, inputs):
+        for size, batch in _other_batches(runs.inputs):
             outputs = reference(batch)
             apart = [float((a[:size] - b[:size]).abs().max()) for a, b in zip(whole, outputs, strict=True)]
             if all(one <= noise for one, noise in zip(apart, scale, strict=True)):
@@ -203,14 +214,15 @@ def check_independence(source: ExportSource) -> Check:
     return Check("independence", True, f"predictions do not depend on batch size ({len(inputs)} samples, in float64)")
 
 
-def _other_batches(source: ExportSource, inputs: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Batches that begin with samples of ``inputs``: how many, and the batch."""
+def _other_batches(kinds: list[tuple[str, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+    """Batches that begin with samples of the first kind of inputs: how many, and the batch."""
+    inputs = kinds[0][1]
     for size in BATCHES[:-1]:
         yield size, inputs[:size]
     half = MODEL_SAMPLES // 2
     yield half, inputs[:MODEL_SAMPLES]
     # beside samples that are extreme, and as many as in no other batch
-    others = [kind[:1] for name, kind in real_and_extreme_inputs(source) if name != "all missing"]
+    others = [kind[:1] for name, kind in kinds if name != "all missing"]
     yield half, torch.cat([inputs[:half], *others, *others])
 
 

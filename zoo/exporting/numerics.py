@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,13 +97,45 @@ class Comparison:
         )
 
 
-def make_cases(source: ExportSource) -> list[Case]:
-    """Real and extreme inputs of every batch size, with torch's outputs for them and the limits for a file's."""
-    reference = source.in_float64()
-    found: list[Case] = []
-    for kind, inputs in real_and_extreme_inputs(source):
-        # float64 is slow, and precise enough that its result does not depend on the batch size
-        exact = run_exact(reference, inputs)
+class ExactRuns:
+    """The float64 runs that several gates use. Float64 is slow, so each is made once, when it is first needed.
+
+    Args:
+        source: the model and the test data.
+    """
+
+    def __init__(self, source: ExportSource) -> None:
+        self.source = source
+        self._outputs: dict[int, list[Array]] = {}
+
+    @cached_property
+    def reference(self) -> nn.Module:
+        """The model in float64."""
+        return self.source.in_float64()
+
+    @cached_property
+    def inputs(self) -> list[tuple[str, Tensor]]:
+        """The largest batch of each kind of inputs, real samples first."""
+        return list(real_and_extreme_inputs(self.source))
+
+    def outputs(self, place: int) -> list[Array]:
+        """The outputs in float64 for the inputs in that place, ``[N, …]`` each."""
+        if place not in self._outputs:
+            self._outputs[place] = run_exact(self.reference, self.inputs[place][1])
+        return self._outputs[place]
+
+
+def make_cases(source: ExportSource, exact_runs: ExactRuns | None = None) -> list[Case]:
+    """Real and extreme inputs of every batch size, with torch's outputs for them and the limits for a file's.
+
+    Args:
+        exact_runs: of ``source``, if other gates have made some.
+    """
+    runs = exact_runs or ExactRuns(source)
+    reference, found = runs.reference, list[Case]()
+    for place, (kind, inputs) in enumerate(runs.inputs):
+        # float64 is precise enough that its result does not depend on the batch size
+        exact = runs.outputs(place)
         float32 = [run_torch(source.model, inputs[:size]) for size in BATCHES]
         limits = error_limits(reference, inputs, exact, float32)
         found += [

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..models.float64 import control_flow
+from ..models.float64 import compute, control_flow
 
 Array = NDArray[Any]
 
@@ -158,7 +158,7 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Tensor:
         # the size of an error is computed in float32, which is faster
         squares: Tensor = func(*_each(_square, args), **_each(_square, kwargs))
-        result: Tensor = func(*args, **kwargs)
+        result: Tensor = compute(func, args, kwargs)
         return self._summed(result, squares, terms, in_order)
 
     def _mean(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -198,8 +198,8 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result.addcmul_(result, self._uniform(result), value=units * UNIT)
 
     def _round(self, value: Tensor) -> Tensor:
-        inexact = value != value.float()
-        return value.addcmul_(value, self._uniform(value) * inexact, value=UNIT)
+        error = self._uniform(value).masked_fill_(_is_exact(value, torch.float32), 0)
+        return value.addcmul_(value, error, value=UNIT)
 
     def _approximated(self, value: Tensor, scale: Tensor | float = 1.0) -> Tensor:
         return value.add_(self._uniform(value) * scale, alpha=2 * UNIT)
@@ -209,14 +209,14 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if value.dtype != torch.float64 or kind is None:
             return value
         if kind in _HALF_UNITS:
-            inexact = value != value.to(kind)
-            return value.addcmul(value, self._uniform(value) * inexact, value=_HALF_UNITS[kind])
+            error = self._uniform(value).masked_fill_(_is_exact(value, kind), 0)
+            return value.addcmul(value, error, value=_HALF_UNITS[kind])
         return value if kind.is_floating_point or kind.is_complex else self._near_a_step(value)
 
     def _near_a_step(self, value: Tensor, kind: torch.dtype | None = None) -> Tensor:
         """``value`` with an error that is large enough to cross a step that correct programs may cross."""
-        inexact = value != value.float()
-        return value.addcmul(value, self._uniform(value) * inexact, value=STEP_UNITS * UNIT)
+        error = self._uniform(value).masked_fill_(_is_exact(value, torch.float32), 0)
+        return value.addcmul(value, error, value=STEP_UNITS * UNIT)
 
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._random, device="cpu").mul_(2).sub_(1).to(like.device)
@@ -233,6 +233,12 @@ def _each(function: Callable[[Tensor], Tensor], value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _each(function, item) for key, item in value.items()}
     return value
+
+
+def _is_exact(value: Tensor, kind: torch.dtype) -> Tensor:
+    """Where ``value`` is a number of the type ``kind``."""
+    # converted back, because torch compares tensors of two types several times slower
+    return value == value.to(kind).to(value.dtype)
 
 
 def _square(value: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from ..exporting.certificate import Check
 from ..exporting.gates import check_outputs
 from ..exporting.limits import error_limits
 from ..exporting.model_checks import check_determinism, check_independence
-from ..exporting.numerics import Case, run_exact, run_torch
+from ..exporting.numerics import Case, ExactRuns, run_exact, run_torch
 from ..exporting.quantisation import check_reduced
 from ..exporting.reference_vectors import ReferenceVectors
 from ..exporting.source import ExportSource
@@ -37,8 +37,9 @@ def repeat_checks(
         seed: of the probes.
         wanted: execution providers that must be tested.
     """
+    exact_runs = ExactRuns(source)
     for gate in (check_determinism, check_independence):
-        check = gate(source)
+        check = gate(source, exact_runs)
         yield check
         if not check.passed:
             return
