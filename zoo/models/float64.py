@@ -26,7 +26,7 @@ _AS_THEY_ARE = {_aten._to_copy, _aten.copy_, _aten.lift_fresh, _aten.detach, _at
 BRANCHES = (torch.ops.higher_order.cond, torch.ops.higher_order.while_loop)
 FEW_PLACES, LARGE_WEIGHT = 16, 2**16
 """A convolution to images of at most so many pixels, with a weight of at least so many elements, is one product."""
-_CONV2D_DEFAULTS = (None, (1, 1), (0, 0), (1, 1), 1)
+_CONV2D_DEFAULTS: tuple[Any, ...] = (None, (1, 1), (0, 0), (1, 1), 1)
 
 
 class Float64Reference(nn.Module):
@@ -145,7 +145,7 @@ def _as_product(func: Any, args: tuple[Any, ...]) -> list[Any] | None:
     if func is _aten.convolution.default and len(args) == 9:
         *settings, transposed, _, groups = args
     elif func is _aten.conv2d.default:  # what inference mode calls; arguments with their default are left out
-        *settings, groups = (*args, *_CONV2D_DEFAULTS[len(args) - 2 :])
+        *settings, groups = [*args, *_CONV2D_DEFAULTS[len(args) - 2 :]]
         transposed = False
     else:
         return None
