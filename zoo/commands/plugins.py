@@ -133,7 +133,8 @@ def uninstall(package: str, yes: bool) -> None:
     """
     points = zoo.plugins_of(package)
     what = f"{points[0].distribution} {points[0].version} with {', '.join(point.name for point in points)}"
-    if not yes:
-        click.confirm(f"Remove {what}?", abort=True, err=True)
+    if not yes and not click.confirm(f"Remove {what}?", err=True):
+        click.echo("Nothing was removed.")
+        return
     zoo.uninstall_package(package)
     click.echo(f"Removed {what}.")
