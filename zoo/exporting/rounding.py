@@ -147,7 +147,8 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if torch.Tag.pointwise not in func.tags and not func._schema.is_mutable:
             args, kwargs = _each(self.scaled, args), _each(self.scaled, kwargs)
         result = func(*args, **kwargs)
-        return result if _is_one_of(result, args) and not func._schema.is_mutable else _each(self._round, result)
+        is_argument = any(result is argument for argument in args)
+        return result if is_argument and not func._schema.is_mutable else _each(self._round, result)
 
     def scaled(self, value: Tensor) -> Tensor:
         """``value`` with an error of one rounding in each element."""
@@ -198,8 +199,7 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result.addcmul_(result, self._uniform(result), value=units * UNIT)
 
     def _round(self, value: Tensor) -> Tensor:
-        error = self._uniform(value).masked_fill_(_is_exact(value, torch.float32), 0)
-        return value.addcmul_(value, error, value=UNIT)
+        return value.addcmul_(value, self._where_inexact(value), value=UNIT)
 
     def _approximated(self, value: Tensor, scale: Tensor | float = 1.0) -> Tensor:
         return value.add_(self._uniform(value) * scale, alpha=2 * UNIT)
@@ -209,14 +209,17 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if value.dtype != torch.float64 or kind is None:
             return value
         if kind in _HALF_UNITS:
-            error = self._uniform(value).masked_fill_(_is_exact(value, kind), 0)
-            return value.addcmul(value, error, value=_HALF_UNITS[kind])
+            return value.addcmul(value, self._where_inexact(value, kind), value=_HALF_UNITS[kind])
         return value if kind.is_floating_point or kind.is_complex else self._near_a_step(value)
 
     def _near_a_step(self, value: Tensor, kind: torch.dtype | None = None) -> Tensor:
         """``value`` with an error that is large enough to cross a step that correct programs may cross."""
-        error = self._uniform(value).masked_fill_(_is_exact(value, torch.float32), 0)
-        return value.addcmul(value, error, value=STEP_UNITS * UNIT)
+        return value.addcmul(value, self._where_inexact(value), value=STEP_UNITS * UNIT)
+
+    def _where_inexact(self, value: Tensor, kind: torch.dtype = torch.float32) -> Tensor:
+        """Uniform in [-1, 1] where ``value`` is not a number of the type ``kind``, else 0."""
+        # converted back, because torch compares tensors of two types several times slower
+        return self._uniform(value).masked_fill_(value == value.to(kind).to(value.dtype), 0)
 
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._random, device="cpu").mul_(2).sub_(1).to(like.device)
@@ -235,18 +238,8 @@ def _each(function: Callable[[Tensor], Tensor], value: Any) -> Any:
     return value
 
 
-def _is_exact(value: Tensor, kind: torch.dtype) -> Tensor:
-    """Where ``value`` is a number of the type ``kind``."""
-    # converted back, because torch compares tensors of two types several times slower
-    return value == value.to(kind).to(value.dtype)
-
-
 def _square(value: Tensor) -> Tensor:
     return value.float().square_()
-
-
-def _is_one_of(result: Any, args: tuple[Any, ...]) -> bool:
-    return any(result is argument for argument in args)
 
 
 def _in_storage_order(left: Tensor, right: Tensor) -> Tensor:
