@@ -1,6 +1,7 @@
 """A plugin that does anything wrong is reported in one line that names it; the other plugins work."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -267,18 +268,19 @@ for _ in range(600):
 @pytest.mark.parametrize(
     ("source", "error"),
     [
-        (SLOW, "ImportTimeout: the import takes more than 0.2 s (ZOO_PLUGIN_TIMEOUT), so it is left out"),
-        (SLOW.replace("600", "8").replace("Exception", "BaseException"), "adds nothing"),  # it catches everything
+        (SLOW, r"ImportTimeout: the import takes more than 1 s \(ZOO_PLUGIN_TIMEOUT\), so it is left out"),
+        # it catches everything, unless the time is over between two of its `try`
+        (SLOW.replace("600", "16").replace("Exception", "BaseException"), r"adds nothing|ImportTimeout"),
     ],
     ids=["sleeps", "catches all"],
 )
 def test_an_import_over_the_time_limit_is_left_out(add_plugin, monkeypatch, source, error):
-    monkeypatch.setenv("ZOO_PLUGIN_TIMEOUT", "0.2")
+    monkeypatch.setenv("ZOO_PLUGIN_TIMEOUT", "1")  # the good plugin needs less, on a busy machine too
     before = signal.getsignal(signal.SIGALRM)
     good = add_plugin("good", ARCHITECTURE.format(changes=""), distribution="zz-good")
     registry = zoo.create_registry([add_plugin("slow", source), good])
     assert [plugin.status for plugin in registry.plugins] == ["failed", "loaded"]
-    assert error in registry.plugins[0].errors[0]
+    assert re.search(error, registry.plugins[0].errors[0])
     assert signal.getsignal(signal.SIGALRM) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
