@@ -22,6 +22,7 @@ from ..files import make_folder, replacing
 from ..folders import expanded
 from ..formatting import one_line
 from ..models.inference import Array
+from ..runs.curves import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def new_figure(width: float, height: float) -> Figure:
 def save_png(figure: Figure, path: Path) -> Path:
     """Write ``figure`` to a PNG file with a white background. The file is replaced only when it is complete."""
     with replacing(path) as temporary, themed():
-        figure.savefig(temporary, format="png", facecolor="white")
+        save_figure(figure, temporary, format="png", facecolor="white")
     return path
 
 
@@ -82,7 +83,7 @@ def svg(figure: Figure, name: str) -> str:
     """
     content = io.StringIO()
     with themed():
-        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        save_figure(figure, content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = content.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

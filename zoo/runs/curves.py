@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..files import replacing
 from ..formatting import is_percentage, metric_name
@@ -19,7 +20,17 @@ _LOSSES = {"accuracy": "cross-entropy", "mae": "squared error, standardised targ
 def draw_curves(path: Path, title: str, metric: str, entries: list[dict[str, Any]], best_epoch: int | None) -> None:
     """Write :func:`curves_figure` to a PNG file."""
     with replacing(path) as temporary:
-        curves_figure(title, metric, entries, best_epoch).savefig(temporary, format="png")
+        save_figure(curves_figure(title, metric, entries, best_epoch), temporary, format="png")
+
+
+def save_figure(figure: Figure, file: Path | IO[str], **settings: Any) -> None:
+    """``figure.savefig(file, …)`` without the warning that a legend took more than a second to place.
+
+    A slow machine or a long training is no reason for a warning of matplotlib in the middle of a command.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Creating legend with loc")
+        figure.savefig(file, **settings)
 
 
 def curves_figure(title: str, metric: str, entries: list[dict[str, Any]], best_epoch: int | None) -> Figure:
@@ -66,7 +77,7 @@ def draw_rates(
 ) -> None:
     """Write :func:`rates_figure` to a PNG file."""
     with replacing(path) as temporary:
-        rates_figure(title, rates, losses, suggested, used, used_name).savefig(temporary, format="png")
+        save_figure(rates_figure(title, rates, losses, suggested, used, used_name), temporary, format="png")
 
 
 def rates_figure(
