@@ -18,6 +18,10 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# Test processes share cores. Threads of torch that spin while they wait take them from each other: two processes with
+# two threads each on two cores took 71 s in place of 27. OpenMP reads it once, when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import pytest
 import torch
 from filelock import FileLock
