@@ -183,6 +183,50 @@ def test_training_stops_early_if_validation_does_not_improve(tiny_registry, runs
     assert run.status == "finished"
 
 
+@pytest.fixture
+def scripted(monkeypatch):
+    """Validation accuracies of six epochs in place of the real ones."""
+    measure = zoo.training.loop._measure_epoch
+
+    def scripted(plan, state, began):
+        metrics = measure(plan, state, began)
+        metrics["validation"]["accuracy"] = (0.5, 0.9, 0.6, 0.8, 0.7, 0.75)[state.epoch - 1]
+        return metrics
+
+    monkeypatch.setattr("zoo.training.loop._measure_epoch", scripted)
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize(("fraction", "kept"), [(1.0, 2), (0.84, 2), (0.83, 2), (0.5, 4), (0.34, 6), (0.01, 6)])
+def test_the_best_checkpoint_is_chosen_among_the_last_epochs(tiny_registry, runs_dir, fraction, kept):
+    run = train(tiny_registry, runs_dir, epochs=6, best_of_last=fraction)
+    assert run.config["best"]["epoch"] == load_tensors(run.best)[1]["epoch"] == kept
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_run_that_is_stopped_before_the_last_epochs_has_its_best_checkpoint(tiny_registry, runs_dir):
+    class Stop:
+        @zoo.hookimpl
+        def epoch_ended(self, metrics):
+            if metrics["epoch"] == 3:
+                raise KeyboardInterrupt
+
+    tiny_registry.listen(Stop())
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_registry, runs_dir, epochs=6, best_of_last=0.5)
+    [run] = list_runs(runs_dir)
+    assert load_tensors(run.best)[1]["epoch"] == 2
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize(("epochs", "kept"), [(4, 2), (6, 4)])
+def test_the_last_epochs_are_those_of_the_extended_run(tiny_registry, runs_dir, epochs, kept):
+    run = train(tiny_registry, runs_dir, epochs=3, best_of_last=0.67)
+    assert run.config["best"]["epoch"] == 2
+    run = zoo.resume(str(run.folder), epochs=epochs, registry=tiny_registry)
+    assert run.config["best"]["epoch"] == kept
+
+
 @pytest.mark.filterwarnings("ignore")  # of tensorboard itself
 def test_tensorboard_has_each_value_once_after_a_resume(tiny_registry, runs_dir):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

@@ -62,6 +62,12 @@ class Hyperparameters:
     patience: int = _hyperparameter(
         0, "stop early after this many epochs without a better validation result; 0: off", minimum=0
     )
+    best_of_last: float = _hyperparameter(
+        1.0,
+        "keep the checkpoint with the best validation result of this fraction of the epochs, the last ones; 1: of all",
+        above=0,
+        maximum=1,
+    )
     shift: int = _hyperparameter(0, "maximum random shift of training images in pixels; 0: off", minimum=0)
     flip: bool = _hyperparameter(False, "randomly flip training images left to right")
     rotate: float = _hyperparameter(

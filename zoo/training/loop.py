@@ -262,9 +262,16 @@ def _measure_epoch(plan: Plan, state: State, began: float) -> EpochMetrics:
 
 
 def _note_best(plan: Plan, state: State, validation: dict[str, float], writer: CheckpointWriter) -> None:
-    """Keep the model as the best checkpoint if this epoch is the best so far."""
-    score = plan.task.score(validation)
-    if state.best is not None and score <= tuple(state.best["score"]):
+    """Keep the model as the best checkpoint if this epoch is the best so far, of those that ``best_of_last`` allows.
+
+    Epochs before those are kept for the time being, so that a run that is stopped has a checkpoint.
+    """
+    score, h = plan.task.score(validation), plan.hyperparameters
+    first = h.epochs + 1 - max(1, round(h.best_of_last * h.epochs))
+    before = state.best
+    if before is not None and before["epoch"] < first <= state.epoch:
+        before = None
+    if before is not None and score <= tuple(before["score"]):
         return
     state.best = {"epoch": state.epoch, "validation": validation, "score": list(score)}
     writer.keep_best()
