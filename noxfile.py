@@ -75,40 +75,13 @@ def numbers(session: nox.Session) -> None:
 
     It has every gate, trainings that are equal to the last bit, and shipped weights.
     """
-    session.run(
-        "pytest",
-        *PARALLEL,
-        "tests/exporting/test_export.py",
-        "tests/exporting/test_verify.py",
-        "tests/training/test_optimisation.py",
-        "tests/training/test_training.py::test_equal_seeds_give_equal_bytes_and_different_seeds_do_not",
-        "tests/training/test_resuming.py::test_a_resumed_run_is_bit_identical_to_an_uninterrupted_run",
-        "tests/plugins/test_collection.py::test_weights_trained_on_mnist_recognise_the_bundled_digits",
-        env=OTHER_PROCESSOR,
-    )
+    session.run("pytest", *PARALLEL, "@tests/numbers.txt", env=OTHER_PROCESSOR)
 
 
 @nox.session
 def all_numbers(session: nox.Session) -> None:
     """All tests of numbers, as on a processor without AVX, and with another number of threads."""
-    session.run(
-        "pytest",
-        *PARALLEL,
-        "tests/exporting/test_export.py",
-        "tests/exporting/test_export_pt2.py",
-        "tests/exporting/test_rounding.py",
-        "tests/exporting/test_sound_networks.py",
-        "tests/exporting/test_verify.py",
-        "tests/training/test_training.py",
-        "tests/training/test_resuming.py",
-        "tests/training/test_training_options.py",
-        "tests/training/test_optimisation.py",
-        "tests/evaluation/test_assessment.py",
-        "tests/plugins/test_collection.py",
-        "-k",
-        "not recorded_metrics",
-        env=OTHER_PROCESSOR,
-    )
+    session.run("pytest", *PARALLEL, "@tests/all_numbers.txt", "-k", "not recorded_metrics", env=OTHER_PROCESSOR)
 
 
 @nox.session

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -94,6 +95,9 @@ def postgres():
         user = {"user": "postgres", "group": pwd.getpwnam("postgres").pw_gid, "extra_groups": []}
     folder = Path(tempfile.mkdtemp(prefix="zoo-postgres-"))
     if user:
+        if not all(parent.stat().st_mode & stat.S_IXOTH for parent in folder.parents):
+            folder.rmdir()
+            pytest.skip(f"the user postgres cannot reach {folder.parent}; set TMPDIR=/tmp")
         shutil.chown(folder, "postgres")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
