@@ -196,7 +196,8 @@ class _Watcher(TorchFunctionMode):
         if is_copy(func) and len(sources) == 1:
             self._keep(results, self._producers, sources[0])
             return output
-        kind, detail = function_words(func, args, kwargs, len(sources), bool(weights))
+        results_among = sum(id(tensor) in self._producers for tensor in inputs)  # ``x * x`` has two, of one step
+        kind, detail = function_words(func, args, kwargs, results_among, bool(weights))
         return self._record(kind, detail, "", inputs, versions, output, iter(weights))
 
     def _weights_of(self, tensor: Tensor) -> list[nn.Parameter]:
