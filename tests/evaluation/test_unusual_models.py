@@ -195,7 +195,7 @@ def test_a_model_is_timed_in_torch_compile_only_if_that_works(monkeypatch, caplo
     assert "torch.compile does not work here: no C++ compiler" in caplog.text
 
 
-@pytest.mark.parametrize(("system", "content"), [("linux", "processor: 0\nBogoMIPS: 50\n"), ("darwin", "model name: x")])
+@pytest.mark.parametrize(("system", "content"), [("linux", "BogoMIPS: 50\n"), ("darwin", "model name: x")])
 def test_a_processor_without_a_model_name_has_that_of_the_platform(system, content, monkeypatch):
     monkeypatch.setattr("sys.platform", system)
     monkeypatch.setattr("pathlib.Path.read_text", lambda *_, **__: content)
