@@ -113,13 +113,15 @@ def _parts(model: onnx.ModelProto) -> Iterator[Any]:
         graph = graphs.pop()
         yield graph
         yield from graph.value_info
+        yield from graph.node
+        settings = [attribute for node in graph.node for attribute in node.attribute]
         if isinstance(graph, onnx.GraphProto):
             yield from (*graph.initializer, *graph.input, *graph.output)
-        for node in graph.node:
-            yield node
-            for attribute in node.attribute:
-                attribute.doc_string = ""
-                graphs += [attribute.g] if attribute.HasField("g") else attribute.graphs
+        else:
+            settings += graph.attribute_proto
+        for attribute in settings:
+            attribute.doc_string = ""
+            graphs += [attribute.g] if attribute.HasField("g") else attribute.graphs
 
 
 def _describe(model: onnx.ModelProto, source: ExportSource) -> None:
