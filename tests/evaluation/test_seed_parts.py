@@ -1,5 +1,6 @@
 """Parts of trainings with several seeds: how many run at a time, how they are stopped, the table of their results."""
 
+import json
 import re
 import signal
 from types import SimpleNamespace
@@ -68,3 +69,23 @@ def test_each_seed_is_trained_on_the_best_device_unless_another_is_given(given, 
     jobs.clear()
     seeds.train_seeds("net", given, registry=object(), device="cpu")
     assert {job["device"] for job in jobs} == {"cpu"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "available", "devices"),
+    [
+        ("auto", True, ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cuda", True, ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cuda:1", True, ["cuda:1"] * 3),
+        ("auto", False, ["auto"] * 3),
+    ],
+)
+def test_the_processes_take_turns_with_the_gpus(asked, available, devices, monkeypatch):
+    sent = []
+    stdin = SimpleNamespace(write=sent.append, close=lambda: None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: available)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: SimpleNamespace(stdin=stdin))
+    for slot in range(3):
+        seeds._start({"device": asked, "seed": slot}, slot, {})
+    assert [json.loads(job) for job in sent] == [{"device": name, "seed": k} for k, name in enumerate(devices)]

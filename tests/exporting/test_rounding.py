@@ -153,6 +153,14 @@ def test_an_image_of_another_size_scatters_as_if_its_places_were_computed_in_flo
     assert np.abs(errors).max() < MULTIPLE * found.max()
 
 
+@pytest.mark.parametrize(("after", "moves"), [(64, False), (16, False), (48, True)])
+def test_the_places_of_an_image_that_is_scaled_by_a_power_of_two_are_exact(after, moves):
+    """Columns of 1 and -1 in turn show an error of a place, and the rounding of their sums is small."""
+    image = (1 - 2 * (torch.arange(32.0) % 2)).expand(ROWS, 1, 32, 32)
+    found = scatter_of(Model(lambda x: resized(x, after, "bilinear")), image)
+    assert (found.max() > 16 * UNIT) == moves
+
+
 def test_a_cubic_interpolation_scatters_more_than_a_linear_one():
     images = torch.rand(ROWS, 1, 28, 28, generator=torch.Generator().manual_seed(0)) / 100 + 1
     linear, cubic = (scatter_of(Model(lambda x, m=mode: resized(x, 32, m)), images) for mode in ("bilinear", "bicubic"))

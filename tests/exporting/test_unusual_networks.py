@@ -136,9 +136,7 @@ def format_of(change=lambda output: output, **changes):
     fields = {
         "write": lambda source, path: path.write_text("x"),
         "open": lambda path: Runtimes((runtime("as written", lambda output: output), runtime("optimised", change))),
-        "inspect": lambda path: Inspection(
-            "", "words", description={"labels": ["a"]}, inputs=(INPUT,), outputs=(OUTPUT,)
-        ),
+        "inspect": lambda path: Inspection("", "words", **described),
         "reductions": {"short": lambda source, verified, path: path.write_text("y")},
     }
     return source, Exporter(name="words", summary="words", suffix=".txt", **fields | changes)

@@ -159,6 +159,14 @@ def test_any_other_convolution_is_left_to_torch(layer, shape):
         assert torch.equal(result, layer(images))
 
 
+def test_images_in_another_memory_layout_keep_it():
+    layer = nn.Conv2d(256, 256, 1).double()
+    images = torch.randn(2, 256, 2, 2, dtype=torch.float64).to(memory_format=torch.channels_last)
+    result, product = matrix_products(images, layer)
+    assert not product
+    assert result.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_the_reference_uses_the_product_unless_a_mode_has_to_see_the_convolution(mode, monkeypatch):
     class Tuple(nn.Conv2d):
