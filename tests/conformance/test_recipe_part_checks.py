@@ -1,9 +1,13 @@
 """`zoo check` finds what is wrong with recipe parts."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 import zoo
+from zoo.conformance import recipe_parts
+from zoo.conformance.check import CheckedItem, Problem
 from zoo.registry.plugin import Plugin
 
 
@@ -67,6 +71,26 @@ def too_bright(inputs, drawn):
 
 def random_apply(inputs, drawn):
     return torch.where(torch.rand(len(inputs))[:, None, None, None] < 0.5, inputs, 0)
+
+
+def one_number(shape, generator):
+    return torch.rand((), generator=generator)
+
+
+def smaller(inputs, drawn):
+    return inputs[..., 1:]
+
+
+def for_each_sample(outputs, targets):
+    return torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+
+def of_the_targets(outputs, targets):
+    return targets.float().requires_grad_().mean()
+
+
+def infinite(outputs, targets):
+    return torch.nn.functional.cross_entropy(outputs, targets) / 0
 
 
 def summed(outputs, targets):
@@ -136,3 +160,25 @@ def test_a_fault_of_a_part_is_found(registry, hook, spec, failed, remedy):
 def test_a_sound_part_passes(registry, hook, spec):
     add(registry, hook, spec)
     assert {result.status for result in results(registry, "mine").values()} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "check", "reason", "remedy"),
+    [
+        ((one_number, good_apply), "draws", "no tensor with one row for each sample", "[N, …]"),
+        ((good_draw, smaller), "applies", "changes the shape or the type", "of the shape of the inputs"),
+        (for_each_sample, "computes", "for classification it returns no scalar tensor", ".mean()"),
+        (of_the_targets, "computes", "the loss or its gradient is missing or not finite", "from the outputs"),
+        (infinite, "computes", "the loss or its gradient is missing or not finite", "from the outputs"),
+    ],
+)
+def test_a_result_of_another_form_is_found(registry, spec, check, reason, remedy):
+    if isinstance(spec, tuple):
+        kind, part = "augmentation", zoo.Augmentation(**parts(draw=spec[0], apply=spec[1]))
+    else:
+        kind, part = "loss", zoo.Loss(**parts(compute=spec, tasks=("classification",)))
+    add(registry, "register_augmentations" if kind == "augmentation" else "register_losses", part)
+    workspace = SimpleNamespace(registry=registry, item=CheckedItem(kind, "mine", None), cache={})
+    with pytest.raises(Problem, match=reason) as caught:
+        getattr(recipe_parts, check)(workspace)
+    assert remedy in caught.value.remedy
