@@ -213,6 +213,7 @@ def test_a_description_that_is_too_large_is_not_sent(monkeypatch):
     send(stream, Request(action="run"))
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("late", "reason"),
     [("_deadline", "took longer than 2 s"), ("_end", "came after the 5 s that the whole file may take")],
