@@ -1,5 +1,6 @@
 """What the command does with its own process: signals in rare moments, and streams of the caller."""
 
+import io
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from zoo import process
-from zoo.process import Interrupted, StopSignals, end_quietly, move_messages, stop_signals
+from zoo.process import Interrupted, StopSignals, end_quietly, move_messages, stop_signals, take_streams
 from zoo.stop_requests import stop_requests
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -108,6 +109,15 @@ def test_a_third_signal_leaves_time_to_clean_up():
         send(signal.SIGTERM)
         seen.append("cleaned up")
     assert seen == ["cleaned up"]
+
+
+def test_streams_that_the_caller_replaced_stay(monkeypatch):
+    streams = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    why = take_streams()
+    assert (sys.stdout, sys.stderr) == tuple(streams.values())
+    assert why() is None
 
 
 def test_a_stream_that_the_caller_replaced_is_not_moved(monkeypatch):

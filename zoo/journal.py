@@ -130,7 +130,7 @@ def create_part(target: Path) -> tuple[Path, int]:
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Only one process at a time completes a unit in ``folder``."""
-    if os.name == "nt":
+    if os.name == "nt":  # pragma: no cover - needs Windows
         import filelock
 
         with filelock.FileLock(folder / ".zoo.lock"):

@@ -75,7 +75,7 @@ def _signal_main_thread(number: int) -> None:
         return
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, number)
-    else:  # Windows: the signal is handled when the wait is over
+    else:  # pragma: no cover - needs Windows: the signal is handled when the wait is over
         import _thread
 
         _thread.interrupt_main(signal.Signals(number))
@@ -177,7 +177,7 @@ def take_streams() -> Callable[[], OSError | None]:
     _open_missing()
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - it stays open
-    if os.name == "nt":  # a console there needs Python's own streams
+    if os.name == "nt":  # pragma: no cover - needs Windows, whose console needs Python's own streams
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")

@@ -186,7 +186,7 @@ class _File:
             os.fsync(handle.fileno())
         with contextlib.suppress(OSError):
             os.chmod(self.part, stat.S_IMODE(os.stat(self.target).st_mode) & 0o777)
-        if os.name == "nt":  # an open file cannot be renamed there
+        if os.name == "nt":  # pragma: no cover - needs Windows, where an open file cannot be renamed
             self.close()
 
     def close(self) -> None:

@@ -195,6 +195,24 @@ def test_a_model_is_timed_in_torch_compile_only_if_that_works(monkeypatch, caplo
     assert "torch.compile does not work here: no C++ compiler" in caplog.text
 
 
+def test_every_form_of_a_network_is_timed_under_its_name(tmp_path, monkeypatch):
+    made = []
+
+    def export(reference, name, output, reduction="", **_):
+        made.append((reference, reduction))
+        return SimpleNamespace(file=output)
+
+    monkeypatch.setattr("zoo.exporting.export.export", export)
+    monkeypatch.setattr(contenders, "_in_torch", lambda reference, settings, device, prefix: [f"{prefix}torch"])
+    monkeypatch.setattr(contenders, "_of_file", lambda path, settings, name: (path.name, [name]))
+    folders = {"data_dir": None, "runs_dir": None, "registry": None}
+    settings = SimpleNamespace(several=True, device="cpu", reductions=("int8", "fp16"), **folders)
+    description, names = contenders._of_checkpoint("lenet", settings, tmp_path / "files")
+    assert description == "files"
+    assert names == ["lenet torch", "lenet onnxruntime", "lenet onnxruntime int8", "lenet onnxruntime fp16"]
+    assert made == [("lenet", ""), ("lenet", "int8"), ("lenet", "fp16")]
+
+
 @pytest.mark.parametrize(("system", "content"), [("linux", "BogoMIPS: 50\n"), ("darwin", "model name: x")])
 def test_a_processor_without_a_model_name_has_that_of_the_platform(system, content, monkeypatch):
     monkeypatch.setattr("sys.platform", system)

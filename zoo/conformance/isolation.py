@@ -149,7 +149,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    else:
+    else:  # pragma: no cover - needs Windows
         process.kill()
     process.wait()
 

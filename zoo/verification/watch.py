@@ -57,7 +57,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    else:
+    else:  # pragma: no cover - needs Windows
         process.kill()
 
 
