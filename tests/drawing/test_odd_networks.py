@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional
@@ -173,6 +174,7 @@ def empty_blocks(item):
     return (isinstance(item, Block) and not inside) + sum(map(empty_blocks, inside))
 
 
+@pytest.mark.timeout(60)
 def test_a_large_network_loses_the_content_of_blocks_in_branches_and_in_crossed_connections():
     class Large(nn.Module):
         def __init__(self):

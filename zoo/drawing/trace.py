@@ -204,9 +204,7 @@ class _Watcher(TorchFunctionMode):
         return [tensor] if isinstance(tensor, nn.Parameter) else self._weights.get(id(tensor), [])
 
     def _keep(self, tensors: Sequence[Tensor], table: dict[int, Any], value: Any) -> None:
-        for tensor in tensors:
-            if not isinstance(tensor, nn.Parameter):
-                table[id(tensor)] = value
+        table.update((id(tensor), value) for tensor in tensors)
         self._kept.append(tensors)
 
     def _record(
