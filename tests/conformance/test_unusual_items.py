@@ -202,12 +202,15 @@ def trained(registry, tmp_path, monkeypatch, *results):
 
 
 def test_a_training_runs_once_for_all_checks(registry, tmp_path, monkeypatch):
+    added = []
+    monkeypatch.setattr(training, "add_dataset", lambda *given: added.append(given) or add_dataset(*given))
     found, left = trained(registry, tmp_path, monkeypatch, "run", "another run")
     assert [training._run(found) for _ in range(2)] == ["run", "run"]
     assert left == ["another run"]
     assert DATA in registry.datasets
     again, _ = trained(registry, tmp_path, monkeypatch, "run")  # another network, with the same dataset
     assert training._run(again) == "run"
+    assert len(added) == 1
 
 
 @pytest.mark.parametrize(
