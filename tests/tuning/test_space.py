@@ -93,11 +93,62 @@ def test_a_search_over_optimisers_widens_the_range_of_the_rate(tiny_registry):
     assert found["lr"].low == pytest.approx(0.001)
 
 
+def space_of_options(registry, *options):
+    """What is searched of an architecture that has ``options``."""
+    spec = dataclasses.replace(registry.architecture("tiny-cnn"), options=options)
+    registry._specs[zoo.Architecture]["tiny-cnn"] = spec
+    return {d.name: d for d in space_of(registry)["tiny-cnn"]}
+
+
+def test_choices_are_searched_if_there_are_several(tiny_registry):
+    single = zoo.Option(name="single", default="a", choices=("a",))
+    word = zoo.Option(name="word", default="a")
+    found = space_of_options(tiny_registry, KIND, single, word, SIZES)
+    assert found["kind"].choices == ["a", "b"]
+    assert not found.keys() & {"single", "word", "sizes"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "low", "high"),
+    [
+        ({"default": 16}, "int", 4, 32),
+        ({"default": 16, "minimum": 6, "maximum": 20}, "int", 6, 20),
+        ({"default": 4, "above": 3, "below": 6}, "int", 4, 5),
+        ({"default": 0, "minimum": 0, "maximum": 3}, "int", 0, 3),
+        ({"default": 0.5}, "float", 0.125, 1.0),
+        ({"default": 0.5, "minimum": 0.25, "maximum": 4.0}, "float", 0.25, 4.0),
+        ({"default": 0.5, "above": 0, "below": 1}, "float", 0.09, 0.9),
+    ],
+)
+def test_numbers_are_searched_around_the_default_inside_the_limits(tiny_registry, limits, kind, low, high):
+    option = zoo.Option(name="size", **limits)
+    found = space_of_options(tiny_registry, option)["size"]
+    assert (found.kind, found.first) == (kind, limits["default"])
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert all(option.check(type(found.first)(end)) is not None for end in (found.low, found.high))
+
+
+def test_a_number_without_room_is_not_searched(tiny_registry):
+    options = zoo.Option(name="off", default=0), zoo.Option(name="exact", default=2, minimum=2, maximum=2)
+    assert not space_of_options(tiny_registry, *options).keys() & {"off", "exact"}
+
+
+def test_a_trial_draws_whole_numbers_for_a_range_of_whole_numbers(tiny_registry):
+    import optuna
+
+    space = {"tiny-cnn": list(space_of_options(tiny_registry, WIDTH).values())}
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    drawn = [suggest(study.ask(), ["tiny-cnn"], space)[1]["width"] for _ in range(20)]
+    assert all(type(width) is int and 4 <= width <= 32 for width in drawn)
+    assert len(set(drawn)) > 1
+
+
 @pytest.mark.parametrize(
     ("texts", "fixed", "error", "message"),
     [
         ({"lrr": "1..2"}, {}, UnknownName, "There is no setting of tiny-cnn named 'lrr'. Did you mean 'lr'"),
         ({"lr": "1..2"}, {"lr": 0.1}, UsageError, "lr is both fixed"),
+        ({}, {"dropuot": 0.1}, UnknownName, "There is no setting of tiny-cnn named 'dropuot'. Did you mean 'dropout'"),
     ],
 )
 def test_names_in_the_space(tiny_registry, texts, fixed, error, message):
