@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import DataError
+from ..errors import DataError, ZooError
 from ..registry.registry import Registry
 from ..specs.dataset import Dataset, is_present
 from ..specs.options import Value, check_all
@@ -97,6 +97,7 @@ def read_dataset(
         UnknownName, InvalidValue: an option that the dataset does not have, or a wrong value for it.
         DataUnavailable: the dataset is not in the folder and cannot be downloaded.
         DataError: the files in the folder are damaged or contain other data.
+        ZooError: the data folder cannot be written.
     """
     task = registry.task(spec.task)
     checked = check_all(spec.options, options or {}, spec.name)
@@ -127,7 +128,7 @@ def _load(spec: Dataset, folder: Path, download: bool, options: Mapping[str, Val
     loader = resolve_reference(spec.loader)
     try:
         splits: Splits = loader(folder, download, **options)
-    except DataError:
+    except ZooError:
         raise
     except Exception as error:
         text = " ".join(str(error).split())
