@@ -211,12 +211,10 @@ def _quoted_rows(text: str, texts: Iterator[str], line: int, separator: str, wid
 
     reader = csv.reader(read_lines(), delimiter=separator)
     found: list[tuple[int, list[str]]] = []
-    for row in reader:
-        cells = [cell.strip(SPACES) for cell in row]
+    while not complete:
+        cells = [cell.strip(SPACES) for cell in next(reader)]
         if any(cells):
             found.append((line + reader.line_num - 1, cells))
-        if complete:
-            break
     width = width or (len(found[0][1]) if found else 0)
     content: dict[str, Any] = {"line": [number for number, _ in found], "count": [len(cells) for _, cells in found]}
     for place in range(width):
