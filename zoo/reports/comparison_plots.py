@@ -20,6 +20,7 @@ from .labels import place_names
 from .plots import BLUE, GREY, PALETTE, new_figure, plain, save_png, themed
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 _UNITS = {"parameters": "parameters", "bytes": "bytes of weights", "latency": "latency of one sample, milliseconds"}
@@ -37,11 +38,21 @@ def comparison_figure(found: Comparison) -> Figure:
         for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False)[0], costs, strict=True):
             _draw_cost(axes, found, cost)
         if _named_in_legend(found):
-            handles, names = figure.axes[0].get_legend_handles_labels()
+            handles, names = _legend_entries(figure, found, costs)
             figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
         else:
             _name_points(figure, found, costs)
     return figure
+
+
+def _legend_entries(figure: Figure, found: Comparison, costs: Sequence[str]) -> tuple[list[Artist], list[str]]:
+    """The point of each candidate and its name, the best first. A panel lacks the candidates whose cost is unknown."""
+    points: dict[int, Artist] = {}
+    for axes, cost in zip(figure.axes, costs, strict=True):
+        drawn = [place for place, candidate in enumerate(found.candidates) if cost in candidate.costs]
+        points |= dict(zip(drawn, axes.get_legend_handles_labels()[0], strict=True))
+    ordered = sorted(points)
+    return [points[place] for place in ordered], [plain(found.candidates[k].name, LONGEST_NAME) for k in ordered]
 
 
 def _name_points(figure: Figure, found: Comparison, costs: Sequence[str]) -> None:
