@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from zoo.exporting.source import make_source
 from zoo.exporting.split_check import check_test_split
 from zoo.models.trained import load_trained
 from zoo.registry.entry_points import find_entry_points
+from zoo.reports.report_plots import report_plots
 from zoo.runs.finding import find_run
 from zoo.specs.settings import check_places
 
@@ -74,6 +76,18 @@ def test_an_evaluation_has_the_metrics_and_the_worst_samples(command, trained):
     values = [sample["iou"] for sample in content["worst"]]
     assert values == sorted(values)
     assert "confusion" not in content
+
+
+def test_the_plots_of_a_report_are_the_worst_samples(trained, segmentation, tmp_path):
+    folder, _, file = trained
+    found = zoo.assess(file, registry=segmentation, data_dir=folder)
+    made = report_plots(None, found, segmentation)
+    worst = made.pop("worst_samples")
+    assert not any(made.values())
+    assert [sample["sample"] for sample in worst] == found.worst(20).tolist()
+    assert all(re.fullmatch(r"IoU [\d.]+%?", sample["metric"]) for sample in worst)
+    assert all(sample["image"].startswith("data:image/png;base64,") for sample in worst)
+    assert zoo.draw_assessment(found, tmp_path / "plots") == []
 
 
 def test_a_prediction_is_described_by_the_task(command, trained, segmentation):

@@ -1,6 +1,7 @@
 """Reports and the demo show texts and curves; a kind that they cannot show is named in one line."""
 
 import base64
+import dataclasses
 import re
 
 import numpy as np
@@ -56,6 +57,12 @@ def test_the_demo_of_a_curve_starts_from_a_real_one_or_the_mean(registry):
     assert demo_start(CURVE, "curve", registry, None) == {"values": [1.0, 1.0, 1.0], "low": -5.0, "high": 7.0}
     found = demo_start(CURVE, "curve", registry, np.array([[0.0, 9.0, 1.0]]))
     assert found == {"values": [0.0, 9.0, 1.0], "low": -5.0, "high": 9.0}
+
+
+@pytest.mark.parametrize("known", [{}, {"mean": [1.0, 2.0], "std": 2.0}, {"mean": ["x"], "std": None}])
+def test_the_demo_of_a_curve_without_a_known_mean_starts_from_zero(registry, known):
+    curve = dataclasses.replace(CURVE, content={**CURVE.content, "normalisation": known})
+    assert demo_start(curve, "curve", registry, None) == {"values": [0.0] * 3, "low": -3.0, "high": 3.0}
 
 
 def test_a_kind_that_the_demo_cannot_show_is_named(registry):
