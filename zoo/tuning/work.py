@@ -50,15 +50,19 @@ def work(study: Study, worker: Worker, watcher: Watcher | None = None) -> None:
                 continue
             if is_hopeless(trials):
                 return
+            begun: list[int] = []
+
+            def objective(trial: Any, begun: list[int] = begun) -> Any:
+                begun.append(trial.number)
+                return _objective(trial, study, worker)
+
             try:
-                study.optuna.optimize(
-                    lambda trial: _objective(trial, study, worker), n_trials=1, catch=(TrialFailed, _Surplus)
-                )
+                study.optuna.optimize(objective, n_trials=1, catch=(TrialFailed, _Surplus))
             except OutOfTime:
-                _try_again(study)
+                _try_again(study, begun)
                 return
             except (TrainingInterrupted, KeyboardInterrupt) as error:
-                _try_again(study)
+                _try_again(study, begun)
                 raise _interrupted(study, error) from error
             finally:
                 if watcher is not None:
@@ -110,13 +114,17 @@ def _objective(trial: Any, study: Study, worker: Worker) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _try_again(study: Study) -> None:
-    """Let the trial that was stopped here be the first of the next search."""
+def _try_again(study: Study, begun: Sequence[int]) -> None:
+    """Let the trial that was stopped here be the first of the next search.
+
+    Args:
+        begun: the number of the trial; empty if a signal came between two trials.
+    """
     optuna = load_optuna()
-    mine = [trial for trial in study.optuna.get_trials(deepcopy=False) if trial.state.name == "FAIL"]
-    if not mine:
+    trials = study.optuna.get_trials(deepcopy=False)
+    stopped = next((trial for trial in trials if trial.number in begun and trial.state.name == "FAIL"), None)
+    if stopped is None:
         return
-    stopped = mine[-1]
     kept = {
         key: value
         for key, value in stopped.user_attrs.items()
