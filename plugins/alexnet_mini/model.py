@@ -39,8 +39,8 @@ class AlexNetMini(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits of ``inputs``."""

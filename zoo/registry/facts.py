@@ -116,7 +116,8 @@ def _facts_of(registry: Registry, spec: Spec, folder: Path) -> dict[str, Any]:
             "shapes": [list(shape) for shape in spec.shapes],
             "options": [_option_facts(option, option.default) for option in spec.options],
         }
-    elif isinstance(spec, Exporter):
+    else:
+        assert isinstance(spec, Exporter)
         own |= {
             "suffix": spec.suffix,
             "reductions": list(spec.reductions),

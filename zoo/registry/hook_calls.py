@@ -50,8 +50,8 @@ def plugin_code() -> Iterator[None]:
 
     def watch(number: int, frame: FrameType | None) -> None:
         pressed[0] = True
-        if callable(handler):
-            handler(number, frame)
+        assert callable(handler)
+        handler(number, frame)
 
     if watched:
         signal.signal(signal.SIGINT, watch)
