@@ -93,9 +93,9 @@ def seed_step(seed: int, epoch: int, step: int, rank: int = 0) -> None:
     value = (_mix(seed, epoch, step) + 7_919 * rank) % 2**63
     # torch.manual_seed would store a traceback of each call if CUDA is not initialised yet
     torch.default_generator.manual_seed(value)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # pragma: no cover - needs CUDA
         torch.cuda.manual_seed_all(value)
-    if torch.backends.mps.is_available():
+    if torch.backends.mps.is_available():  # pragma: no cover - needs macOS
         torch.mps.manual_seed(value)
 
 

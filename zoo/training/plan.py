@@ -179,7 +179,8 @@ def make_state(model: nn.Sequential, plan: Plan) -> State:
     # convolutions are fastest with the channels last, on CPU and GPU
     model = model.to(plan.device).to(memory_format=torch.channels_last)
     h = plan.hyperparameters
-    if plan.world.size > 1 and plan.device.type == "cuda":  # torch has no SyncBatchNorm for the CPU
+    # torch has no SyncBatchNorm for the CPU
+    if plan.world.size > 1 and plan.device.type == "cuda":  # pragma: no cover - needs CUDA
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     return State(
         model,
