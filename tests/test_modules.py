@@ -56,3 +56,10 @@ def test_an_argument_has_the_same_default_everywhere(argument, allowed):
     defaults = [found[argument].default for found in parameters if argument in found]
     assert len(defaults) >= 3
     assert set(defaults) - {inspect.Parameter.empty} <= allowed
+
+
+def test_the_package_for_commands_of_plugins_is_imported_when_it_is_used(monkeypatch):
+    package = importlib.import_module("zoo.commandline")
+    monkeypatch.delattr(zoo, "commandline")
+    assert zoo.commandline is package
+    assert "commandline" in dir(zoo)
