@@ -19,6 +19,7 @@ from zoo.commandline.terminal import TrainingDisplay
 from zoo.commands.prediction import _Messages
 from zoo.evaluation.reproduce import Reproduction
 from zoo.formatting import METRICS
+from zoo.runs.run import load_run
 
 OLD_RUN = Path(__file__).parents[1] / "fixtures" / "0.1-rooms" / "run"
 
@@ -70,8 +71,13 @@ def test_a_training_on_several_devices_is_started_with_the_same_arguments(zoo_co
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_of_several_processes_only_the_first_prints_the_result(zoo_command, monkeypatch, options):
-    monkeypatch.setattr(zoo, "train", lambda *_, **__: zoo.Run(OLD_RUN, writes=False))
-    assert zoo_command("train", "linear-regression", *options).out == ""
+    found = load_run(OLD_RUN)
+    for writes in (True, False):
+        run = zoo.Run(found.folder, found.config, writes=writes)
+        monkeypatch.setattr(zoo, "train", lambda *_, run=run, **__: run)
+        done = zoo_command("train", "linear-regression", *options)
+        assert done.code == 0, done.err
+        assert bool(done.out) == writes
 
 
 @pytest.mark.parametrize(("processes", "shown"), [(1, True), (2, False)])

@@ -43,7 +43,14 @@ def texts(registry, content, **options):
     return list(read_samples_of(reader, "-", io.BytesIO(content.encode())))
 
 
-def test_a_text_that_is_far_too_long_is_refused_with_its_length(registry):
+def test_a_text_that_is_far_too_long_is_refused_with_its_length_and_not_split(registry, monkeypatch):
+    real = readers.Tokenizer.split
+
+    def split(tokenizer, text):
+        assert tokenizer.separator or len(text) < 100
+        return real(tokenizer, text)
+
+    monkeypatch.setattr(readers.Tokenizer, "split", split)
     long, short = texts(registry, "a" * 10_000 + "\nab\n")
     assert long.error == "10,000 characters, but the model takes at most 3"
     assert short.array.tolist()[:2] == [2, 3]

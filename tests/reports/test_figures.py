@@ -99,6 +99,10 @@ def test_whole_numbers_and_architectures_have_an_importance():
     shares = study_plots.importances(study(names=("net", "other")))
     assert shares.keys() == {"width", "architecture"}
     assert shares["width"] > shares["architecture"]
+    import optuna
+
+    found = study_plots._distribution(optuna, study(), "net", "width")
+    assert found == optuna.distributions.IntDistribution(4, 64, log=True)
 
 
 def test_networks_of_one_size_have_no_front_of_accuracy_and_size(tmp_path):
