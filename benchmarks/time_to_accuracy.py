@@ -27,16 +27,17 @@ HERE = Path(__file__).parent
 
 
 class Copies:
-    """Copies the best checkpoint after every epoch, and records the time."""
+    """Copies the best checkpoint after every epoch, and records the time. After a short epoch there may be none yet."""
 
     def __init__(self, began: float, folder: Path) -> None:
         self.began, self.folder = began, folder
-        self.seconds: list[float] = []
+        self.seconds: dict[int, float] = {}
 
     @zoo.hookimpl
     def epoch_ended(self, run: zoo.Run, metrics: dict[str, Any]) -> None:
-        self.seconds.append(time.time() - self.began)
-        shutil.copy(run.best, self.folder / f"{metrics['epoch']}.safetensors")
+        if run.best.is_file():
+            self.seconds[metrics["epoch"]] = time.time() - self.began
+            shutil.copy(run.best, self.folder / f"{metrics['epoch']}.safetensors")
 
 
 def train(name: str, epochs: int | None, began: float) -> None:
@@ -48,7 +49,7 @@ def train(name: str, epochs: int | None, began: float) -> None:
         registry.listen(copies)
         run = zoo.train(name, dataset="mnist", registry=registry, runs_dir=Path(scratch) / "runs", **settings)
         test = zoo.load_dataset(registry.dataset("mnist"), zoo.data_folder()).splits.test
-        for epoch, seconds in enumerate(copies.seconds, start=1):
+        for epoch, seconds in copies.seconds.items():
             shutil.copy(copies.folder / f"{epoch}.safetensors", run.best)
             trained = zoo.load(str(run.folder), registry=registry)
             accuracy = zoo.evaluate(trained.module, test, trained.task).metrics["accuracy"]

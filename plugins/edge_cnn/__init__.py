@@ -20,7 +20,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
             dataset="mnist",
             parameters=7_978,
             hyperparameters={
-                "epochs": 36,
+                "epochs": 96,
                 "batch_size": 128,
                 "lr": 0.25,
                 "weight_decay": 1e-4,
@@ -29,6 +29,7 @@ def register_architectures(register: Callable[[Architecture], None]) -> None:
                 "rotate": 15.0,
                 "zoom": 0.1,
                 "crop": 0.25,
+                "best_of_last": 0.25,
                 "ema": 0.998,
             },
             options=(
