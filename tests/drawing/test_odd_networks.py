@@ -66,9 +66,11 @@ def kinds(chain):
 def test_a_network_that_ignores_its_input_is_drawn_as_it_is_declared():
     network = Computes(lambda self, inputs: self.layer(torch.zeros(2, 3)), layer=nn.Linear(3, 3))
     found = trace(network, (5,))
-    assert found.problem == "the output does not depend on the input"
+    assert found.problem == "The output does not depend on the input"
     assert [(step.kind, step.shape, step.parameters) for step in found.steps] == [("Linear", None, 12)]
-    assert "the output does not depend on the input" in zoo.draw(network, input_shape=(5,)).description
+    description = zoo.draw(network, input_shape=(5,)).description
+    assert "The output does not depend on the input: these are its layers" in description
+    assert "did not run" not in description
 
 
 def test_empty_containers_are_not_drawn():

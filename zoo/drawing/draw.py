@@ -152,13 +152,13 @@ def draw_module(
     total, drawn = count_parameters(module), sum(step.parameters for step in found.steps)
     notes = []
     if found.problem:
-        notes.append("The network did not run: these are its layers in the order of their declaration.")
+        notes.append(f"{found.problem}: these are its layers in the order of their declaration.")
     elif total > drawn:
         notes.append(f"{counted(total - drawn, 'parameter')} in modules that a prediction does not use are not shown.")
     title = f"{name}: {counted(total, 'parameter')}"
     shape = tuple(input_shape)
     words = " ".join(_chain_words(chain))
-    reason = f"({shortened(one_line(found.problem), 300)})" if found.problem else ""
+    reason = f"({shortened(one_line(found.reason), 300)})" if found.reason else ""
     description = f"From top to bottom: input {_size(shape)}; {words} output. {' '.join([*notes, reason])}".rstrip()
     return NetworkDrawing(picture(chain, shape, title, description, notes), description)
 

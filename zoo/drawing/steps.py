@@ -56,10 +56,13 @@ class Trace:
         steps: in the order in which they ran; only those that the output depends on.
         outputs: the numbers of the steps whose results the network returned.
         input_shape: of one sample.
-        problem: why the network did not run; then the steps are its layers in the order of their declaration.
+        problem: why the steps are the layers in the order of their declaration, a sentence without its end: the network
+            did not run, or its output does not depend on the input.
+        reason: the error with which the network did not run.
     """
 
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
     input_shape: tuple[int, ...]
     problem: str = ""
+    reason: str = ""

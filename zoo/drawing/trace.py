@@ -35,14 +35,15 @@ def trace(network: nn.Module, input_shape: Sequence[int], example: Tensor | None
         with torch.random.fork_rng(devices=[]), torch.no_grad(), watcher:
             outputs = network.eval()(inputs)
     except Exception as error:
-        return _declared(network, tuple(input_shape), f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+        return _declared(network, tuple(input_shape), "The network did not run", reason)
     finally:
         watcher.remove_hooks()
         for module, mode in training.items():
             module.training = mode
     found = watcher.sources(_tensors(outputs))
     if not found:
-        return _declared(network, tuple(input_shape), "the output does not depend on the input")
+        return _declared(network, tuple(input_shape), "The output does not depend on the input")
     return _reached(watcher.steps, found, tuple(input_shape))
 
 
@@ -62,14 +63,14 @@ def _reached(steps: Sequence[Step], outputs: Sequence[int], input_shape: tuple[i
     return Trace(kept, tuple(places[number] for number in outputs), input_shape)
 
 
-def _declared(network: nn.Module, input_shape: tuple[int, ...], problem: str) -> Trace:
+def _declared(network: nn.Module, input_shape: tuple[int, ...], problem: str, reason: str = "") -> Trace:
     """The layers in the order of their declaration, as a chain without shapes."""
     counted: set[int] = set()
     steps: list[Step] = []
     for name, module in _layers(network, ""):
         new, shared = _count(module.parameters(), counted)
         steps.append(Step(*module_words(module), name, (), (len(steps) - 1,), None, new, shared))
-    return Trace(tuple(steps), (len(steps) - 1,), input_shape, problem)
+    return Trace(tuple(steps), (len(steps) - 1,), input_shape, problem, reason)
 
 
 def _layers(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
