@@ -232,8 +232,11 @@ MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
-    """A function ``(name, fill) -> folder`` whose folder is filled once for all processes of tests. Read it only."""
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeOnce]:
+    """A function ``(name, fill) -> folder`` whose folder is filled once for all processes of tests. Read it only.
+
+    A test that writes there would change what other tests see, in some orders only. So this is found at the end.
+    """
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
@@ -247,7 +250,11 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
                 done.touch()
         return folder
 
-    return make
+    yield make
+    for done in (root / "made-once").glob("*.done"):
+        files = (path for path in done.with_suffix("").rglob("*") if path.is_file())
+        written = [path for path in files if path.stat().st_mtime_ns > done.stat().st_mtime_ns]
+        assert not written, f"A test has written into a folder that all tests share: {written}"
 
 
 @pytest.fixture(scope="session")

@@ -35,8 +35,8 @@ def hub(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def published(tiny_runs, made_once, tiny):
-    """A trained run, and its published folder. Read them only."""
+def published_once(tiny_runs, made_once, tiny):
+    """A folder with a trained run, in which its published folder is. Read it only."""
     registry = zoo.create_registry()
     registry.add(zoo.Plugin("tiny", "third-party", "1.0", "tiny_plugin"), tiny)
 
@@ -45,7 +45,14 @@ def published(tiny_runs, made_once, tiny):
         (run,) = (folder / "tiny-cnn").iterdir()
         zoo.publish(str(run), registry=registry, data_dir=tiny_runs / "data")
 
-    (run,) = (made_once("published", publish) / "tiny-cnn").iterdir()
+    return made_once("published", publish) / "tiny-cnn"
+
+
+@pytest.fixture
+def published(published_once, tmp_path):
+    """A trained run, and its published folder: a copy, because publishing again writes it."""
+    shutil.copytree(published_once, tmp_path / "published-runs" / "tiny-cnn")
+    (run,) = (tmp_path / "published-runs" / "tiny-cnn").iterdir()
     return zoo.Run.read(run), run / "published"
 
 
