@@ -103,7 +103,7 @@ def test_only_regular_files_have_a_hash(folder):
 
 
 def test_without_locks_temporary_files_stay(folder, monkeypatch):
-    """Nobody knows whether their owner still runs."""
+    """Their owner may still run: there is no way to find out."""
     part, handle = create_part(folder / "a")
     os.close(handle)
     monkeypatch.setitem(sys.modules, "fcntl", None)
