@@ -5,7 +5,6 @@ notebook beside the page and puts a link to it at the top of the page.
 """
 
 import atexit
-import functools
 import hashlib
 import importlib.metadata
 import logging
@@ -20,6 +19,7 @@ import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.executors import utils
 from sphinx.application import Sphinx
+from traitlets.config import Config
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -70,6 +70,20 @@ def set_surroundings() -> None:
         os.environ.pop(name, None)
 
 
+def execute(notebook: nbformat.NotebookNode, **options: object) -> nbformat.NotebookNode:
+    """Execute a notebook in place, over sockets that are files.
+
+    With TCP, a kernel gets the numbers of its ports before it opens them, and another kernel that starts at the same
+    time can take one in between. Windows has no such sockets.
+    """
+    with tempfile.TemporaryDirectory(prefix="zoo-kernel-") as folder:
+        config = Config()
+        if os.name != "nt":
+            config.KernelManager.update(transport="ipc", ip=str(Path(folder) / "kernel"))
+        # the kernel sends what a command prints in pieces, which end in the middle of a line
+        return nbclient.execute(notebook, coalesce_streams=True, config=config, **options)
+
+
 def keep_outputs_in_build(app: Sphinx) -> None:
     """MyST-NB writes executed notebooks beside the build folder by default, which is among the sources."""
     config = app.env.mystnb_config  # type: ignore[attr-defined]
@@ -116,8 +130,7 @@ def remove_messages(notebook: nbformat.NotebookNode) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     set_surroundings()
     logging.getLogger("traitlets").setLevel(logging.WARNING)
-    # the kernel sends what a command prints in pieces, which end in the middle of a line
-    utils.executenb = functools.partial(nbclient.execute, coalesce_streams=True)
+    utils.executenb = execute
     # after MyST-NB, which sets its folders in the same event
     app.connect("builder-inited", keep_outputs_in_build, priority=900)
     app.connect("builder-inited", create_cache, priority=901)

@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+from servers import start_server
 from training_helpers import StopAt, comparable, train
 
 import zoo
@@ -104,25 +103,24 @@ def test_no_password_of_a_tracking_address_is_stored(mlflow):
     assert _without_password("sqlite:////tmp/m.db") == "sqlite:////tmp/m.db"
 
 
+def is_healthy(port):
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
 @pytest.fixture
 def server(mlflow, tmp_path, monkeypatch):
     """A tracking server on SQLite, as a process of its own."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
     store = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", f"{tmp_path}/files"]
-    command = [sys.executable, "-m", "mlflow", "server", *store, "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "server", *store, "--workers", "1"]
     with open(tmp_path / "server.log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=1).close()
-            break
-        except OSError:
-            assert process.poll() is None, (tmp_path / "server.log").read_text()
-            time.sleep(0.5)
+        process, port = start_server(
+            lambda port: [*command, "--port", str(port)], is_healthy, stdout=log, stderr=log, start_new_session=True
+        )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
 
     def stop():
         if process.poll() is None:

@@ -4,14 +4,13 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
-from waiting import wait_for
+from servers import start_server
 
 import zoo
 
@@ -99,16 +98,13 @@ def postgres():
             folder.rmdir()
             pytest.skip(f"the user postgres cannot reach {folder.parent}; set TMPDIR=/tmp")
         shutil.chown(folder, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     common = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **user}
     initdb = [paths["initdb"], "-D", folder / "data", "-A", "trust", "-U", "zoo", "--no-sync", "-E", "UTF8"]
     subprocess.run(initdb, check=True, **common)
-    options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-F"]
-    server = subprocess.Popen([paths["postgres"], "-D", folder / "data", *options], **common)
+    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-F"]
+    start = [paths["postgres"], "-D", folder / "data", *options]
+    server, port = start_server(lambda port: [*start, "-p", str(port)], answers, **common)
     try:
-        wait_for(lambda: answers(port))
         yield f"postgresql://zoo:secret@127.0.0.1:{port}/postgres"
     finally:
         server.send_signal(signal.SIGINT)  # SIGTERM would wait for the connections of this process
