@@ -44,6 +44,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # One thread unless asked for: no contention between small operations.
 torch.set_num_threads(int(os.environ.get("ZOO_TEST_THREADS", "1")))
 torch.backends.mkldnn.set_flags(os.environ.get("ZOO_TEST_ONEDNN") != "off")
+OWN_METRICS = dict(METRICS)
+"""Before any plugin declared more: a registry adds the metrics of its plugins, for the rest of the process."""
 CAMPAIGN_SECONDS = 7_200
 """For one test; others have those of setup.cfg. A kill at each operation of a command takes long on a busy machine."""
 
@@ -96,13 +98,15 @@ def operators_read_once() -> None:
 
 @pytest.fixture(autouse=True)
 def clean_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty working directory and data folder, and no environment variables of the user."""
+    """An empty working directory and data folder, no variables of the user, no metrics of an earlier test's plugins."""
     for name in [name for name in os.environ if name.startswith("ZOO_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("ZOO_DATA", str(tmp_path / "data"))
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
+    METRICS.clear()
+    METRICS.update(OWN_METRICS)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import zoo
 from zoo.data.loading import load_again
 from zoo.exporting.source import make_source
 from zoo.exporting.split_check import check_test_split
+from zoo.formatting import METRICS
 from zoo.models.trained import load_trained
 from zoo.registry.entry_points import find_entry_points
 from zoo.reports.report_plots import report_plots
@@ -31,6 +32,12 @@ def segmentation():
     point = zoo.EntryPoint("zoo-segmentation", "0.1.0", "zoo-segmentation", "zoo_segmentation", ">=0.1")
     yield zoo.create_registry([*find_entry_points(), point])
     sys.path.remove(str(EXAMPLE))
+
+
+@pytest.fixture(autouse=True)
+def metrics_of_the_example(clean_surroundings, segmentation):
+    """The metrics that loading the plugin declares: this module loads it once for all tests."""
+    METRICS.update({metric.name: metric.format for metric in segmentation.tasks["segmentation"].metrics})
 
 
 @pytest.fixture(scope="module")
