@@ -77,8 +77,15 @@ def test_file_permissions_follow_the_umask(tmp_path):
 
 def test_a_folder_that_is_a_file_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ZooError, match=r"Cannot use .*below as a folder: .*file is a file"):
+    with pytest.raises(ZooError, match=r"Cannot use .*below as a folder: .*file is not a folder"):
         make_folder(tmp_path / "file" / "below")
+
+
+def test_a_folder_that_is_a_link_to_nothing_is_refused_in_one_line(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone")
+    with pytest.raises(ZooError, match=r"Cannot use .*link as a folder: .*link is not a folder\. Choose another name"):
+        make_folder(link)
 
 
 @needs_permissions

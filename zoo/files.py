@@ -32,7 +32,7 @@ def make_folder(folder: Path) -> Path:
             pass
     except (FileExistsError, NotADirectoryError) as error:
         blocker = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), folder)
-        raise ZooError(f"Cannot use {folder} as a folder: {blocker} is a file. Choose another name.") from error
+        raise ZooError(f"Cannot use {folder} as a folder: {blocker} is not a folder. Choose another name.") from error
     except OSError as error:
         raise unwritable(folder, error) from error
     except ValueError as error:

@@ -154,6 +154,7 @@ def test_a_date_becomes_parts(form, options, load):
     parts = [(m.year, m.month, m.isoweekday(), m.hour) for m in moments]
     wanted = 3 + ("%H" in form or "%I" in form)
     assert used(data) == [f"when ({part})" for part in ("year", "month", "weekday", "hour")[:wanted]]
+    assert " ".join(data.spec.columns[2].labels) == "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
     assert {column.source for column in data.spec.columns} == {"when"}
     found = to_values([load_series([moments[7].strftime(form)])] * wanted, data.spec.columns).array[0].tolist()
     seen = [
@@ -216,6 +217,7 @@ def test_what_is_no_use_is_left_out_and_can_be_kept(load, caplog):
         "id": list(range(1001, 1001 + ROWS)),
         "name": [f"n{k}" for k in range(ROWS)],
         "leak": [3 * value + 1 for value in target],
+        "fall": [5 - 2 * value for value in target],
         "same": ["x"] * ROWS,
         "empty": [""] * ROWS,
         "area": [500 + k * k for k in np.argsort(np.argsort(target)).tolist()],
@@ -224,7 +226,7 @@ def test_what_is_no_use_is_left_out_and_can_be_kept(load, caplog):
     columns["area"] = [value + 7 * (k % 5) for k, value in enumerate(columns["area"])]
     data = load(columns)
     assert used(data) == ["area", "city"]
-    reasons = {"id": "identifier", "name": "text", "leak": "leak", "same": "constant", "empty": "empty"}
+    reasons = {"id": "identifier", "name": "text", "leak": "leak", "fall": "leak", "same": "constant", "empty": "empty"}
     assert data.table.unused == reasons
     for name in ("id", "leak", "same"):
         assert f"--data-option keep={name} uses it" in caplog.text

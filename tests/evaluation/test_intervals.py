@@ -6,7 +6,18 @@ from builtin_tasks import TASKS
 from scipy import stats
 from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
-from zoo.evaluation.intervals import auc_of, bootstrap, f1_of, mean_of, measured, r2_of, share_of, wilson, worst_samples
+from zoo.evaluation.intervals import (
+    auc_of,
+    bootstrap,
+    f1_of,
+    mean_of,
+    measured,
+    r2_of,
+    share_of,
+    wilson,
+    worst_samples,
+    worst_values,
+)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 7), (7, 7), (3, 10), (9_941, 10_000), (1, 2)])
@@ -124,3 +135,10 @@ def test_the_metrics_of_a_task_are_those_of_the_chosen_samples():
     assert found["mae"](np.array([0, 2])) == pytest.approx(2.5)
     assert found["rmse"](np.array([0, 2])) == pytest.approx((17 / 2) ** 0.5)
     assert found["rmse"](np.array([1, 1])) == pytest.approx(2)
+
+
+def test_the_worst_samples_of_a_report_have_their_number_and_main_metric():
+    targets = np.zeros((4, 1), np.float32)
+    outputs = np.array([[0.5], [-3.0], [0.0], [2.0]], np.float32)
+    found = worst_values(TASKS["regression"], outputs, targets, 3)
+    assert found == [{"sample": 1, "mae": 3.0}, {"sample": 3, "mae": 2.0}, {"sample": 0, "mae": 0.5}]

@@ -101,7 +101,8 @@ def test_without_a_recorded_deviation_the_new_one_counts():
 
 def test_the_shipped_weights_are_those_of_the_median_by_validation(tiny_registry, runs_dir, tmp_path):
     made = zoo.reproduce("tiny-cnn", trials=4, registry=tiny_registry, runs_dir=runs_dir, device="cpu")
-    _, weights = zoo.record(made, tmp_path / "plugin", tiny_registry)
+    results, weights = zoo.record(made, tmp_path / "plugin", tiny_registry)
+    assert json.loads(results.read_text())["latency_seconds"] > 0
     scores = {(t["validation"]["accuracy"], -t["validation"]["loss"]): t["seed"] for t in made.record["trials"]}
     chosen = scores[sorted(scores)[1]]
     assert made.record["shipped_seed"] == chosen

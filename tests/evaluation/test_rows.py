@@ -65,3 +65,12 @@ def test_a_category_that_the_training_data_lack_is_none_of_them():
     row = parse_row('snow,"2,5%",1.12.2026', described(*SALES))
     assert row.unseen == {"weather": "snow"}
     assert np.isnan(row.values[0])
+
+
+def test_the_rows_of_a_file_in_another_encoding_are_read_with_its_name():
+    model = described(Column(name="Größe"), Column(name="b"))
+    text = io.BytesIO("b,Größe\n1,2\n".encode("latin-1"))
+    assert [row.values.tolist() for _, row in read_rows(text, model, "latin-1")] == [[2.0, 1.0]]
+    text.seek(0)
+    with pytest.raises(DataError, match="give its encoding, such as --encoding latin-1"):
+        list(read_rows(text, model))

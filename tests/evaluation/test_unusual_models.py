@@ -281,3 +281,33 @@ def test_empty_lines_in_a_list_of_names_are_no_names(tmp_path, monkeypatch):
     names = f"{tmp_path}/a.png\n\n  \n{tmp_path}/b.png\n"
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(names.encode())))
     assert [name for name, _ in image_sources(["-"])] == [f"{tmp_path}/a.png", f"{tmp_path}/b.png"]
+
+
+# contenders of a benchmark
+
+
+def bench_settings(registry, device="cpu", reductions=()):
+    return contenders.Settings(device, False, reductions, 1, 1, False, None, None, registry)
+
+
+def test_a_quantised_file_is_timed_whatever_accuracy_it_loses(registry, tmp_path, monkeypatch):
+    given = []
+
+    def export(reference, exporter, output, reduction="", max_drop=0.5, **_):
+        given.append((reference, exporter, output, reduction, max_drop))
+        return SimpleNamespace(file=write(tmp_path / "net.onnx"))
+
+    monkeypatch.setattr("zoo.exporting.export.export", export)
+    monkeypatch.setattr(contenders, "_in_torch", lambda *_: iter(()))
+    monkeypatch.setattr(contenders, "measure_memory", lambda *_: 0)
+    folder = tmp_path / "files"
+    _, found = contenders._of_checkpoint("net", bench_settings(registry, reductions=("int8",)), folder)
+    assert [each.name for each in found] == ["onnxruntime", "onnxruntime int8"]
+    assert given == [("net", "onnx", folder, "", 0.5), ("net", "onnx", folder / "int8.onnx", "int8", 100.0)]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA device")
+def test_a_checkpoint_is_not_exported_for_a_device_that_is_not_there(registry, tmp_path):
+    with pytest.raises(zoo.DeviceUnavailable, match="torch finds no CUDA device on this machine"):
+        contenders._of_checkpoint("net", bench_settings(registry, "cuda"), tmp_path / "files")
+    assert not (tmp_path / "files").exists()

@@ -21,7 +21,7 @@ from zoo import Exporter, ExportError, ExportRefused, Inspection, Runtime, Runti
 from zoo.exporting.checks import check_reproducible, check_structure, write_again
 from zoo.exporting.gates import Gates, expected_gates, require_all
 from zoo.exporting.model_checks import check_determinism, check_independence
-from zoo.exporting.numerics import ExactRuns, make_cases
+from zoo.exporting.numerics import ExactRuns, make_cases, run_exact
 from zoo.exporting.reference_vectors import ReferenceVectors
 from zoo.exporting.request import ExportRequest
 from zoo.exporting.source import ExportSource
@@ -437,3 +437,18 @@ def test_without_limits_the_tolerance_of_onnx_applies():
 def test_damaged_reference_vectors_are_one_line(change):
     with pytest.raises(zoo.ZooError, match="reference vectors of the certificate are damaged"):
         ReferenceVectors.from_json(VECTORS.to_json() | change)
+
+
+def test_equal_samples_are_computed_once_and_have_a_result_each():
+    """Only the number of samples that torch computes is smaller."""
+    seen = []
+
+    def network(inputs):
+        seen.append(len(inputs))
+        return (inputs.sum(1, keepdim=True),)
+
+    (same,) = run_exact(network, torch.ones(5, 3))
+    assert same.tolist() == [[3.0]] * 5
+    (different,) = run_exact(network, torch.arange(6.0).reshape(2, 3))
+    assert different.tolist() == [[3.0], [12.0]]
+    assert seen == [1, 2]

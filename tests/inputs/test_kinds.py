@@ -283,3 +283,13 @@ def test_a_fault_of_a_kind_is_one_line_that_names_it(method, value, text, dice, 
     monkeypatch.setattr(dice.input("dice").methods, method, namespace["faulty"])
     with pytest.raises(PluginError, match=rf"^Input 'dice': \w+:{text}"):
         zoo.train("dice-net", registry=dice, runs_dir=tmp_path, data_dir=tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64])
+def test_probes_within_the_range_are_between_the_lowest_and_the_highest_value(kind):
+    samples = torch.tensor([[10, -4], [20, 4]], dtype=kind)
+    probes = probe_inputs(samples.repeat(100, 1), samples, torch.Generator().manual_seed(0), missing=False)
+    within = dict(probes)["values in the range"]
+    assert within.dtype == kind
+    assert ((within >= samples[0]) & (within <= samples[1])).all()
+    assert (within.amax(0) - within.amin(0) > 0.7 * (samples[1] - samples[0])).all()

@@ -8,7 +8,9 @@ from builtin_tasks import TASKS
 
 import zoo
 from zoo import DataError, Split, evaluate
+from zoo.models.guarded_task import load_task
 from zoo.models.rescale import Rescale
+from zoo.models.scores import logits_of
 from zoo.specs.hyperparameters import resolve
 
 PLAIN = resolve()
@@ -181,3 +183,22 @@ def test_a_class_has_decisions_and_margins_by_default(outputs, decisions, margin
     task = Plain(TASKS["classification"].spec)
     assert task.decisions(torch.tensor(outputs)).tolist() == decisions
     assert task.margins(torch.tensor(outputs)).tolist() == margins
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [("classification", "accuracy"), ("binary", "accuracy"), ("regression", "mae")]
+)
+def test_the_methods_of_each_task_are_found_and_have_its_main_metric(name, metric, registry):
+    assert load_task(registry.task(name)).metric == metric
+
+
+def test_the_logits_of_a_split_do_not_depend_on_the_batch_size():
+    inputs = torch.arange(14.0).reshape(7, 2)
+    model = torch.nn.Linear(2, 3).train()
+    split = Split(inputs, torch.zeros(7, dtype=torch.int64))
+    with torch.no_grad():
+        expected = model(inputs)
+    for size in (3, 7, 100):
+        found = logits_of(model, split, torch.device("cpu"), size)
+        torch.testing.assert_close(found, expected)
+    assert model.training

@@ -85,3 +85,8 @@ def test_a_plugin_file_with_the_name_of_another_module_is_refused(tmp_path, monk
     with pytest.raises(ImportError, match=r"the name .their_file. already belongs to .*second.*; rename .*first"):
         first._check_file()
     second._check_file()
+
+
+def test_the_parts_of_a_run_of_the_first_version_have_no_plugins(registry):
+    check_parts(registry, {"hyperparameters": {"optimizer": "sgd"}})
+    check_parts(registry, {"hyperparameters": {"optimizer": "lion"}})  # an error comes later, where the part is used

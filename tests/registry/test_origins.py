@@ -143,3 +143,12 @@ def test_a_file_that_changed_is_named_and_so_is_what_came_in_its_place(now, word
     origin = {"name": "net", "distribution": FILE, "version": "1234", "file": "net.py"}
     note_change(registry, {"architecture": "net", "plugin": origin})
     assert words in caplog.text
+
+
+@pytest.mark.parametrize("origin", [None, {"name": "net", "distribution": "their-nets", "version": "1.0"}])
+def test_nothing_is_said_of_a_plugin_that_is_the_same_or_unknown(origin, caplog):
+    now = Plugin("net", "their-nets", "1.0", "net")
+    registry = SimpleNamespace(architectures={"net": "net"}, owner=lambda spec: now)
+    note_change(registry, {"architecture": "net", "plugin": origin})
+    note_change(registry, {"architecture": "gone", "plugin": origin})
+    assert not caplog.records

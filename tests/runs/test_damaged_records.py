@@ -1,9 +1,15 @@
 """Records of a run that contradict themselves are refused in one line."""
 
+import json
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from zoo import ZooError
-from zoo.runs.record import EpochRecord
+from zoo.runs.record import EpochRecord, RunRecord
+
+EARLIER = Path(__file__).parents[1] / "fixtures/0.1-rooms/run"
 
 RIGHT = {
     "epoch": 2,
@@ -32,3 +38,13 @@ def test_an_epoch_that_contradicts_itself_is_damaged(change, before, problem):
     with pytest.raises(ZooError) as caught:
         EpochRecord(**(RIGHT | change)).check("metrics.jsonl, line 2,", before)
     assert str(caught.value) == f"metrics.jsonl, line 2, is damaged: {problem}."
+
+
+@pytest.mark.parametrize("missing", ["best", "results"])
+def test_a_finished_run_without_results_is_damaged(missing):
+    content = json.loads((EARLIER / "run.json").read_text())
+    assert content["status"] == "finished"
+    msgspec.convert(content, RunRecord).check("run.json")
+    with pytest.raises(ZooError, match=r"^run\.json is damaged: the run is finished, but it has no results\.$"):
+        msgspec.convert(content | {missing: None}, RunRecord).check("run.json")
+    msgspec.convert(content | {missing: None, "status": "failed"}, RunRecord).check("run.json")

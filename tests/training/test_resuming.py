@@ -19,7 +19,8 @@ from zoo import (
     ZooError,
     list_runs,
 )
-from zoo.runs.checkpoint import load_tensors, save_tensors
+from zoo.environment import versions
+from zoo.runs.checkpoint import load_model_state, load_tensors, save_tensors
 from zoo.runs.record import Position
 from zoo.runs.run import load_run
 from zoo.training.distributed import World
@@ -401,3 +402,25 @@ def test_a_checkpoint_with_a_damaged_header_names_the_file(length, header, probl
     with pytest.raises(ZooError) as caught:
         load_tensors(path)
     assert problem.replace("PATH", str(path)) in str(caught.value)
+
+
+def test_a_run_and_its_checkpoints_name_the_versions_that_trained_it(tiny_registry, runs_dir):
+    run = train(tiny_registry, runs_dir, epochs=1)
+    assert run.config["versions"] == versions()
+    assert torch.__version__.startswith(versions()["torch"])
+
+
+class Versioned(torch.nn.Linear):
+    """As layers of torchvision: its state has a version, without which it does not load."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state, prefix, metadata, *rest):
+        assert metadata.get("version") == 2, "the version of the state is missing"
+        super()._load_from_state_dict(state, prefix, metadata, *rest)
+
+
+def test_the_state_of_a_layer_keeps_its_version():
+    layer, other = Versioned(2, 2), Versioned(2, 2)
+    load_model_state(other, dict(layer.state_dict()))
+    assert torch.equal(other.weight, layer.weight)

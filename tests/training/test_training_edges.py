@@ -1,6 +1,7 @@
 """Parts of a training at their edges: no finite loss, mapped images, measured steps, damaged checkpoints."""
 
 import dataclasses
+import importlib
 from types import SimpleNamespace
 
 import pytest
@@ -142,3 +143,23 @@ def test_the_scale_of_the_gradients_of_half_precision_is_kept(tmp_path):
     state = make_state(scale=2.0)
     assert load_last(run, state, ALONE)
     assert state.scaler.get_scale() == 256.0
+
+
+def test_training_may_use_tf32_and_results_may_not(tiny_registry, runs_dir, monkeypatch):
+    """Only a CUDA device shows the difference: with TF32 it is faster, and an exported file differs from it."""
+    asked = []
+
+    def recorded(name):
+        module = importlib.import_module(name)
+        real = module.exact
+
+        def exact(device, *, tf32):
+            asked.append((name, tf32))
+            return real(device, tf32=tf32)
+
+        monkeypatch.setattr(module, "exact", exact)
+
+    for name in ("zoo.training.execution", "zoo.models.scores"):
+        recorded(name)
+    train(tiny_registry, runs_dir, epochs=1)
+    assert set(asked) == {("zoo.training.execution", True), ("zoo.models.scores", False)}

@@ -73,3 +73,13 @@ def test_random_inputs_need_no_real_samples(kind):
     assert found.dtype == getattr(torch, kind)
     assert found.shape[1:] == (4,)
     assert len(found.unique()) > 4
+
+
+@pytest.mark.parametrize("kind", ["int64", "int32"])
+def test_random_whole_numbers_are_those_from_the_lowest_to_the_highest_real_one(kind):
+    """Others may be no code of the vocabulary, and the highest code can be the one with the fault."""
+    real = torch.tensor([[3, 5], [4, 3]], dtype=getattr(torch, kind))
+    found = _random_inputs(TensorSpec("x", kind, ("batch", 2)), torch.Generator().manual_seed(0), real)
+    assert set(found[ALONE : 2 * ALONE].flatten().tolist()) == {3, 4, 5}
+    alike = torch.full((1, 2), 7, dtype=getattr(torch, kind))
+    assert _random_inputs(TensorSpec("x", kind, ("batch", 2)), torch.Generator(), alike).unique().tolist() == [7]

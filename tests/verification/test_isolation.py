@@ -338,3 +338,23 @@ def test_the_process_says_that_it_cannot_import_an_exporter(path):
         assert not answer.importable
         assert "no_such_module" in answer.failed
         assert process.wait(60) == 0
+
+
+class Trickle(io.RawIOBase):
+    """A pipe that has seven bytes at a time, whatever is asked for."""
+
+    def __init__(self, content):
+        self.rest = io.BytesIO(content)
+
+    def read(self, count):
+        return self.rest.read(min(count, 7))
+
+
+def test_a_message_that_arrives_in_pieces_ends_where_the_next_one_begins():
+    stream = io.BytesIO()
+    for number in (1, 2):
+        send(stream, Request(action="run", runtime=number), [np.arange(5 * number, dtype=np.int16)])
+    pipe = Trickle(stream.getvalue())
+    for number in (1, 2):
+        request, (array,) = receive(pipe, Request)
+        assert (request.runtime, array.tolist()) == (number, list(range(5 * number)))

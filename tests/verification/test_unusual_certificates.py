@@ -113,14 +113,15 @@ def checked(described, expected, named=DIGEST):
 )
 def test_the_description_in_the_file_is_that_of_the_checkpoint(described, expected, problem):
     check = checked(described, expected)
-    assert check.passed == (not problem)
+    assert (check.gate, check.passed) == ("checkpoint", not problem)
     if problem:
         assert check.summary == f"the description in the file is not that of net/1: {problem}"
 
 
 def test_a_file_of_another_checkpoint_is_named_with_both_hashes():
     check = checked({}, {}, named="1" * 64)
-    assert (check.passed, check.summary) == (
+    assert (check.gate, check.passed, check.summary) == (
+        "checkpoint",
         False,
         "the file names the checkpoint 111111111111…, that of net/1 is 000000000000…",
     )

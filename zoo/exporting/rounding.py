@@ -158,7 +158,7 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], terms: float, in_order: Tensor | float = 0.0
     ) -> Tensor:
         # the size of an error is computed in float32, which is faster
-        squares: Tensor = func(*_each(_square, args), **_each(_square, kwargs))
+        squares: Tensor = func(*_each(_square, args), **kwargs)
         result: Tensor = compute(func, args, kwargs)
         return self._summed(result, squares, terms, in_order)
 
@@ -167,7 +167,7 @@ class Disturbance(TorchDispatchMode):  # type: ignore[no-untyped-call]
         pooled = func.overloadpacket in _WINDOWS
         terms = float(math.prod(args[1])) if pooled else args[0].numel() / max(1, result.numel())
         # each product is one over the number of terms times the element
-        squares: Tensor = func(*_each(_square, args), **_each(_square, kwargs)) / terms
+        squares: Tensor = func(*_each(_square, args), **kwargs) / terms
         return self._summed(result, squares, terms)
 
     def _summed(self, result: Tensor, squares: Tensor, terms: float, in_order: Tensor | float = 0.0) -> Tensor:
