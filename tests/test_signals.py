@@ -288,6 +288,45 @@ def test_an_interruption_that_is_lost_comes_again():
     assert stop.number == signal.SIGTERM
 
 
+class Fails:
+    def __del__(self):
+        raise ValueError
+
+
+def test_an_interruption_that_comes_again_too_early_comes_once_more(monkeypatch):
+    """The timer of the repetition can be over while the main thread still starts it."""
+    start = threading.Timer.start
+
+    def slow(timer):
+        monkeypatch.undo()
+        start(timer)
+        ended.wait(1)  # the timer sends the signal in this time
+
+    class Lost:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    ended = threading.Event()
+    monkeypatch.setattr(threading.Timer, "start", slow)
+    with pytest.raises(Interrupted), stop_signals():
+        Lost()
+        assert ended.wait(60), "the interruption was lost"
+
+
+def test_an_interruption_while_another_error_is_reported_comes_again(monkeypatch):
+    reported = []
+
+    def report(unraisable):
+        os.kill(os.getpid(), signal.SIGTERM)
+        reported.append(unraisable.exc_type)
+
+    monkeypatch.setattr(sys, "unraisablehook", report)
+    with pytest.raises(Interrupted), stop_signals():
+        Fails()
+        assert threading.Event().wait(60), "the interruption was lost"
+    assert reported == [ValueError]
+
+
 def test_handlers_are_restored_and_other_threads_get_none():
     before = [signal.getsignal(number) for number in SIGNALS]
     with stop_signals():

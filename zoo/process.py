@@ -7,6 +7,7 @@ imports nothing but a few modules of the standard library: until it has done its
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import io
 import os
@@ -50,15 +51,27 @@ class StopSignals:
         now = time.monotonic()
         if not self.number:
             self.number, self._waits_until = number, now + IMPORT_SECONDS
-        if now < self._waits_until and _is_importing_torch(frame):
+        if (now < self._waits_until and _is_importing_torch(frame)) or _is_reporting(frame):
             self.retry(number, 0.05)
             return
         if now - self._raised >= SECONDS_TO_CLEAN_UP:
             self._raised = now
             raise Interrupted(number)
 
+    def report(self, unraisable: Any, hook: Callable[[Any], object]) -> None:
+        """Handle an exception in code that cannot raise, such as ``__del__``: an interruption comes again.
+
+        Args:
+            unraisable: the argument of :func:`sys.unraisablehook`.
+            hook: what reports other exceptions.
+        """
+        if isinstance(unraisable.exc_value, Interrupted):
+            self.retry(unraisable.exc_value.signal_number)
+        else:
+            hook(unraisable)
+
     def retry(self, number: int, seconds: float = 0.01) -> None:
-        """Raise soon again: the exception was lost in code that cannot raise, such as ``__del__``."""
+        """Let the signal come again soon."""
 
         def again() -> None:
             self._raised = -SECONDS_TO_CLEAN_UP
@@ -91,6 +104,15 @@ def _is_importing_torch(frame: FrameType | None) -> bool:
     return False
 
 
+def _is_reporting(frame: FrameType | None) -> bool:
+    """Whether an exception that was lost is being handled. One that is raised there would be lost, too."""
+    while frame is not None:
+        if frame.f_code is StopSignals.report.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 @contextlib.contextmanager
 def stop_signals() -> Iterator[StopSignals]:
     """Raise :class:`Interrupted` in the block when a signal asks to stop, so that temporary files are removed.
@@ -104,14 +126,7 @@ def stop_signals() -> Iterator[StopSignals]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     handled = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
     hook = sys.unraisablehook
-
-    def not_lost(unraisable: Any) -> None:
-        if isinstance(unraisable.exc_value, Interrupted):
-            stop.retry(unraisable.exc_value.signal_number)
-        else:
-            hook(unraisable)
-
-    sys.unraisablehook = not_lost
+    sys.unraisablehook = functools.partial(stop.report, hook=hook)
     for number in handled:
         signal.signal(number, stop)
     try:
