@@ -12,6 +12,7 @@ from training_helpers import StopAt
 
 import zoo
 from zoo.process import SECONDS_TO_CLEAN_UP, Interrupted, StopSignals, stop_signals
+from zoo.stop_requests import stop_requests
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and streams of POSIX")
 
@@ -286,6 +287,18 @@ def test_an_interruption_that_is_lost_comes_again():
         Lost()
         threading.Event().wait(TOO_LONG)
     assert stop.number == signal.SIGTERM
+
+
+def test_a_second_interruption_of_a_training_that_is_lost_comes_again():
+    class Lost:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted), stop_signals(), stop_requests() as request:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert request.signal_number == signal.SIGTERM
+        Lost()
+        assert threading.Event().wait(60), "the interruption was lost"
 
 
 class Fails:

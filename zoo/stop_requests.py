@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-from .process import SECONDS_TO_CLEAN_UP, SIGNALS, Interrupted, lost_signal
+from .process import SECONDS_TO_CLEAN_UP, SIGNALS, Interrupted, StopSignals, lost_signal
 
 
 @dataclass(slots=True)
@@ -42,16 +42,20 @@ def stop_requests(*, patient: bool = False) -> Iterator[StopRequest]:
         yield request
         return
     raised = -SECONDS_TO_CLEAN_UP
+    before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal raised
         if not request.signal_number:
             request.signal_number = number
-        elif not (patient or request.ending) and time.monotonic() - raised >= SECONDS_TO_CLEAN_UP:
+        elif patient or request.ending:
+            return
+        elif isinstance(command := before[number], StopSignals):
+            command(number, frame)  # it raises again what is lost
+        elif time.monotonic() - raised >= SECONDS_TO_CLEAN_UP:
             raised = time.monotonic()
             raise Interrupted(number)
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
     handled = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
     for number in handled:
         signal.signal(number, handle)
