@@ -278,11 +278,14 @@ def stop_itself():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_an_interruption_that_is_lost_comes_again():
-    class Lost:
-        def __del__(self):
-            os.kill(os.getpid(), signal.SIGTERM)
+class Lost:
+    """Loses an interruption: Python reports exceptions in destructors and goes on."""
 
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_an_interruption_that_is_lost_comes_again():
     with pytest.raises(Interrupted), stop_signals() as stop:
         Lost()
         threading.Event().wait(TOO_LONG)
@@ -290,10 +293,6 @@ def test_an_interruption_that_is_lost_comes_again():
 
 
 def test_a_second_interruption_of_a_training_that_is_lost_comes_again():
-    class Lost:
-        def __del__(self):
-            os.kill(os.getpid(), signal.SIGINT)
-
     with pytest.raises(Interrupted), stop_signals(), stop_requests() as request:
         os.kill(os.getpid(), signal.SIGTERM)
         assert request.signal_number == signal.SIGTERM
@@ -314,10 +313,6 @@ def test_an_interruption_that_comes_again_too_early_comes_once_more(monkeypatch)
         monkeypatch.undo()
         start(timer)
         ended.wait(1)  # the timer sends the signal in this time
-
-    class Lost:
-        def __del__(self):
-            os.kill(os.getpid(), signal.SIGTERM)
 
     ended = threading.Event()
     monkeypatch.setattr(threading.Timer, "start", slow)

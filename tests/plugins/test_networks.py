@@ -9,7 +9,6 @@ import torch
 import zoo
 from zoo import BuildError, Preprocess, create_registry
 from zoo.models.build import assemble, build_network, count_parameters
-from zoo.runs.checkpoint import load_model_state
 from zoo.specs.hyperparameters import resolve
 from zoo.training.starting_weights import copy_matching
 
@@ -319,23 +318,6 @@ def test_initial_gates_pass_the_shortcut():
     gate = blocks.ExclusiveGating(4)
     x = torch.rand(2, 4, 5, 5)
     torch.testing.assert_close(gate(x), x, atol=0.05, rtol=0)
-
-
-class Versioned(torch.nn.Linear):
-    """A layer that loads only a state of a known version, as torchvision's MNASNet does."""
-
-    _version = 2
-
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
-        if local_metadata.get("version") not in (1, 2):
-            raise ValueError("version should be set to 1 or 2")
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
-
-
-def test_a_layer_with_versions_of_its_state_is_loaded():
-    first, second = torch.nn.Sequential(Versioned(2, 2)), torch.nn.Sequential(Versioned(2, 2))
-    load_model_state(second, dict(first.state_dict()))
-    assert torch.equal(first[0].weight, second[0].weight)
 
 
 @pytest.mark.parametrize("name", ["torchvision/regnet_x_400mf", "torchvision/mnasnet0_5"])

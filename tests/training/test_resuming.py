@@ -404,7 +404,7 @@ def test_a_checkpoint_with_a_damaged_header_names_the_file(length, header, probl
     assert problem.replace("PATH", str(path)) in str(caught.value)
 
 
-def test_a_run_and_its_checkpoints_name_the_versions_that_trained_it(tiny_registry, runs_dir):
+def test_a_run_names_the_versions_that_trained_it(tiny_registry, runs_dir):
     run = train(tiny_registry, runs_dir, epochs=1)
     assert run.config["versions"] == versions()
     assert torch.__version__.startswith(versions()["torch"])
@@ -421,6 +421,6 @@ class Versioned(torch.nn.Linear):
 
 
 def test_the_state_of_a_layer_keeps_its_version():
-    layer, other = Versioned(2, 2), Versioned(2, 2)
-    load_model_state(other, dict(layer.state_dict()))
-    assert torch.equal(other.weight, layer.weight)
+    network, other = torch.nn.Sequential(Versioned(2, 2)), torch.nn.Sequential(Versioned(2, 2))
+    load_model_state(other, dict(network.state_dict()))
+    assert torch.equal(other[0].weight, network[0].weight)
